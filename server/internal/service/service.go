@@ -1,0 +1,158 @@
+// Package service is what the server does, in use cases: each loads, asks access, decides by registry.Decide and commits. Console, device API, worker,
+// import and demo all go through it; none of them touches the store's writes or a rule by another way.
+package service
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"xueji/server/api"
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+// Staff is a signed-in member of staff with the scope resolved (access.Scope decides what exists for them).
+type Staff struct {
+	store.Account
+	Token string // session token, for CSRF derivation
+}
+
+// Actor is how history names them.
+func (s Staff) Actor(via string) registry.Actor {
+	return registry.Actor{Account: s.ID, Name: s.Name, Unit: s.Unit, Role: s.Role, Via: via}
+}
+
+// Console is what pages need. The console package consumes it; *Service implements it. Errors are *registry.Error. Everything is scoped to who: what a
+// person may not see is CodeNotFound.
+type Console interface {
+	SignIn(ctx context.Context, login, password, remote string) (Staff, error)
+	SignOut(ctx context.Context, token string) error
+	WhoIs(ctx context.Context, token string) (Staff, error)
+	Directory() registry.Directory
+	Schools(who Staff) []registry.School // in scope
+	Today() registry.Date
+	Calendar() *registry.Calendar
+	Pack() *registry.Pack
+
+	// To do.
+	ToDo(ctx context.Context, who Staff) (ToDo, error)
+	// Live delivers a value each time something changed for the unit (notices, tasks); ends with ctx. Slow readers lose repeats, never the last.
+	Live(ctx context.Context, who Staff) (<-chan Notice, error)
+
+	// Pupils.
+	Search(ctx context.Context, who Staff, q store.Query) ([]store.Summary, int, error)
+	Pupil(ctx context.Context, who Staff, uid registry.UID) (registry.Pupil, []store.Entry, error)
+	Issuances(ctx context.Context, who Staff, uid registry.UID) ([]store.Issuance, error)
+
+	// Enrolment by workbook.
+	StartImport(ctx context.Context, who Staff, name string, workbook io.Reader) (store.Import, error)
+	Import(ctx context.Context, who Staff, id string) (store.Import, error)
+	Imports(ctx context.Context, who Staff) ([]store.Import, error)
+	CancelImport(ctx context.Context, who Staff, id string) error
+	// Template is the empty workbook with lists and help.
+	Template(ctx context.Context, who Staff) ([]byte, error)
+	// EnrolOne enters one form by hand; findings come back when it may not go in.
+	EnrolOne(ctx context.Context, who Staff, f registry.Form, pin string) (registry.UID, []registry.Finding, error)
+	// WhereIs explains a duplicate: school and state of the person behind a document, told to whom it was refused (Art. 6).
+	WhereIs(ctx context.Context, who Staff, uid registry.UID) (school registry.Unit, standing registry.Standing, err error)
+
+	// Cases. seen is the version the page showed: if it moved on, CodeConflict says that somebody else was first.
+	Act(ctx context.Context, who Staff, uid registry.UID, seen int64, ev registry.Event) (registry.Pupil, error)
+	// ActMany decides the open step of each; it returns what failed, by UID.
+	ActMany(ctx context.Context, who Staff, refs []Ref, ev registry.DecideStep) (done int, failed map[registry.UID]error, err error)
+	// FindByDocument is how a receiving school finds a pupil to call over: exact ID number and name.
+	FindByDocument(ctx context.Context, who Staff, idNumber, name string) (store.Summary, error)
+	StartTransfer(ctx context.Context, who Staff, uid registry.UID, ev registry.StartTransfer) (registry.CaseNo, error)
+	StartSuspend(ctx context.Context, who Staff, uid registry.UID, ev registry.StartSuspend) (registry.CaseNo, error)
+	Cases(ctx context.Context, who Staff, kind registry.CaseKind, state registry.CaseState, limit, offset int) ([]store.CaseRow, error)
+
+	// Files (scans, photos, marked workbooks).
+	PutFile(ctx context.Context, who Staff, uid registry.UID, name, mediaType string, body io.Reader) (digest string, err error)
+	File(ctx context.Context, who Staff, digest string) (store.File, error)
+
+	// Papers (PDF).
+	CaseReceipt(ctx context.Context, who Staff, uid registry.UID, no registry.CaseNo) ([]byte, error)
+	ArchiveCover(ctx context.Context, who Staff, uid registry.UID) ([]byte, error)   // 封面 + 转递单
+	ArchiveReceipt(ctx context.Context, who Staff, uid registry.UID) ([]byte, error) // 回执
+	CardFace(ctx context.Context, who Staff, uids []registry.UID) ([]byte, error)    // CR80, one per page
+
+	// Cards. StartIssue plans an issuance and gives a one-time ticket for the station's cardsvc.
+	NeedCards(ctx context.Context, who Staff, school registry.Unit, class string, limit int) ([]store.Summary, int, error)
+	StartIssue(ctx context.Context, who Staff, uid registry.UID, reason string) (IssueTicket, error)
+	RevokeCard(ctx context.Context, who Staff, uid registry.UID, reason string) error
+	Trust(ctx context.Context) (api.Trust, error) // the page hands it to the station's cardsvc
+
+	// Kiosks.
+	Kiosks(ctx context.Context, who Staff) ([]store.Kiosk, error)
+	NewKiosk(ctx context.Context, who Staff, school registry.Unit, name string) (store.Kiosk, string, error) // with the one-time code
+	RevokeKiosk(ctx context.Context, who Staff, id string) error
+}
+
+// Ref names a pupil and the version the page showed.
+type Ref struct {
+	UID  registry.UID
+	Seen int64
+}
+
+// ToDo is the first page.
+type ToDo struct {
+	Today   registry.Date
+	Counts  store.TaskCounts
+	Mine    []store.TaskRow // soonest first, ≤ 500
+	Waiting []store.TaskRow // others have it
+	Above   []store.TaskRow // overdue in units under mine
+	// Versions of the pupils in Mine, for ActMany.
+	Versions map[registry.UID]int64
+}
+
+// Notice is a live message to a unit's consoles; it carries no pupil's data.
+type Notice struct {
+	What   string          `json:"what"` // "tasks", "start_transfer", "completed", "refused", "withdrawn", "archive_called", "archive_missing", "import", "card"
+	CaseNo registry.CaseNo `json:"case_no,omitempty"`
+	At     time.Time       `json:"at"`
+}
+
+// IssueTicket lets a station's cardsvc make one card.
+type IssueTicket struct {
+	IssuanceID string
+	Ticket     string
+	CardNo     string
+	Until      time.Time
+}
+
+// Devices is what the device API needs; *Service implements it. kiosk is the authenticated device.
+type Devices interface {
+	EnrolKiosk(ctx context.Context, r api.EnrolRequest) (api.EnrolReply, error)
+	Kiosk(ctx context.Context, id string) (store.Kiosk, error)
+	Ingest(ctx context.Context, kiosk store.Kiosk, b api.Batch) (api.Receipt, error)
+	Outcomes(ctx context.Context, kiosk store.Kiosk, after uint64) ([]api.Outcome, error)
+	DeviceTrust(ctx context.Context, kiosk store.Kiosk) (api.Trust, error)
+	DeviceDirectory(ctx context.Context, kiosk store.Kiosk) (api.Directory, error)
+	DeviceSignIn(ctx context.Context, kiosk store.Kiosk, s api.SignIn) (api.StaffSession, error)
+	Status(ctx context.Context, kiosk store.Kiosk, r api.StatusRequest) (api.StatusReply, error)
+	Consignment(ctx context.Context, kiosk store.Kiosk, r api.ConsignmentRequest) (api.Consignment, error)
+	Refresh(ctx context.Context, kiosk store.Kiosk, r api.RefreshRequest) (api.RefreshReply, error)
+	Heartbeat(ctx context.Context, kiosk store.Kiosk, h api.Heartbeat) (api.HeartbeatReply, error)
+}
+
+// Issuer is what the issuer's API needs; *Service implements it.
+type Issuer interface {
+	Order(ctx context.Context, r api.OrderRequest) (api.Order, error)
+	Report(ctx context.Context, r api.Report) (api.ReportReply, error)
+	Revocations(ctx context.Context) (api.Revocations, error)
+	PutStatusList(ctx context.Context, l api.SignedList) error
+	PutCertificates(ctx context.Context, c api.Certificates) error
+	IssuerDevices(ctx context.Context) ([]api.Device, error)
+	PutSealedKeys(ctx context.Context, k api.SealedKeys) error
+}
+
+// Work is what the worker needs; *Service implements it.
+type Work interface {
+	// ApplyInbox applies one kiosk event exactly once: nil when it is applied, refused or was done before; an error to try again.
+	ApplyInbox(ctx context.Context, kiosk string, seq uint64) error
+	// CarryOut does one outbox row.
+	CarryOut(ctx context.Context, uid registry.UID, id string) error
+	// RunImport resumes or runs an import to its end.
+	RunImport(ctx context.Context, id string) error
+}

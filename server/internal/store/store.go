@@ -1,0 +1,369 @@
+// Package store is the contract between the server's work and its databases: what is kept, what is atomic, what is durable on return.
+//
+// Two engines implement it (SQLite embedded, PostgreSQL); storetest holds the one suite that judges both. SQL is the truth; Redis carries only wake-ups.
+// Every pupil row is distributed by student UID, the kiosk inbox by kiosk, claims by the claimed hash (stack.md): no join off the key on a hot path.
+package store
+
+import (
+	"context"
+	"time"
+
+	"xueji/server/registry"
+)
+
+// Store is everything. Consumers should ask for the smaller interfaces.
+type Store interface {
+	Pupils
+	Lists
+	Units
+	Accounts
+	Kiosks
+	Inbox
+	Outbox
+	Cards
+	Imports
+	Files
+	Close() error
+	// Ping is readiness: nil when a trivial read succeeds.
+	Ping(ctx context.Context) error
+	// Engine is "sqlite" or "postgres".
+	Engine() string
+}
+
+// Pupils is the aggregate store. Methods return registry errors (ErrNotFound, ErrConflict, CodeDuplicate).
+type Pupils interface {
+	Pupil(ctx context.Context, uid registry.UID) (registry.Pupil, error)
+	// Commit writes the whole batch in one transaction, or nothing. It fails with ErrConflict when a pupil's version moved or an inbox row was applied
+	// already, CodeDuplicate when an ID claim is taken. Durable on return.
+	Commit(ctx context.Context, b Batch) error
+	// History lists a pupil's events, oldest first.
+	History(ctx context.Context, uid registry.UID) ([]Entry, error)
+	// ClaimedBy finds who claimed a document hash; "" when nobody.
+	ClaimedBy(ctx context.Context, hash []byte) (registry.UID, error)
+	// ClaimedByMany is ClaimedBy for an import: hash (as string) → UID, absent when free.
+	ClaimedByMany(ctx context.Context, hashes [][]byte) (map[string]registry.UID, error)
+}
+
+// Batch is one atomic piece of work.
+type Batch struct {
+	Changes []Change
+	// Applied marks an inbox row as done in the same transaction (exactly once): ErrConflict if it was done before.
+	Applied *Outcome
+	// Done marks an outbox row as carried out in the same transaction.
+	Done string
+	// Cards are issuance rows to upsert in the same transaction (BindCard and its issuance go together).
+	Cards []Issuance
+	// Import progress to record in the same transaction.
+	Import *Import
+}
+
+// Change is one pupil's move.
+type Change struct {
+	Pupil  registry.Pupil // after; Pupil.Version is the version it was decided from (0: insert)
+	Entry  Entry          // history row; the store sets Version
+	Tasks  []registry.Task
+	Outbox []OutboxRow
+	Index  Index
+	// Claims are document hashes (keyed HMAC) to take for this pupil; nil leaves them.
+	Claims [][]byte
+}
+
+// Index is what lists and search read, computed by the caller (pinyin is not the store's business).
+type Index struct {
+	Name     string   // as written
+	Pinyin   []string // "ouyang", every reading joined
+	Initials []string
+	IDTail   string // last 4
+	NumTail  string
+	Alt      string // 辅号
+}
+
+// Entry is a history row.
+type Entry struct {
+	Version int64
+	At      time.Time
+	Actor   registry.Actor
+	Kind    registry.EventKind
+	CaseNo  registry.CaseNo
+	Payload []byte // JSON of the event
+	Pack    string // rule pack version
+}
+
+// Lists are the reads behind pages.
+type Lists interface {
+	// Search finds pupils in scope. Empty Text lists them by school, grade, class, name.
+	Search(ctx context.Context, q Query) ([]Summary, error)
+	Count(ctx context.Context, q Query) (int, error)
+	// Tasks lists what a unit has to do, soonest due first.
+	Tasks(ctx context.Context, unit registry.Unit, limit, offset int) ([]TaskRow, error)
+	// TasksAbove lists overdue tasks of units under an authority (Above = unit, DueOn < today).
+	TasksAbove(ctx context.Context, unit registry.Unit, today registry.Date, limit int) ([]TaskRow, error)
+	// Waiting lists tasks that others have to do and that unit waits for.
+	Waiting(ctx context.Context, unit registry.Unit, limit int) ([]TaskRow, error)
+	TaskCounts(ctx context.Context, unit registry.Unit, today, soon registry.Date) (TaskCounts, error)
+	// Cases lists cases a unit takes part in, newest first; kind "" for all.
+	Cases(ctx context.Context, unit registry.Unit, kind registry.CaseKind, state registry.CaseState, limit, offset int) ([]CaseRow, error)
+	// FindCase finds whose a case number is.
+	FindCase(ctx context.Context, no registry.CaseNo) (registry.UID, error)
+	// FindArchive finds whose an opaque archive number is.
+	FindArchive(ctx context.Context, no string) (registry.UID, error)
+}
+
+// Query is a search. Scope is enforced here as well as above: only pupils whose school is in Schools, or whose open case involves Unit, exist.
+type Query struct {
+	Text     string          // name, pinyin, initials, last digits, 辅号
+	Schools  []registry.Unit // nil: none; see All
+	All      bool            // no school limit (province operator of the register)
+	Unit     registry.Unit   // include pupils whose open case has a step of this unit
+	School   registry.Unit   // narrow
+	Grade    int
+	Class    string
+	Standing registry.Standing
+	NoCard   bool // enrolled pupils without an active card (issuing list)
+	Limit    int  // ≤ 500
+	Offset   int
+}
+
+// Summary is a list row.
+type Summary struct {
+	UID      registry.UID
+	Name     string
+	Sex      string
+	Birth    registry.Date
+	School   registry.Unit
+	Grade    int
+	Class    string
+	Number   registry.Number
+	Standing registry.Standing
+	Lock     registry.CaseNo
+	CardNo   string
+}
+
+// TaskRow is a task with the pupil it is about.
+type TaskRow struct {
+	registry.Task
+	Summary
+}
+
+// TaskCounts are the four numbers over the to-do list.
+type TaskCounts struct{ Overdue, Soon, InTime, Waiting, Above int }
+
+// CaseRow is a case list row.
+type CaseRow struct {
+	UID  registry.UID
+	Name string
+	Case registry.Case
+}
+
+// Units is the register of schools and offices, small enough to hold in memory.
+type Units interface {
+	PutUnits(ctx context.Context, schools []registry.School, offices []registry.Office) error
+	LoadUnits(ctx context.Context) ([]registry.School, []registry.Office, error)
+}
+
+// Account is a member of staff.
+type Account struct {
+	ID        string
+	Login     string // unique, lower case
+	Name      string
+	Unit      registry.Unit
+	Role      registry.Role
+	Password  string // argon2id, encoded
+	Disabled  bool
+	TrainedOn registry.Date // Art. 23: training before duty
+	CreatedAt time.Time
+}
+
+// Session is a signed-in browser. Token is stored hashed (SHA-256).
+type Session struct {
+	TokenHash []byte
+	Account   string
+	CreatedAt time.Time
+	SeenAt    time.Time
+	ExpiresAt time.Time
+	Via       string
+}
+
+// Accounts keeps staff and sessions.
+type Accounts interface {
+	PutAccount(ctx context.Context, a Account) error
+	Account(ctx context.Context, id string) (Account, error)
+	AccountByLogin(ctx context.Context, login string) (Account, error)
+	AccountsOf(ctx context.Context, unit registry.Unit) ([]Account, error)
+	PutSession(ctx context.Context, s Session) error
+	Session(ctx context.Context, tokenHash []byte) (Session, error)
+	DropSession(ctx context.Context, tokenHash []byte) error
+}
+
+// Kiosk is an enrolled device.
+type Kiosk struct {
+	ID        string // "k-" + 12 base32
+	No        int    // short number, 1…9999, unique; stands in case numbers
+	Name      string
+	School    registry.Unit
+	PublicKey []byte // Ed25519, 32 bytes; empty until enrolled
+	SealKey   []byte // X25519, 32 bytes
+	CodeHash  []byte // one-time enrolment code, SHA-256; empty once used
+	CodeUntil time.Time
+	Revoked   bool
+	SeenAt    time.Time
+	CreatedAt time.Time
+}
+
+// Kiosks keeps the devices.
+type Kiosks interface {
+	PutKiosk(ctx context.Context, k Kiosk) error // insert or update by ID
+	Kiosk(ctx context.Context, id string) (Kiosk, error)
+	KioskByCode(ctx context.Context, codeHash []byte) (Kiosk, error)
+	Kiosks(ctx context.Context, school registry.Unit) ([]Kiosk, error) // "" for all
+	NextKioskNo(ctx context.Context) (int, error)
+}
+
+// InboxRow is a verified event of a kiosk. (Kiosk, Seq) is unique; Seq has no gaps below HighWater.
+type InboxRow struct {
+	Kiosk   string
+	Seq     uint64 // 1…
+	Hash    []byte // SHA-256 of Payload
+	Payload []byte // the exact bytes that were signed
+	At      time.Time
+}
+
+// Outcome is what became of an inbox row.
+type Outcome struct {
+	Kiosk  string
+	Seq    uint64
+	State  string // "applied", "refused"
+	CaseNo registry.CaseNo
+	Code   registry.Code     // for refused
+	Params map[string]string // for the catalogue
+	At     time.Time
+}
+
+// Inbox takes kiosk events in, exactly once.
+type Inbox interface {
+	// Ingest stores rows that are new, in one transaction (implementations may group concurrent calls into one), and returns the contiguous high-water
+	// mark of the kiosk after it. Rows seen before with the same hash are ignored; with another hash they go to quarantine, and quarantined is > 0.
+	// Rows that would leave a gap above the mark are not stored. Durable on return.
+	Ingest(ctx context.Context, kiosk string, rows []InboxRow) (highWater uint64, quarantined int, err error)
+	HighWater(ctx context.Context, kiosk string) (uint64, error)
+	// LeaseInbox hands out unapplied rows whose lease ran out, oldest first per kiosk, and leases them until now+lease.
+	LeaseInbox(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]InboxKey, error)
+	InboxRow(ctx context.Context, kiosk string, seq uint64) (InboxRow, error)
+	// Refuse records a refusal outcome (nothing else changes); ErrConflict when the row has an outcome.
+	Refuse(ctx context.Context, o Outcome) error
+	// Outcomes lists outcomes after seq, in order, for the kiosk to fetch.
+	Outcomes(ctx context.Context, kiosk string, after uint64, limit int) ([]Outcome, error)
+	// Dead moves a row that failed too often to the dead letters, with the reason; it stays unapplied and can be put back.
+	Dead(ctx context.Context, key InboxKey, reason string) error
+}
+
+// InboxKey names an inbox row.
+type InboxKey struct {
+	Kiosk string
+	Seq   uint64
+}
+
+// OutboxRow is work to be done once after a commit.
+type OutboxRow struct {
+	ID      string // unique
+	UID     registry.UID
+	Kind    string // jobs.Kind
+	Payload []byte
+	At      time.Time
+}
+
+// Outbox is work that a commit promised. Rows are written by Commit only.
+type Outbox interface {
+	LeaseOutbox(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]OutboxRow, error)
+	OutboxRow(ctx context.Context, uid registry.UID, id string) (OutboxRow, error)
+	// Finish marks a row done; ErrConflict when it was done before.
+	Finish(ctx context.Context, uid registry.UID, id string) error
+}
+
+// Issuance is a card's life. One card in state "active" per pupil, by the schema.
+type Issuance struct {
+	ID         string // ULID-like
+	UID        registry.UID
+	CardNo     string // unique for ever
+	State      string // requested planned personalised active replaced revoked failed
+	Kind       string // "first", "replacement"
+	Reason     string
+	StatusIdx  uint32 // unique, index into the status list
+	Sequence   uint32
+	Ticket     []byte // SHA-256 of the one-time ticket; empty when used
+	TicketTill time.Time
+	ChipHash   string
+	Profile    string
+	Level      int
+	Record     []byte // signed public record as written
+	By         registry.Actor
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+	ExpiresOn  registry.Date
+}
+
+// Cards keeps issuances and the status list.
+type Cards interface {
+	PutIssuance(ctx context.Context, c Issuance) error
+	Issuance(ctx context.Context, id string) (Issuance, error)
+	IssuanceByTicket(ctx context.Context, ticketHash []byte) (Issuance, error)
+	IssuanceByCard(ctx context.Context, cardNo string) (Issuance, error)
+	IssuancesOf(ctx context.Context, uid registry.UID) ([]Issuance, error)
+	// NextCard draws a card serial and a status-list index; both only grow.
+	NextCard(ctx context.Context) (serial uint64, statusIdx uint32, err error)
+	// RevokedIndexes lists status-list indexes of cards that must be refused, ascending, and the state number (grows at each change).
+	RevokedIndexes(ctx context.Context) (number uint64, idx []uint32, err error)
+	// PutSealedKey keeps a reading key sealed to a device; SealedKeys lists a device's by epoch.
+	PutSealedKey(ctx context.Context, kiosk string, epoch uint16, sealed []byte) error
+	SealedKeys(ctx context.Context, kiosk string) (map[uint16][]byte, error)
+	PutStatusList(ctx context.Context, number uint64, signed []byte) error
+	StatusList(ctx context.Context) (number uint64, signed []byte, err error)
+	// PutBlob and Blob keep small named documents: "trust" (certificates), keys' public halves.
+	PutBlob(ctx context.Context, name string, b []byte) error
+	Blob(ctx context.Context, name string) ([]byte, error)
+}
+
+// Import is a workbook's way in.
+type Import struct {
+	ID        string
+	Unit      registry.Unit
+	By        registry.Actor
+	File      string // digest of the workbook as it came
+	Result    string // digest of the marked workbook, "" until done
+	Name      string
+	State     string // "queued", "running", "done", "failed", "cancelled"
+	Total     int
+	Done      int // rows looked at
+	Good      int // rows that went in
+	Bad       int
+	Code      registry.Code
+	Params    map[string]string
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// Imports keeps import runs.
+type Imports interface {
+	PutImport(ctx context.Context, i Import) error
+	Import(ctx context.Context, id string) (Import, error)
+	ImportsOf(ctx context.Context, unit registry.Unit, limit int) ([]Import, error)
+	// UnfinishedImports are to be resumed after a restart.
+	UnfinishedImports(ctx context.Context) ([]Import, error)
+}
+
+// File is content by digest.
+type File struct {
+	Digest string // hex SHA-256 of Body
+	Name   string
+	Type   string // media type
+	Unit   registry.Unit
+	UID    registry.UID // "" when it is no pupil's
+	Body   []byte       // ≤ 16 MiB
+	At     time.Time
+}
+
+// Files keeps scans, photos, workbooks and printed papers.
+type Files interface {
+	PutFile(ctx context.Context, f File) error
+	File(ctx context.Context, digest string) (File, error)
+}
