@@ -23,6 +23,8 @@ type Store interface {
 	Cards
 	Imports
 	Files
+	Counters
+	Tries
 	Close() error
 	// Ping is readiness: nil when a trivial read succeeds.
 	Ping(ctx context.Context) error
@@ -226,6 +228,10 @@ type InboxRow struct {
 	Hash    []byte // SHA-256 of Payload
 	Payload []byte // the exact bytes that were signed
 	At      time.Time
+	// Chain is the kiosk's hash chain after this row (api.Batch), 32 bytes; the next batch must continue from it.
+	Chain []byte
+	// EventID is the event's own identity (api.Event.ID), not unique here: SeqOfEvent finds who came first.
+	EventID string
 }
 
 // Outcome is what became of an inbox row.
@@ -249,6 +255,8 @@ type Inbox interface {
 	// LeaseInbox hands out unapplied rows whose lease ran out, oldest first per kiosk, and leases them until now+lease.
 	LeaseInbox(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]InboxKey, error)
 	InboxRow(ctx context.Context, kiosk string, seq uint64) (InboxRow, error)
+	// SeqOfEvent is the lowest stored seq of the kiosk that carries an event ID, 0 when none does.
+	SeqOfEvent(ctx context.Context, kiosk, eventID string) (uint64, error)
 	// Refuse records a refusal outcome (nothing else changes); ErrConflict when the row has an outcome.
 	Refuse(ctx context.Context, o Outcome) error
 	// Outcomes lists outcomes after seq, in order, for the kiosk to fetch.
@@ -340,6 +348,9 @@ type Import struct {
 	Params    map[string]string
 	CreatedAt time.Time
 	UpdatedAt time.Time
+	// Version is a compare-and-swap token like Pupil.Version: 0 inserts; PutImport and Commit fail with ErrConflict when it moved (two runners, a
+	// cancellation), and the stored row then has Version+1.
+	Version int64
 }
 
 // Imports keeps import runs.
@@ -366,4 +377,18 @@ type File struct {
 type Files interface {
 	PutFile(ctx context.Context, f File) error
 	File(ctx context.Context, digest string) (File, error)
+}
+
+// Counters draw serial numbers (case numbers, J and L numbers). They only grow; numbers drawn and not used are gaps.
+type Counters interface {
+	// Draw takes n consecutive numbers of the named counter and returns the first; a new counter begins at 1. Durable on return.
+	Draw(ctx context.Context, name string, n int) (first uint64, err error)
+}
+
+// Tries count failed second factors (guardian's PIN) per pupil, so that a restart forgives nothing.
+type Tries interface {
+	// TakeTry takes one attempt before it is judged, atomically. While the pupil is locked it takes none and returns left = -1 and until when. The
+	// max-th attempt locks until now+lock (left = 0, until set): ClearTries after a right answer opens it again.
+	TakeTry(ctx context.Context, uid registry.UID, now time.Time, max int, lock time.Duration) (left int, until time.Time, err error)
+	ClearTries(ctx context.Context, uid registry.UID) error
 }
