@@ -1,0 +1,73 @@
+# Two commands matter: `make run` starts the whole system on embedded defaults; `make test` sets up and passes every test.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+GO      ?= go
+BIN     := bin
+DATA    ?= data
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -ldflags "-X main.version=$(VERSION)"
+SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+# What the programs need to build and run: a C compiler and libpcsclite for the readers, fonts for paper and screens.
+RUN_PACKAGES := ca-certificates gcc libc6-dev pkg-config libpcsclite-dev fonts-noto-cjk fonts-hanazono
+# What the tests need besides: a PC/SC daemon with virtual readers, a card nobody here wrote, a browser, readers of paper, the two servers.
+TEST_PACKAGES := $(RUN_PACKAGES) pcscd vsmartcard-vpcd vsmartcard-vpicc python3-pycryptodome chromium fonts-dejavu-core poppler-utils zbar-tools \
+	openssl xxd procps util-linux postgresql-15 redis-server
+
+# install(PACKAGES): those that are missing, and nothing when none is. RUNLEVEL=1 keeps the packages' own services from starting.
+define install
+	@missing=""; for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then echo "installing:$$missing"; $(SUDO) apt-get update -qq; \
+	$(SUDO) env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
+endef
+
+.PHONY: help
+help:
+	@echo "make run         start everything with a demo county, addresses and passwords are printed"
+	@echo "make test        set up and pass every test (make check included)"
+	@echo "make check       vet, staticcheck, import rules, tidy go.mod"
+	@echo "make bench       measure, each figure beside its limit"
+	@echo "make build       the four programs in $(BIN)/"
+	@echo "make clean-demo  forget the demo's data"
+	@echo "make vulncheck   known vulnerabilities (needs the public database)"
+
+.PHONY: setup-run setup-test
+setup-run:
+	$(call install,$(RUN_PACKAGES))
+setup-test:
+	$(call install,$(TEST_PACKAGES))
+
+.PHONY: build
+build: setup-run
+	@mkdir -p $(BIN)
+	$(GO) build $(LDFLAGS) -o $(BIN)/ ./server ./issuer ./cardsvc ./kiosk
+	$(GO) build -o $(BIN)/demo ./packaging/demo
+
+.PHONY: run
+run: build
+	@exec $(BIN)/demo --bin $(BIN) --data $(DATA)
+
+.PHONY: clean-demo
+clean-demo:
+	rm -rf $(DATA)
+
+.PHONY: test
+test: setup-test check
+	$(GO) test -timeout 14m ./...
+
+.PHONY: check
+check: setup-run
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) test ./server/internal/archtest
+	$(GO) mod tidy -diff
+
+.PHONY: bench
+bench: setup-test
+	$(GO) test -run '^$$' -bench . -benchtime 1s -timeout 30m ./...
+
+.PHONY: vulncheck
+vulncheck:
+	$(GO) tool govulncheck ./...
