@@ -87,6 +87,9 @@ type Console interface {
 	Kiosks(ctx context.Context, who Staff) ([]store.Kiosk, error)
 	NewKiosk(ctx context.Context, who Staff, school registry.Unit, name string) (store.Kiosk, string, error) // with the one-time code
 	RevokeKiosk(ctx context.Context, who Staff, id string) error
+
+	// StaffList lists the accounts of who's unit and the units under it (Art. 23), without passwords: by unit, then name; at most 500.
+	StaffList(ctx context.Context, who Staff) ([]store.Account, error)
 }
 
 // Ref names a pupil and the version the page showed.
