@@ -126,52 +126,62 @@ func Enrol(ctx context.Context, base string, r EnrolRequest, h *http.Client) (En
 	t := newTransport(base, h)
 	t.adorn = func(*http.Request, string, []byte) {}
 	var out EnrolReply
-	return out, t.do(ctx, http.MethodPost, PathEnrol, r, &out)
+	err := t.do(ctx, http.MethodPost, PathEnrol, r, &out)
+	return out, err
 }
 
 // Send delivers a signed batch. The receipt is not verified here: see Receipt.Verify.
 func (c *DeviceClient) Send(ctx context.Context, b Batch) (out Receipt, err error) {
-	return out, c.t.do(ctx, http.MethodPost, PathBatches, b, &out)
+	err = c.t.do(ctx, http.MethodPost, PathBatches, b, &out)
+	return out, err
 }
 
 // Outcomes fetches what became of events after a sequence number, in order.
 func (c *DeviceClient) Outcomes(ctx context.Context, after uint64) (out []Outcome, err error) {
-	return out, c.t.do(ctx, http.MethodGet, PathOutcomes+"?after="+strconv.FormatUint(after, 10), nil, &out)
+	err = c.t.do(ctx, http.MethodGet, PathOutcomes+"?after="+strconv.FormatUint(after, 10), nil, &out)
+	return out, err
 }
 
 // Trust fetches certificates, status list and this device's sealed reading keys.
 func (c *DeviceClient) Trust(ctx context.Context) (out Trust, err error) {
-	return out, c.t.do(ctx, http.MethodGet, PathTrust, nil, &out)
+	err = c.t.do(ctx, http.MethodGet, PathTrust, nil, &out)
+	return out, err
 }
 
 // Directory fetches the names of schools and offices.
 func (c *DeviceClient) Directory(ctx context.Context) (out Directory, err error) {
-	return out, c.t.do(ctx, http.MethodGet, PathDirectory, nil, &out)
+	err = c.t.do(ctx, http.MethodGet, PathDirectory, nil, &out)
+	return out, err
 }
 
 // SignIn signs a member of staff in at this kiosk for 10 minutes.
 func (c *DeviceClient) SignIn(ctx context.Context, s SignIn) (out StaffSession, err error) {
-	return out, c.t.do(ctx, http.MethodPost, PathSignIn, s, &out)
+	err = c.t.do(ctx, http.MethodPost, PathSignIn, s, &out)
+	return out, err
 }
 
 // Status is what a family may see of the tapped pupil.
 func (c *DeviceClient) Status(ctx context.Context, r StatusRequest) (out StatusReply, err error) {
-	return out, c.t.do(ctx, http.MethodPost, PathStatus, r, &out)
+	err = c.t.do(ctx, http.MethodPost, PathStatus, r, &out)
+	return out, err
 }
 
 // Consignment is the inventory behind a scanned archive QR.
 func (c *DeviceClient) Consignment(ctx context.Context, r ConsignmentRequest) (out Consignment, err error) {
-	return out, c.t.do(ctx, http.MethodPost, PathConsignment, r, &out)
+	err = c.t.do(ctx, http.MethodPost, PathConsignment, r, &out)
+	return out, err
 }
 
 // Refresh asks whether the tapped card is behind the register, and for a ticket to rewrite it.
 func (c *DeviceClient) Refresh(ctx context.Context, r RefreshRequest) (out RefreshReply, err error) {
-	return out, c.t.do(ctx, http.MethodPost, PathRefresh, r, &out)
+	err = c.t.do(ctx, http.MethodPost, PathRefresh, r, &out)
+	return out, err
 }
 
 // Heartbeat reports health and learns the server's time.
 func (c *DeviceClient) Heartbeat(ctx context.Context, h Heartbeat) (out HeartbeatReply, err error) {
-	return out, c.t.do(ctx, http.MethodPost, PathHeartbeat, h, &out)
+	err = c.t.do(ctx, http.MethodPost, PathHeartbeat, h, &out)
+	return out, err
 }
 
 // IssuerClient is the issuer's way to the server. It is safe for concurrent use. All errors are *registry.Error.
@@ -186,17 +196,20 @@ func NewIssuerClient(base, token string, h *http.Client) *IssuerClient {
 
 // Order redeems a ticket for the chip on the reader; repeating it for the same chip gives the same order (resume).
 func (c *IssuerClient) Order(ctx context.Context, r OrderRequest) (out Order, err error) {
-	return out, c.t.do(ctx, http.MethodPost, PathOrder, r, &out)
+	err = c.t.do(ctx, http.MethodPost, PathOrder, r, &out)
+	return out, err
 }
 
 // Report tells how an issuance stands; durable on return, and may be repeated.
 func (c *IssuerClient) Report(ctx context.Context, r Report) (out ReportReply, err error) {
-	return out, c.t.do(ctx, http.MethodPost, PathReport, r, &out)
+	err = c.t.do(ctx, http.MethodPost, PathReport, r, &out)
+	return out, err
 }
 
 // Revocations is what the next status list must say.
 func (c *IssuerClient) Revocations(ctx context.Context) (out Revocations, err error) {
-	return out, c.t.do(ctx, http.MethodGet, PathRevocations, nil, &out)
+	err = c.t.do(ctx, http.MethodGet, PathRevocations, nil, &out)
+	return out, err
 }
 
 // PutStatusList publishes a signed list; a lower number than the published one is a conflict.
@@ -211,7 +224,8 @@ func (c *IssuerClient) PutCertificates(ctx context.Context, l Certificates) erro
 
 // Devices lists kiosks that may hold reading keys.
 func (c *IssuerClient) Devices(ctx context.Context) (out []Device, err error) {
-	return out, c.t.do(ctx, http.MethodGet, PathDevices, nil, &out)
+	err = c.t.do(ctx, http.MethodGet, PathDevices, nil, &out)
+	return out, err
 }
 
 // PutSealedKeys leaves reading keys sealed to devices.

@@ -114,7 +114,9 @@ func (b *Batch) Message(end []byte) []byte {
 }
 
 // Sign signs the batch with the device key.
-func (b *Batch) Sign(key ed25519.PrivateKey) { b.Signature = ed25519.Sign(key, b.Message(b.ChainEnd())) }
+func (b *Batch) Sign(key ed25519.PrivateKey) {
+	b.Signature = ed25519.Sign(key, b.Message(b.ChainEnd()))
+}
 
 // Verify checks the signature of the batch; that PrevHash is the chain value the server holds is the caller's check.
 func (b *Batch) Verify(public []byte) bool {
