@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"html/template"
+	"net"
+	"net/http"
+	"time"
+)
+
+//go:embed panel.html
+var panelHTML string
+
+//go:embed panel.js
+var panelJS []byte
+
+// servePanel serves the start page and the card panel; the returned function ends it.
+func (d *demo) servePanel() (func(), error) {
+	page, err := template.New("panel").Parse(panelHTML)
+	if err != nil {
+		return nil, err
+	}
+	ln, err := net.Listen("tcp", d.addr(40))
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		page.Execute(w, map[string]any{"S": d.summary, "Console": d.url(0), "Kiosk": d.url(30), "Station": d.url(21), "Corridor": d.url(22)})
+	})
+	mux.HandleFunc("GET /panel.js", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+		w.Write(panelJS)
+	})
+	mux.HandleFunc("GET /workbook.xlsx", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Disposition", `attachment; filename="newcomers.xlsx"`)
+		http.ServeFile(w, r, d.summary.Workbook)
+	})
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	go srv.Serve(ln)
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		srv.Shutdown(ctx)
+	}, nil
+}

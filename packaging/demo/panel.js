@@ -1,0 +1,65 @@
+// The card panel: each reader block speaks to one cardsvc's simulation API (cardsvc/localapi).
+"use strict";
+const say = text => { document.getElementById("say").textContent = text || ""; };
+
+async function call(method, url, body) {
+  const r = await fetch(url, { method, headers: body ? { "Content-Type": "application/json" } : {}, body: body && JSON.stringify(body) });
+  const text = await r.text();
+  const data = text ? JSON.parse(text) : null;
+  if (!r.ok) throw new Error((data && data.detail) || r.statusText);
+  return data;
+}
+
+class Reader {
+  constructor(block) {
+    this.block = block;
+    this.base = document.body.dataset[block.dataset.cardsvc];
+    this.slot = block.querySelector(".slot");
+    this.pick = block.querySelector("select");
+    block.addEventListener("click", e => { if (e.target.dataset.do) this.act(e.target.dataset.do); });
+    this.watch();
+  }
+  watch() {
+    const events = new EventSource(this.base + "/v1/events");
+    events.addEventListener("reader", e => { this.reader = JSON.parse(e.data); refresh(); });
+    events.onerror = () => { this.block.querySelector("h3 span").textContent = "连接中…"; };
+    events.onopen = () => { this.block.querySelector("h3 span").textContent = ""; };
+  }
+  async act(what) {
+    say("");
+    try {
+      if (what === "new") await call("POST", this.base + "/v1/sim/cards", { label: "白卡 " + new Date().toLocaleTimeString("zh-CN"), profile: "" });
+      if (what === "out") await call("POST", `${this.base}/v1/sim/readers/${this.reader.id}/remove`);
+      if (what === "in") {
+        if (this.here) await call("POST", `${this.base}/v1/sim/readers/${this.reader.id}/remove`);
+        await call("POST", `${this.base}/v1/sim/readers/${this.reader.id}/insert`, { card: this.pick.value });
+      }
+    } catch (e) { say(e.message); }
+    refresh();
+  }
+  show(cards) {
+    this.here = cards.find(c => c.reader);
+    this.slot.classList.toggle("on", !!this.here);
+    this.slot.textContent = this.here ? this.here.label : "没有卡";
+    const kept = this.pick.value;
+    this.pick.replaceChildren(...cards.filter(c => !c.reader).map(c => new Option((c.blank ? "◌ " : "● ") + c.label, c.id)));
+    if (kept) this.pick.value = kept;
+    if (!this.pick.value && this.pick.options.length) this.pick.selectedIndex = 0;
+    this.block.querySelector('[data-do="out"]').disabled = !this.here;
+    this.block.querySelector('[data-do="in"]').disabled = !this.pick.options.length;
+  }
+}
+
+const readers = [...document.querySelectorAll(".reader")].map(b => new Reader(b));
+let running = false, again = false;
+async function refresh() {
+  if (running) { again = true; return; }
+  running = true;
+  for (const r of readers) {
+    try { r.show(await call("GET", r.base + "/v1/sim/cards")); } catch (e) { say("读卡服务没有回答：" + e.message); }
+  }
+  running = false;
+  if (again) { again = false; refresh(); }
+}
+refresh();
+setInterval(refresh, 3000);
