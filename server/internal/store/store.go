@@ -51,8 +51,10 @@ type Batch struct {
 	Changes []Change
 	// Applied marks an inbox row as done in the same transaction (exactly once): ErrConflict if it was done before.
 	Applied *Outcome
-	// Done marks an outbox row as carried out in the same transaction.
-	Done string
+	// Done marks an outbox row as carried out in the same transaction: ErrConflict if it was done before. DoneUID is its pupil (the distribution key);
+	// "" looks the row up by its id alone.
+	Done    string
+	DoneUID registry.UID
 	// Cards are issuance rows to upsert in the same transaction (BindCard and its issuance go together).
 	Cards []Issuance
 	// Import progress to record in the same transaction.
@@ -66,7 +68,8 @@ type Change struct {
 	Tasks  []registry.Task
 	Outbox []OutboxRow
 	Index  Index
-	// Claims are document hashes (keyed HMAC) to take for this pupil; nil leaves them.
+	// Claims are document hashes (keyed HMAC) to take for this pupil; nil leaves them. Non-nil is the whole set: a hash the pupil held and that is not in
+	// it is released (an ID number corrected, a case of enrolment refused: [][]byte{} frees the document).
 	Claims [][]byte
 }
 
@@ -259,7 +262,8 @@ type Inbox interface {
 	SeqOfEvent(ctx context.Context, kiosk, eventID string) (uint64, error)
 	// Refuse records a refusal outcome (nothing else changes); ErrConflict when the row has an outcome.
 	Refuse(ctx context.Context, o Outcome) error
-	// Outcomes lists outcomes after seq, in order, for the kiosk to fetch.
+	// Outcomes lists outcomes after seq, in order, for the kiosk to fetch. It stops before the first row still waiting, so that a kiosk that asks "after the
+	// last I have" misses none; dead letters are passed over.
 	Outcomes(ctx context.Context, kiosk string, after uint64, limit int) ([]Outcome, error)
 	// Dead moves a row that failed too often to the dead letters, with the reason; it stays unapplied and can be put back.
 	Dead(ctx context.Context, key InboxKey, reason string) error
@@ -286,6 +290,40 @@ type Outbox interface {
 	OutboxRow(ctx context.Context, uid registry.UID, id string) (OutboxRow, error)
 	// Finish marks a row done; ErrConflict when it was done before.
 	Finish(ctx context.Context, uid registry.UID, id string) error
+}
+
+// RowRef names an inbox row (Kiosk, Seq) or an outbox row (UID, ID).
+type RowRef struct {
+	Kiosk string
+	Seq   uint64
+	UID   registry.UID
+	ID    string
+}
+
+// DeadLetter is a row that failed too often.
+type DeadLetter struct {
+	RowRef
+	Reason   string // the last error, without a pupil's data
+	Failures int
+	At       time.Time
+}
+
+// DeadLetters counts failures of inbox and outbox rows in SQL, where a lost queue cannot forget them.
+type DeadLetters interface {
+	// Failed counts one failure of a waiting row and puts off its next lease until retryAt. At max failures the row becomes a dead letter: it is leased no
+	// more, and dead is true. A row that has its outcome already is left alone.
+	Failed(ctx context.Context, ref RowRef, reason string, retryAt time.Time, max int) (dead bool, err error)
+	// DeadLetters lists them, oldest first.
+	DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error)
+	// Revive puts a dead letter back, its failures forgotten; ErrConflict when it is none.
+	Revive(ctx context.Context, ref RowRef) error
+}
+
+// Counters are named numbers that only grow (case serials of a desk, serials of J and L numbers).
+type Counters interface {
+	// Next draws n numbers of a counter in one go and returns the first; a counter begins at 1. Durable on return: a number is never drawn twice, though
+	// one may be lost.
+	Next(ctx context.Context, name string, n int) (first uint64, err error)
 }
 
 // Issuance is a card's life. One card in state "active" per pupil, by the schema.
@@ -360,6 +398,10 @@ type Imports interface {
 	ImportsOf(ctx context.Context, unit registry.Unit, limit int) ([]Import, error)
 	// UnfinishedImports are to be resumed after a restart.
 	UnfinishedImports(ctx context.Context) ([]Import, error)
+	// LeaseImports hands out unfinished imports that no one holds, oldest first, and holds them until now+lease: one runner at a time, whatever the number
+	// of servers. HoldImport renews the hold of a run in progress.
+	LeaseImports(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]Import, error)
+	HoldImport(ctx context.Context, id string, until time.Time) error
 }
 
 // File is content by digest.
@@ -373,10 +415,24 @@ type File struct {
 	At     time.Time
 }
 
+// MaxFile is the largest Body a file may have, in bytes.
+const MaxFile = 16 << 20
+
+// FileOwner is a pupil or unit for whom a file was put.
+type FileOwner struct {
+	Unit registry.Unit
+	UID  registry.UID
+}
+
 // Files keeps scans, photos, workbooks and printed papers.
 type Files interface {
+	// PutFile keeps f. The same content put again is kept once, and f's Unit and UID are added to its owners. CodeInvalid when Digest is not Body's or
+	// Body is larger than MaxFile.
 	PutFile(ctx context.Context, f File) error
+	// File returns the content with the name, type and owner it was first put with.
 	File(ctx context.Context, digest string) (File, error)
+	// FileOwners lists everyone a file was put for (two schools may file the same scan): access is judged against each.
+	FileOwners(ctx context.Context, digest string) ([]FileOwner, error)
 }
 
 // Counters draw serial numbers (case numbers, J and L numbers). They only grow; numbers drawn and not used are gaps.
