@@ -11,7 +11,8 @@ const Path = "/v1/relay"
 type Turn struct {
 	Session string `json:"session,omitempty"` // "" on the first turn
 	Turn    int    `json:"turn"`              // 0, 1, 2…
-	// First turn only.
+	// First turn only. Nonce is random: a first turn repeated with the same ticket and nonce is the same session, with another nonce it replaces the session.
+	Nonce   string `json:"nonce,omitempty"`
 	Ticket  string `json:"ticket,omitempty"`
 	ATR     []byte `json:"atr,omitempty"`
 	Profile string `json:"profile,omitempty"` // as identified; the issuer has its own profiles and may disagree
