@@ -142,6 +142,7 @@ type Summary struct {
 	Standing registry.Standing
 	Lock     registry.CaseNo
 	CardNo   string
+	Version  int64 // the pupil's, so that a list can act on what it showed
 }
 
 // TaskRow is a task with the pupil it is about.
@@ -433,12 +434,6 @@ type Files interface {
 	File(ctx context.Context, digest string) (File, error)
 	// FileOwners lists everyone a file was put for (two schools may file the same scan): access is judged against each.
 	FileOwners(ctx context.Context, digest string) ([]FileOwner, error)
-}
-
-// Counters draw serial numbers (case numbers, J and L numbers). They only grow; numbers drawn and not used are gaps.
-type Counters interface {
-	// Draw takes n consecutive numbers of the named counter and returns the first; a new counter begins at 1. Durable on return.
-	Draw(ctx context.Context, name string, n int) (first uint64, err error)
 }
 
 // Tries count failed second factors (guardian's PIN) per pupil, so that a restart forgives nothing.
