@@ -159,12 +159,3 @@ const (
 	EffectNotify EffectKind = "notify"
 	// EffectPhotoOrCard and the like are added by later capabilities.
 )
-
-// Decide is the register's one transition function: from the pupil, an event and the environment to the pupil after it and the effects, or an error of
-// this package (*Error) that leaves everything as it was. It is pure: same arguments, same answer. The returned Pupil keeps p.Version.
-//
-// func Decide(p Pupil, ev Event, env Env) (Pupil, []Effect, error)   — decide.go
-//
-// Tasks projects the to-do rows of a pupil, deterministic, soonest first:
-//
-// func Tasks(p Pupil, env Env) []Task                               — tasks.go

@@ -186,7 +186,8 @@ type Case struct {
 	Steps    []Step    `json:"steps"`
 	Evidence []string  `json:"evidence,omitempty"` // file digests (hex SHA-256)
 	Pack     string    `json:"pack"`               // rule pack version it was opened under
-	// Suspend: until when.
+	// Suspend: from and until when.
+	Since Date `json:"since,omitempty"`
 	Until Date `json:"until,omitempty"`
 }
 
@@ -229,10 +230,12 @@ type ArchiveItem struct {
 
 // Archive is the 档案 region: the catalogue, who has custody, and the consignment on its way.
 type Archive struct {
-	State     ArchiveState  `json:"state"`
-	Custodian Unit          `json:"custodian,omitempty"`
-	BuildDue  Date          `json:"build_due,omitempty"`
-	Items     []ArchiveItem `json:"items,omitempty"`
+	State     ArchiveState `json:"state"`
+	Custodian Unit         `json:"custodian,omitempty"` // who has the paper; while State is none, who must build it
+	BuildDue  Date         `json:"build_due,omitempty"`
+	// BuildUnsure says that BuildDue leans on a year whose notice is not loaded.
+	BuildUnsure bool          `json:"build_unsure,omitempty"`
+	Items       []ArchiveItem `json:"items,omitempty"`
 	// Consignment, set from the call to the receipt.
 	No         string    `json:"no,omitempty"` // opaque 档案编号, unique for ever, safe in a QR code
 	CaseNo     CaseNo    `json:"case_no,omitempty"`
@@ -246,7 +249,12 @@ type Archive struct {
 	ReceivedAt time.Time `json:"received_at,omitzero"`
 	Receiver   Actor     `json:"receiver,omitzero"`
 	Missing    []int     `json:"missing,omitempty"` // item numbers the receiver did not find
-	Backups    []Unit    `json:"backups,omitempty"` // former custodians, each keeping an electronic backup (Art. 9)
+	// Who owes the missing items since the last receipt, and until when. The next receipt ticks the whole inventory again and replaces it.
+	MissingFrom   Unit   `json:"missing_from,omitempty"`
+	MissingSince  Date   `json:"missing_since,omitempty"`
+	MissingDue    Date   `json:"missing_due,omitempty"`
+	MissingUnsure bool   `json:"missing_unsure,omitempty"`
+	Backups       []Unit `json:"backups,omitempty"` // former custodians, each keeping an electronic backup (Art. 9)
 }
 
 // Suspension is a running 休学.

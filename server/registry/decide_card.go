@@ -1,0 +1,92 @@
+package registry
+
+import "slices"
+
+// rewriteCard asks for a new record: at the next tap the card is behind (Written < Sequence) and is rewritten.
+func (d *decision) rewriteCard() {
+	if d.p.Card != nil {
+		d.p.Card.Sequence++
+	}
+}
+
+// bindCard makes a personalised card the pupil's active card (Art. 5); the one before, if any, is no longer known here.
+func (d *decision) bindCard(e BindCard) error {
+	if err := d.standing(StandingEnrolled, StandingSuspended); err != nil {
+		return err
+	}
+	if err := d.overSchool(RoleClerk, RoleRegistrar, RoleLeader, RoleOfficer); err != nil {
+		return err
+	}
+	c := e.Card
+	switch {
+	case c.Number == "":
+		return invalid("card.number")
+	case c.Sequence == 0 || c.Written > c.Sequence:
+		return invalid("card.sequence")
+	case !c.ExpiresOn.Valid():
+		return invalid("card.expires_on")
+	}
+	if c.BoundAt.IsZero() {
+		c.BoundAt = d.env.Now
+	}
+	d.p.Card = &c
+	d.notify(WhatCard, "", d.p.School)
+	return nil
+}
+
+// overSchool: the actor stands at the pupil's school or at an office above it.
+func (d *decision) overSchool(roles ...Role) error {
+	a := d.env.Actor
+	no := &Error{Code: CodeForbidden, Params: map[string]string{"unit": string(d.p.School)}}
+	if !slices.Contains(roles, a.Role) || a.Unit == "" {
+		return no
+	}
+	if a.Unit == d.p.School {
+		return nil
+	}
+	s, ok := d.env.Directory.School(d.p.School)
+	if !ok {
+		return no
+	}
+	u := s.Authority
+	for range 6 { // five tiers; a loop in the data ends here
+		if u == a.Unit {
+			return nil
+		}
+		o, ok := d.env.Directory.Office(u)
+		if !ok || o.Parent == "" {
+			break
+		}
+		u = o.Parent
+	}
+	return no
+}
+
+// cardWritten records what a station or kiosk verified on the card. It is a fact with its own proof (the signed record read back), so no role is asked. A report
+// that comes late changes nothing.
+func (d *decision) cardWritten(e CardWritten) error {
+	c := d.p.Card
+	if c == nil || c.Number != e.Number || e.Number == "" {
+		return &Error{Code: CodeCard, Field: "number"}
+	}
+	if e.Sequence == 0 || e.Sequence > c.Sequence {
+		return &Error{Code: CodeCard, Field: "sequence"}
+	}
+	if e.Sequence > c.Written {
+		c.Written = e.Sequence
+		d.notify(WhatCard, "", d.p.School)
+	}
+	return nil
+}
+
+// setPIN stores the guardian's second factor, hashed by the caller.
+func (d *decision) setPIN(e SetPIN) error {
+	if err := d.may(d.p.School, RoleRegistrar, RoleLeader); err != nil {
+		return err
+	}
+	if e.PIN == "" || len(e.PIN) > 300 {
+		return invalid("pin")
+	}
+	d.p.PIN = e.PIN
+	return nil
+}

@@ -1,0 +1,48 @@
+package registry
+
+import "fmt"
+
+// decoders is the closed table of events; a new event stands here or cannot be read back.
+var decoders = map[EventKind]func([]byte) (Event, error){
+	EvEnrol:          decodeAs[Enrol],
+	EvDecideStep:     decodeAs[DecideStep],
+	EvWithdraw:       decodeAs[Withdraw],
+	EvStartTransfer:  decodeAs[StartTransfer],
+	EvBuildArchive:   decodeAs[BuildArchive],
+	EvSendArchive:    decodeAs[SendArchive],
+	EvReceiveArchive: decodeAs[ReceiveArchive],
+	EvSettleMissing:  decodeAs[SettleMissing],
+	EvStartSuspend:   decodeAs[StartSuspend],
+	EvReturn:         decodeAs[Return],
+	EvBindCard:       decodeAs[BindCard],
+	EvCardWritten:    decodeAs[CardWritten],
+	EvSetPIN:         decodeAs[SetPIN],
+}
+
+// EventKinds lists every event, in the order of their constants.
+func EventKinds() []EventKind {
+	return []EventKind{EvEnrol, EvDecideStep, EvWithdraw, EvStartTransfer, EvBuildArchive, EvSendArchive, EvReceiveArchive, EvSettleMissing, EvStartSuspend,
+		EvReturn, EvBindCard, EvCardWritten, EvSetPIN}
+}
+
+// DecodeEvent is the inverse of json.Marshal for a named event. Unknown kinds, unknown members and trailing bytes are CodeInvalid; the error carries none of
+// the payload.
+func DecodeEvent(kind EventKind, payload []byte) (Event, error) {
+	decode, ok := decoders[kind]
+	if !ok {
+		return nil, &Error{Code: CodeInvalid, Field: "kind"}
+	}
+	ev, err := decode(payload)
+	if err != nil {
+		return nil, &Error{Code: CodeInvalid, Field: "payload", Err: fmt.Errorf("event %s does not decode", kind)}
+	}
+	return ev, nil
+}
+
+func decodeAs[E Event](payload []byte) (Event, error) {
+	var e E
+	if err := decodeStrict(payload, &e); err != nil {
+		return nil, err
+	}
+	return e, nil
+}

@@ -1,0 +1,102 @@
+package registry
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Tasks projects the to-do rows of a pupil, deterministic, soonest first. It reads the pupil, the directory and nothing of the clock, so that it may be called
+// at each commit: the row of a running suspension stands from its beginning, lists decide from Pack.SuspendAlertDays when to show it.
+func Tasks(p Pupil, env Env) []Task {
+	t := tasks{p: &p, dir: env.Directory}
+	t.step()
+	t.archive()
+	if s := p.Suspension; s != nil && p.Standing == StandingSuspended {
+		t.add(Task{Kind: TaskSuspensionEnd, Unit: p.School, CaseNo: s.CaseNo, Case: CaseSuspend, Arrived: s.From, DueOn: s.Until})
+	}
+	slices.SortStableFunc(t.out, func(a, b Task) int {
+		return cmp.Or(cmp.Compare(a.DueOn, b.DueOn), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Unit, b.Unit))
+	})
+	return t.out
+}
+
+type tasks struct {
+	p   *Pupil
+	dir Directory
+	out []Task
+}
+
+func (t *tasks) add(k Task, others ...Unit) {
+	if k.Unit == "" {
+		return
+	}
+	k.UID = t.p.UID
+	k.Above = Above(t.dir, k.Unit)
+	for _, u := range others {
+		if u != "" && u != k.Unit && !slices.Contains(k.Others, u) {
+			k.Others = append(k.Others, u)
+		}
+	}
+	t.out = append(t.out, k)
+}
+
+// Above is who is shown a unit's overdue work: a school's authority, an office's parent; "" at the top or when the unit is unknown.
+func Above(dir Directory, u Unit) Unit {
+	if dir == nil {
+		return ""
+	}
+	if s, ok := dir.School(u); ok {
+		return s.Authority
+	}
+	o, _ := dir.Office(u)
+	return o.Parent
+}
+
+// step: the case waits for one unit; both schools, the starter and those who have spoken wait with it.
+func (t *tasks) step() {
+	c := t.p.OpenCase()
+	if c == nil {
+		return
+	}
+	i := c.Current()
+	if i < 0 {
+		return
+	}
+	s := c.Steps[i]
+	others := []Unit{c.From, c.To, c.Starter.Unit}
+	for _, done := range c.Steps[:i] {
+		others = append(others, done.Unit)
+	}
+	t.add(Task{Kind: TaskStep, Unit: s.Unit, CaseNo: c.No, Case: c.Kind, Party: s.Party, Arrived: DateOf(s.ArrivedAt), DueOn: s.DueOn, Unsure: s.Unsure}, others...)
+}
+
+func (t *tasks) archive() {
+	a := &t.p.Archive
+	send := Task{Kind: TaskArchiveSend, Unit: a.From, CaseNo: a.CaseNo, Case: CaseTransfer, Party: PartySenderArchive, Arrived: dateOrNone(a.CalledAt), DueOn: a.DueOn, Unsure: a.Unsure}
+	switch a.State {
+	case ArchiveNone:
+		if a.BuildDue == "" {
+			break
+		}
+		t.add(Task{Kind: TaskArchiveBuild, Unit: a.Custodian, Arrived: t.p.EnrolledOn, DueOn: a.BuildDue, Unsure: a.BuildUnsure}, a.To)
+		if a.To != "" {
+			t.add(send, a.To)
+		}
+	case ArchiveCalled:
+		t.add(send, a.To)
+	case ArchiveTransit:
+		t.add(Task{Kind: TaskArchiveReceive, Unit: a.To, CaseNo: a.CaseNo, Case: CaseTransfer, Arrived: dateOrNone(a.SentAt), DueOn: a.DueOn, Unsure: a.Unsure}, a.From)
+	}
+	if len(a.Missing) > 0 {
+		t.add(Task{Kind: TaskArchiveMissing, Unit: a.MissingFrom, Case: CaseTransfer, Arrived: a.MissingSince, DueOn: a.MissingDue, Unsure: a.MissingUnsure},
+			a.Custodian, t.p.School)
+	}
+}
+
+func dateOrNone(t time.Time) Date {
+	if t.IsZero() {
+		return ""
+	}
+	return DateOf(t)
+}
