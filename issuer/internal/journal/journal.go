@@ -1,0 +1,302 @@
+// Package journal is the issuer's append-only diary of personalisations. What it records is on the disk (fsync) before the call returns, so the intent to write a
+// card is never younger than the first byte on the card: after a crash or a pulled card, the chip's serial leads back to what was being made.
+//
+// It holds no name, no ID number and no key: only opaque references, the signed public record and the sealed one. It must not import net/http.
+package journal
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// State of an issuance in the journal.
+type State string
+
+// States. Planned and Written are unfinished.
+const (
+	Planned  State = "planned"  // the card may be half-made
+	Written  State = "written"  // the card is made and verified; the server does not know yet
+	Reported State = "reported" // the server knows
+	Failed   State = "failed"   // given up; what the card holds is not good
+	Replaced State = "replaced" // another plan for the same chip or issuance took its place
+)
+
+func (s State) unfinished() bool { return s == Planned || s == Written }
+
+// Plan is what a card is to become.
+type Plan struct {
+	Issuance string `json:"issuance"`
+	Kind     string `json:"kind"`
+	Chip     string `json:"chip"` // serial, hex
+	Profile  string `json:"profile"`
+	Level    int    `json:"level"`
+	CardNo   string `json:"card_no"`
+	PupilRef []byte `json:"pupil_ref"` // opaque
+	Sequence uint32 `json:"sequence"`
+	Record   []byte `json:"record"`
+	Sealed   []byte `json:"sealed"`
+}
+
+// Entry is an issuance as the journal knows it.
+type Entry struct {
+	Plan
+	State  State     `json:"state"`
+	At     time.Time `json:"at"` // of the last line
+	Detail string    `json:"detail,omitempty"`
+}
+
+// line is one line of the file: CRC-32C of the JSON in eight hex digits, a space, the JSON, a newline.
+type line struct {
+	N        uint64    `json:"n"` // counts from 1 without gaps
+	At       time.Time `json:"at"`
+	Plan     *Plan     `json:"plan,omitempty"`
+	Issuance string    `json:"issuance,omitempty"`
+	State    State     `json:"state"`
+	Detail   string    `json:"detail,omitempty"`
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// maxLine bounds one line in bytes; a plan with two 512-byte records is below 2 KiB.
+const maxLine = 64 << 10
+
+// Errors.
+var (
+	ErrDamaged = errors.New("the journal is damaged")
+	ErrInUse   = errors.New("another issuer has the journal open")
+	ErrUnknown = errors.New("no such issuance in the journal")
+)
+
+// Journal is open for writing by one process. It is safe for concurrent use.
+type Journal struct {
+	now func() time.Time
+
+	mu     sync.Mutex
+	f      *os.File
+	n      uint64
+	all    map[string]*Entry // by issuance
+	broken error             // after a failed write the file's end is not known: no more is written
+}
+
+// Open reads the journal at path, made if it is not there. A last line that was cut off was never acknowledged and is dropped; any other damage is ErrDamaged and
+// needs a person.
+func Open(path string, now func() time.Time) (*Journal, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	j := &Journal{now: now, f: f, all: map[string]*Entry{}}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("%w: %s", ErrInUse, path)
+	}
+	good, err := j.load()
+	if err == nil {
+		err = f.Truncate(good)
+	}
+	if err == nil {
+		_, err = f.Seek(good, io.SeekStart)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return j, nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// load replays the file and gives the length of its good part.
+func (j *Journal) load() (good int64, err error) {
+	r := bufio.NewReaderSize(j.f, maxLine)
+	for {
+		raw, err := r.ReadSlice('\n')
+		if errors.Is(err, io.EOF) { // a line without its end was never acknowledged
+			return good, nil
+		}
+		if err != nil {
+			return 0, fmt.Errorf("%w: after line %d: %w", ErrDamaged, j.n, err)
+		}
+		l, err := decodeLine(raw[:len(raw)-1])
+		if err == nil && l.N != j.n+1 {
+			err = fmt.Errorf("line numbered %d", l.N)
+		}
+		if err != nil {
+			// The last line may have been cut off with its end on the disk already: sectors reach it in any order.
+			if _, more := r.Peek(1); errors.Is(more, io.EOF) {
+				return good, nil
+			}
+			return 0, fmt.Errorf("%w: line %d: %w", ErrDamaged, j.n+1, err)
+		}
+		if err := j.replay(l); err != nil {
+			return 0, fmt.Errorf("%w: line %d: %w", ErrDamaged, l.N, err)
+		}
+		good += int64(len(raw))
+	}
+}
+
+func decodeLine(b []byte) (line, error) {
+	var l line
+	if len(b) < 10 || b[8] != ' ' {
+		return l, errors.New("not a journal line")
+	}
+	want, err := strconv.ParseUint(string(b[:8]), 16, 32)
+	if err != nil || uint32(want) != crc32.Checksum(b[9:], castagnoli) {
+		return l, errors.New("check sum")
+	}
+	return l, json.Unmarshal(b[9:], &l)
+}
+
+func encodeLine(l line) ([]byte, error) {
+	b, err := json.Marshal(l)
+	if err != nil {
+		return nil, err
+	}
+	out := fmt.Appendf(nil, "%08x %s\n", crc32.Checksum(b, castagnoli), b)
+	if len(out) > maxLine {
+		return nil, fmt.Errorf("journal: a line of %d bytes", len(out))
+	}
+	return out, nil
+}
+
+func (j *Journal) replay(l line) error {
+	j.n = l.N
+	if l.Plan != nil {
+		for _, e := range j.all {
+			if e.Chip == l.Plan.Chip && e.State.unfinished() {
+				e.State = Replaced
+			}
+		}
+		j.all[l.Plan.Issuance] = &Entry{Plan: *l.Plan, State: Planned, At: l.At}
+		return nil
+	}
+	e := j.all[l.Issuance]
+	if e == nil {
+		return ErrUnknown
+	}
+	e.State, e.At, e.Detail = l.State, l.At, l.Detail
+	if !e.State.unfinished() {
+		e.Record, e.Sealed = nil, nil // the file keeps them
+	}
+	return nil
+}
+
+// append writes l durably and then replays it.
+func (j *Journal) append(l line) error {
+	if j.broken != nil {
+		return j.broken
+	}
+	l.N, l.At = j.n+1, j.now().UTC()
+	b, err := encodeLine(l)
+	if err != nil {
+		return err
+	}
+	if _, err = j.f.Write(b); err == nil {
+		err = j.f.Sync()
+	}
+	if err != nil {
+		j.broken = fmt.Errorf("journal: %w; no card is written until the issuer is started again", err)
+		return j.broken
+	}
+	return j.replay(l)
+}
+
+// Plan records the intent, durable on return. An unfinished plan for the same chip is replaced.
+func (j *Journal) Plan(p Plan) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if p.Issuance == "" || p.Chip == "" {
+		return errors.New("journal: a plan without issuance or chip")
+	}
+	return j.append(line{Plan: &p, State: Planned})
+}
+
+// Mark moves an issuance on, durable on return. detail carries nothing personal.
+func (j *Journal) Mark(issuance string, s State, detail string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e := j.all[issuance]
+	if e == nil {
+		return fmt.Errorf("%w: %s", ErrUnknown, issuance)
+	}
+	if e.State == s && e.Detail == detail {
+		return nil
+	}
+	return j.append(line{Issuance: issuance, State: s, Detail: detail})
+}
+
+// Find gives an issuance.
+func (j *Journal) Find(issuance string) (Entry, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e := j.all[issuance]
+	if e == nil {
+		return Entry{}, false
+	}
+	return *e, true
+}
+
+// Unfinished gives the plan that a chip was left with.
+func (j *Journal) Unfinished(serial []byte) (Entry, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	chip := hex.EncodeToString(serial)
+	for _, e := range j.all {
+		if e.Chip == chip && e.State.unfinished() {
+			return *e, true
+		}
+	}
+	return Entry{}, false
+}
+
+// List gives the issuances in the given states, oldest first.
+func (j *Journal) List(states ...State) []Entry {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var out []Entry
+	for _, e := range j.all {
+		if slices.Contains(states, e.State) {
+			out = append(out, *e)
+		}
+	}
+	slices.SortFunc(out, func(a, b Entry) int {
+		if c := a.At.Compare(b.At); c != 0 {
+			return c
+		}
+		return bytes.Compare([]byte(a.Issuance), []byte(b.Issuance))
+	})
+	return out
+}
+
+// Close lets another process open the journal.
+func (j *Journal) Close() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.f.Close()
+}
