@@ -59,6 +59,8 @@ func Decide(p Pupil, ev Event, env Env) (Pupil, []Effect, error) {
 		err = d.cardWritten(e)
 	case SetPIN:
 		err = d.setPIN(e)
+	case RevokeCard:
+		err = d.revokeCard(e)
 	default:
 		err = &Error{Code: CodeInternal, Err: errors.New("decide: unknown event")}
 	}

@@ -79,6 +79,22 @@ func (d *decision) cardWritten(e CardWritten) error {
 	return nil
 }
 
+// revokeCard leaves the pupil without a card, so that the next one can be made (Art. 5: free, and one at a time).
+func (d *decision) revokeCard(e RevokeCard) error {
+	if err := d.overSchool(RoleClerk, RoleRegistrar, RoleLeader, RoleOfficer); err != nil {
+		return err
+	}
+	if d.p.Card == nil || e.Number == "" || d.p.Card.Number != e.Number {
+		return &Error{Code: CodeCard, Field: "number"}
+	}
+	if e.Reason == "" || tooLong(e.Reason, maxReason) {
+		return invalid("reason")
+	}
+	d.p.Card = nil
+	d.notify(WhatCard, "", d.p.School)
+	return nil
+}
+
 // setPIN stores the guardian's second factor, hashed by the caller.
 func (d *decision) setPIN(e SetPIN) error {
 	if err := d.may(d.p.School, RoleRegistrar, RoleLeader); err != nil {

@@ -17,12 +17,13 @@ var decoders = map[EventKind]func([]byte) (Event, error){
 	EvBindCard:       decodeAs[BindCard],
 	EvCardWritten:    decodeAs[CardWritten],
 	EvSetPIN:         decodeAs[SetPIN],
+	EvRevokeCard:     decodeAs[RevokeCard],
 }
 
 // EventKinds lists every event, in the order of their constants.
 func EventKinds() []EventKind {
 	return []EventKind{EvEnrol, EvDecideStep, EvWithdraw, EvStartTransfer, EvBuildArchive, EvSendArchive, EvReceiveArchive, EvSettleMissing, EvStartSuspend,
-		EvReturn, EvBindCard, EvCardWritten, EvSetPIN}
+		EvReturn, EvBindCard, EvCardWritten, EvSetPIN, EvRevokeCard}
 }
 
 // DecodeEvent is the inverse of json.Marshal for a named event. Unknown kinds, unknown members and trailing bytes are CodeInvalid; the error carries none of

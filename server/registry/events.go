@@ -22,6 +22,7 @@ const (
 	EvBindCard       EventKind = "bind_card"
 	EvCardWritten    EventKind = "card_written"
 	EvSetPIN         EventKind = "set_pin"
+	EvRevokeCard     EventKind = "revoke_card"
 )
 
 // Enrol opens an enrolment case for a new pupil (Pupil zero but for UID). The form must be free of errors (CheckForm) and 查重 clean or resolved.
@@ -119,6 +120,12 @@ type SetPIN struct {
 	PIN string `json:"pin"`
 }
 
+// RevokeCard takes the active card from the pupil: lost, damaged or misused. The deny list is the caller's, in the same transaction.
+type RevokeCard struct {
+	Number string `json:"number"`
+	Reason string `json:"reason"`
+}
+
 func (Enrol) Kind() EventKind          { return EvEnrol }
 func (DecideStep) Kind() EventKind     { return EvDecideStep }
 func (Withdraw) Kind() EventKind       { return EvWithdraw }
@@ -132,6 +139,7 @@ func (Return) Kind() EventKind         { return EvReturn }
 func (BindCard) Kind() EventKind       { return EvBindCard }
 func (CardWritten) Kind() EventKind    { return EvCardWritten }
 func (SetPIN) Kind() EventKind         { return EvSetPIN }
+func (RevokeCard) Kind() EventKind     { return EvRevokeCard }
 
 // Env is all that Decide may lean on besides the pupil and the event.
 type Env struct {
