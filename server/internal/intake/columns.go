@@ -22,15 +22,19 @@ const (
 
 // Header is a field's column header: its official title, for guardians with 监护人1 or 监护人2 before it.
 func Header(f registry.Field) string {
-	switch f.Group {
-	case "g1", "g2":
-		p := "监护人" + f.Group[1:]
-		if strings.HasPrefix(f.Title, p) {
-			return f.Title
-		}
-		return p + f.Title
-	}
-	return f.Title
+	return guardian.Replace(f.Title)
+}
+
+// guardian shortens the sheet's words for the two guardians.
+var guardian = strings.NewReplacer("家庭成员或监护人一", "监护人1", "家庭成员或监护人二", "监护人2", "家庭成员或监护人", "监护人", "监护人一", "监护人1", "监护人二", "监护人2",
+	"家长1", "监护人1", "家长2", "监护人2")
+
+// otherHeaders are headers that schools' own sheets have for a column.
+var otherHeaders = map[string]registry.FieldKey{
+	"证件类型": registry.FIDType, "证件号": registry.FIDNumber, "证件号码": registry.FIDNumber, "身份证号": registry.FIDNumber, "身份证号码": registry.FIDNumber,
+	"身份证件号码": registry.FIDNumber, "国籍": registry.FCountry, "健康": registry.FHealth, "电话": registry.FPhone, "邮编": registry.FPost, "邮箱": registry.FEmail,
+	"拼音": registry.FPinyin, "是否随迁": registry.FMigrant, "是否随迁子女": registry.FMigrant, "是否留守": registry.FLeftBehind,
+	"监护人1身份证号": registry.FG1IDNumber, "监护人2身份证号": registry.FG2IDNumber, "监护人1电话": registry.FG1Phone, "监护人2电话": registry.FG2Phone,
 }
 
 // demanded reports whether a workbook without the column is refused. A second guardian's columns may be left out.
@@ -54,8 +58,15 @@ var (
 func headers() map[string]*registry.Field {
 	headerOnce.Do(func() {
 		byHeader = make(map[string]*registry.Field, len(registry.Fields))
+		byKey := map[registry.FieldKey]*registry.Field{}
 		for i := range registry.Fields {
-			byHeader[headerKey(Header(registry.Fields[i]))] = &registry.Fields[i]
+			f := &registry.Fields[i]
+			byHeader[headerKey(Header(*f))], byKey[f.Key] = f, f
+		}
+		for h, k := range otherHeaders {
+			if byHeader[h] == nil {
+				byHeader[h] = byKey[k]
+			}
 		}
 	})
 	return byHeader
@@ -67,9 +78,8 @@ func headerKey(s string) string {
 	if i := strings.IndexAny(s, "(（【["); i > 0 {
 		s = s[:i]
 	}
-	s = strings.NewReplacer("★", "", "*", "", "＊", "", " ", "", "\u3000", "", "\n", "", "\r", "", "\t", "", "：", "", ":", "",
-		"监护人一", "监护人1", "监护人二", "监护人2").Replace(s)
-	return halfWidth(s)
+	s = strings.NewReplacer("★", "", "*", "", "＊", "", " ", "", "\u3000", "", "\n", "", "\r", "", "\t", "", "：", "", ":", "").Replace(s)
+	return guardian.Replace(halfWidth(s))
 }
 
 // planHeader reads a row as the header; ok is false when it does not look like one (fewer than three known titles).

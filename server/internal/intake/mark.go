@@ -35,7 +35,7 @@ func (w *Workbook) Mark(rowNo int, findings []registry.Finding, words func(regis
 	if _, ours := w.byNo[rowNo]; !ours {
 		return
 	}
-	m := mark{findings: findings, in: !Blocks(findings)}
+	m := mark{findings: findings, in: !registry.Blocking(findings)}
 	for _, f := range findings {
 		m.text = append(m.text, words(f))
 	}
@@ -217,13 +217,31 @@ func (p *pen) comment(at, text string) {
 // Words says a finding in Chinese: what is wrong, then how to mend it. It is the default for Mark; a console in another language gives its own.
 func Words(f registry.Finding) string {
 	fd, _ := registry.FieldOf(f.Field)
+	said := say(f, fd)
+	if len(f.DidYouMean) == 0 || f.Code == registry.FindCheck {
+		return said
+	}
+	mean := make([]string, len(f.DidYouMean))
+	for i, m := range f.DidYouMean {
+		mean[i] = shown(fd, m)
+	}
+	return said + "是不是“" + strings.Join(mean, "”或“") + "”？"
+}
+
+func say(f registry.Finding, fd registry.Field) string {
 	p := f.Params
 	switch f.Code {
 	case registry.FindMissing:
+		if p["with"] == string(registry.FIDNumber) {
+			return "学生没有证件号时，至少要有一名监护人的证件号，请补上。"
+		}
 		return "必填，请补上。"
 	case registry.FindTooLong:
 		return fmt.Sprintf("太长，最多 %s 个字。", cmp.Or(p["max"], fmt.Sprint(fd.Max)))
 	case registry.FindNotInList:
+		if fd.List == registry.ListRegion {
+			return "不是行政区划代码，请填 6 位或 12 位数字，如 330106。"
+		}
 		return "不在代码表里，请从单元格的下拉列表中选择。"
 	case registry.FindCheck:
 		if len(f.DidYouMean) > 0 {
@@ -255,6 +273,9 @@ func Words(f registry.Finding) string {
 	case registry.FindDate:
 		return "没有这一天，或日期不可能，请核对。"
 	case registry.FindMismatch:
+		if w, ok := registry.FieldOf(registry.FieldKey(p["with"])); ok {
+			return "与“" + Header(w) + "”不一致，请核对两处。"
+		}
 		return "与证件号不一致，请核对两处。"
 	case registry.FindAge:
 		return "年龄与年级不相称，请确认。"
@@ -272,7 +293,7 @@ func Words(f registry.Finding) string {
 	case registry.FindFormula:
 		return "这里是公式。请复制后用“选择性粘贴—数值”粘贴为文字。"
 	case registry.FindChars:
-		return "含有姓名中不能出现的字符，请核对；间隔号请用“·”。"
+		return "含有不能出现的字符，请核对；姓名中间不留空格，间隔号用“·”。"
 	}
 	return "请核对。"
 }

@@ -48,16 +48,6 @@ func (r Row) All(checked []registry.Finding) []registry.Finding {
 	return out
 }
 
-// Blocks reports whether a finding keeps its row out; warnings do not.
-func Blocks(fs []registry.Finding) bool {
-	for _, f := range fs {
-		if f.Params["level"] != "warning" {
-			return true
-		}
-	}
-	return false
-}
-
 // Read reads a workbook. src must stay readable until the last WriteTo. A workbook that cannot be taken at all gives a *registry.Error with CodeInvalid,
 // Field FieldWorkbook and Params["why"] (see Explain); it says nothing of any pupil. What is wrong in single cells is in the rows' Findings.
 //
@@ -145,6 +135,7 @@ func (w *Workbook) readSheet(b *book, s sheetRef) (bool, error) {
 				row.Form[f.Key] = v
 			}
 		}
+		row.Form = registry.Tidy(row.Form)
 		w.byNo[no] = len(w.rows)
 		w.rows = append(w.rows, row)
 		return nil

@@ -29,6 +29,10 @@ func Help(f registry.Field) string {
 	}
 	switch f.Type {
 	case registry.TypeCode:
+		if f.List == registry.ListRegion {
+			b.WriteString("填行政区划代码，6 位（县）或 12 位（到村），如 330106。")
+			break
+		}
 		b.WriteString("从下拉列表中选择，或填代码。")
 	case registry.TypeDate:
 		b.WriteString("写成 2017-03-09 的样子。")
@@ -114,7 +118,7 @@ func (t *tmpl) form(rows []registry.Form) {
 	t.keep(t.f.SetSheetVisible(sheetLists, false))
 	lists := map[registry.ListName]string{}
 	for _, fd := range registry.Fields {
-		if fd.List != "" && lists[fd.List] == "" {
+		if fd.List != "" && fd.List != registry.ListRegion && lists[fd.List] == "" {
 			lists[fd.List] = t.list(len(lists), fd.List)
 		}
 	}
@@ -157,7 +161,7 @@ func (t *tmpl) form(rows []registry.Form) {
 }
 
 func shown(f registry.Field, v string) string {
-	if f.Type == registry.TypeCode && v != "" {
+	if f.Type == registry.TypeCode && f.List != registry.ListRegion && v != "" {
 		return registry.CodeTitle(f.List, v)
 	}
 	return v
@@ -231,6 +235,9 @@ func (t *tmpl) helpSheet() {
 // choices names a short list's items in words.
 func choices(name registry.ListName) string {
 	items := registry.List(name)
+	if name == registry.ListRegion {
+		return "GB/T 2260 行政区划代码"
+	}
 	if len(items) > 20 {
 		return "见下拉列表"
 	}
