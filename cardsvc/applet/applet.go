@@ -1,7 +1,18 @@
 // Package applet speaks the student card's commands over a one-method Transmitter, in the dialect a firmware profile describes.
+//
+// It owns the slots on the card (docs/card-format.md §4): how a record is found in the fewest commands, and how a new one is written so that a card torn out
+// at any moment keeps the old or the new. It judges no signature (credential does) and is pure: no os, no net, no clock, no randomness.
 package applet
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	profiles "xueji/firmware-profiles"
+
+	"xueji/cardsvc/iso7816"
+)
 
 // Transmitter sends one command APDU and returns data ‖ SW1 SW2. pcsc, cardsim, transcripts and the issuer's relay implement it.
 type Transmitter interface {
@@ -9,6 +20,9 @@ type Transmitter interface {
 }
 
 // BatchTransmitter is an optional ability: send commands in order, stop at the first unexpected status word. The relay has it; it saves round trips.
+//
+// answers holds data ‖ SW1 SW2 of each command that was sent, the unexpected one last; then err is nil. err tells of transport only (card gone). 61xx and 6Cxx
+// are followed before a word is judged.
 type BatchTransmitter interface {
 	TransmitBatch(ctx context.Context, commands []Command) (answers [][]byte, err error)
 }
@@ -21,22 +35,108 @@ type Command struct {
 
 // Reading is what a card gave.
 type Reading struct {
-	ChipSerial []byte
+	ChipSerial []byte // nil when the card has none before it is prepared
+	Prepared   bool   // the application and its files are there
 	Blank      bool   // no application or no record yet
 	Torn       bool   // an application, but no whole slot
 	Record     []byte // public record of the highest whole slot; the caller verifies it
-	Sealed     []byte
+	Sealed     []byte // nil when its slot is torn or PublicOnly was asked
 	Sequence   uint32 // from the slot header
 	Slot       int    // 0 or 1
-	// Other is the other slot's record when it is whole too: if Record does not verify, Other may.
+	// Other is the other slot's record when it is whole too: if Record does not verify, Other may. With WithJudge it is filled only when Record was refused.
 	Other, OtherSealed []byte
 	OtherSequence      uint32
-	APDUs, Bytes       int
+	APDUs, Bytes       int // commands sent; bytes both ways
 }
 
-// The functions of this package (p is a loaded firmware profile):
-//
-//	func Read(ctx, tx Transmitter, p *profiles.Profile) (Reading, error)
-//	func ReadSerial(ctx, tx, p) ([]byte, error)
-//	func Prepare(ctx, tx, p) (err error)            create the application and its files; resumes a half-made one
-//	func Write(ctx, tx, p, r Reading, sequence uint32, record, sealed []byte) error   inactive slot: sealed, public body, header last; then read back and compare
+// Swap takes the other slot for the current one: for a caller that found Record false and Other true. Write then overwrites the false one.
+func (r Reading) Swap() Reading {
+	if r.Other == nil {
+		return r
+	}
+	r.Record, r.Other = r.Other, r.Record
+	r.Sealed, r.OtherSealed = r.OtherSealed, r.Sealed
+	r.Sequence, r.OtherSequence = r.OtherSequence, r.Sequence
+	r.Slot = 1 - r.Slot
+	return r
+}
+
+// Errors. What the card itself refuses is a *CardError; what the Transmitter says comes through unchanged.
+var (
+	ErrVerify      = errors.New("applet: what was read back is not what was written")
+	ErrTooLarge    = errors.New("applet: record larger than its slot")
+	ErrSequence    = errors.New("applet: sequence is not above the one on the card")
+	ErrHostile     = errors.New("applet: the card answers against its own rules")
+	ErrUnknownChip = errors.New("applet: no profile claims this chip")
+	ErrNoSerial    = errors.New("applet: the chip has no serial before it is prepared")
+	ErrUnprepared  = errors.New("applet: the card has no student application: prepare it first")
+)
+
+// CardError says which step the card refused and how.
+type CardError struct {
+	Step string // operation or note of the profile's step
+	SW   iso7816.StatusWord
+	Word string // the profile's own meaning of the word, may be ""
+}
+
+func (e *CardError) Error() string {
+	if e.Word != "" {
+		return fmt.Sprintf("applet: %s: %v (%s)", e.Step, e.SW, e.Word)
+	}
+	return fmt.Sprintf("applet: %s: %v", e.Step, e.SW)
+}
+
+// Unwrap gives the status word, which unwraps to its meaning.
+func (e *CardError) Unwrap() error { return e.SW }
+
+// Option changes how Read reads.
+type Option func(*options)
+
+type options struct {
+	judge      func(record, chipSerial []byte) bool
+	publicOnly bool
+}
+
+// WithJudge hands Read a judge of public records. The other slot is then read only when the judge refuses the newest record, which saves a good tap its
+// commands; if the judge accepts the other, the Reading comes back swapped.
+func WithJudge(accept func(record, chipSerial []byte) bool) Option {
+	return func(o *options) { o.judge = accept }
+}
+
+// PublicOnly leaves the sealed record on the card.
+func PublicOnly() Option { return func(o *options) { o.publicOnly = true } }
+
+// Identify finds the profile of the chip behind tx: by ATR, then by the profile's probes. ErrUnknownChip when none claims it.
+func Identify(ctx context.Context, tx Transmitter, set *profiles.Set, atr []byte) (*profiles.Profile, error) {
+	candidates := set.Probing()
+	if p, ok := set.Match(atr); ok {
+		candidates = []*profiles.Profile{p}
+	}
+	for _, p := range candidates {
+		ok, err := probe(ctx, tx, p)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			return p, nil
+		}
+	}
+	return nil, ErrUnknownChip
+}
+
+func probe(ctx context.Context, tx Transmitter, p *profiles.Profile) (bool, error) {
+	for _, pr := range p.Probe {
+		cmd, err := p.Fill(pr.Step, nil)
+		if err != nil {
+			return false, err
+		}
+		r, err := iso7816.Exchange(ctx, tx, cmd)
+		if err != nil {
+			return false, err
+		}
+		if !contains(pr.Good, r.SW) || pr.Answer != nil && !pr.Answer.Matches(r.Data) {
+			return false, nil
+		}
+	}
+	return true, nil
+}

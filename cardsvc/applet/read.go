@@ -1,0 +1,243 @@
+package applet
+
+import (
+	"context"
+	"fmt"
+
+	profiles "xueji/firmware-profiles"
+
+	"xueji/cardsvc/iso7816"
+)
+
+// slotRead is what is known of one slot so far.
+type slotRead struct {
+	public []byte // from the slot's start, as far as read
+	header slotHeader
+	formed bool // the header has the right form
+}
+
+// Read finds the newest record on the card: select, the first chunk of both slots (each brings its length), then what is missing of the newer one and its
+// sealed record. A card without the application, or with nothing written yet, is Blank; one with no whole slot is Torn: both without error. Errors: whatever
+// the Transmitter says, *CardError for a word the profile does not allow, ErrHostile.
+func Read(ctx context.Context, tx Transmitter, p *profiles.Profile, opts ...Option) (Reading, error) {
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	s := &session{tx: tx, p: p}
+	r, err := s.read(ctx, &o)
+	r.APDUs, r.Bytes = s.apdus, s.bytes
+	return r, err
+}
+
+func (s *session) read(ctx context.Context, o *options) (Reading, error) {
+	slots, r, err := s.open(ctx)
+	if err != nil || r.Blank {
+		return r, err
+	}
+	order := []int{0, 1}
+	if slots[1].formed && (!slots[0].formed || slots[1].header.sequence > slots[0].header.sequence) {
+		order = []int{1, 0}
+	}
+	var accepted, found bool
+	for _, i := range order {
+		if !slots[i].formed || accepted {
+			continue
+		}
+		record, sealed, err := s.finish(ctx, i, &slots[i], o)
+		if err != nil {
+			return r, err
+		}
+		if record == nil {
+			continue // torn
+		}
+		ok := o.judge != nil && o.judge(record, r.ChipSerial)
+		switch {
+		case !found:
+			r.Record, r.Sealed, r.Sequence, r.Slot, found = record, sealed, slots[i].header.sequence, i, true
+		default:
+			r.Other, r.OtherSealed, r.OtherSequence = record, sealed, slots[i].header.sequence
+			if ok {
+				r = r.Swap()
+			}
+		}
+		accepted = ok
+	}
+	switch {
+	case found:
+	case erased(slots[0].public) && erased(slots[1].public):
+		r.Blank = true
+	default:
+		r.Torn = true
+	}
+	return r, nil
+}
+
+// open selects the application, learns the chip's serial and reads the first chunk of both slots.
+func (s *session) open(ctx context.Context) (slots [2]slotRead, r Reading, err error) {
+	var current *profiles.File
+	pl := &plan{s: s}
+	pl.add(profiles.SelectApplication, nil, anyCount)
+	serialAt := -1
+	source := &s.p.Serial
+	switch {
+	case source.File != nil:
+		serialAt = pl.read(profiles.Place{File: source.File, Size: source.Size}, 0, source.Size, &current)
+	case source.InSelect == nil:
+		serialAt = len(pl.calls)
+		pl.add(profiles.ReadSerial, nil, source.Skip+source.Size)
+	}
+	var at [2]int
+	for i := range slots {
+		place := s.p.Slots[i].Public
+		at[i] = pl.read(place, 0, min(s.p.Limits.First, place.Size), &current)
+	}
+	rs, err := s.run(ctx, pl)
+	if err != nil {
+		return slots, r, err
+	}
+	last := len(rs) - 1
+	if sw := rs[last].SW; !contains(pl.calls[last].good, sw) {
+		if !s.p.IsAbsent(uint16(sw)) {
+			return slots, r, s.refused(pl.calls[last].step, sw)
+		}
+		// No application, or one whose files are not all there: nothing was ever written.
+		r.Blank = true
+		r.ChipSerial, err = s.serial(ctx, nil)
+		return slots, r, err
+	}
+	r.Prepared = true
+	if serialAt >= 0 {
+		r.ChipSerial, err = s.cutSerial(rs[serialAt].Data)
+	} else {
+		r.ChipSerial, err = s.serial(ctx, rs[0].Data)
+	}
+	if err != nil {
+		return slots, r, err
+	}
+	for i := range slots {
+		slots[i].public = rs[at[i]].Data
+		slots[i].header, slots[i].formed = parseHeader(slots[i].public, kindPublic, s.p.Slots[i].Public.Size)
+	}
+	return slots, r, nil
+}
+
+// finish reads what is missing of slot i and its sealed record; record is nil when the slot is torn.
+func (s *session) finish(ctx context.Context, i int, slot *slotRead, o *options) (record, sealed []byte, err error) {
+	place := s.p.Slots[i]
+	var current *profiles.File
+	pl := &plan{s: s}
+	missing := max(HeaderSize+slot.header.length-len(slot.public), 0)
+	pubAt := pl.read(place.Public, len(slot.public), missing, &current)
+	pubEnd := len(pl.calls)
+	sealAt := pubEnd
+	if !o.publicOnly {
+		sealAt = pl.read(place.Sealed, 0, min(s.p.Limits.First, place.Sealed.Size), &current)
+	}
+	if len(pl.calls) > 0 {
+		rs, err := s.mustRun(ctx, pl)
+		if err != nil {
+			return nil, nil, err
+		}
+		slot.public = append(slot.public[:len(slot.public):len(slot.public)], joined(pl.calls[pubAt:pubEnd], rs[pubAt:pubEnd])...)
+		if !o.publicOnly {
+			sealed = rs[sealAt].Data
+		}
+	}
+	record, h, ok := whole(slot.public, kindPublic, place.Public.Size)
+	if !ok {
+		return nil, nil, nil
+	}
+	if o.publicOnly {
+		return record, nil, nil
+	}
+	sealed, err = s.finishSealed(ctx, place.Sealed, sealed, h.sequence, &current)
+	return record, sealed, err
+}
+
+// finishSealed reads the rest of a sealed slot whose first chunk is head; nil when it is torn or of another sequence.
+func (s *session) finishSealed(ctx context.Context, place profiles.Place, head []byte, sequence uint32, current **profiles.File) ([]byte, error) {
+	h, ok := parseHeader(head, kindSealed, place.Size)
+	if !ok || h.sequence != sequence {
+		return nil, nil
+	}
+	if missing := HeaderSize + h.length - len(head); missing > 0 {
+		pl := &plan{s: s}
+		from := pl.read(place, len(head), missing, current)
+		rs, err := s.mustRun(ctx, pl)
+		if err != nil {
+			return nil, err
+		}
+		head = append(head[:len(head):len(head)], joined(pl.calls[from:], rs[from:])...)
+	}
+	blob, _, ok := whole(head, kindSealed, place.Size)
+	if !ok {
+		return nil, nil
+	}
+	return blob, nil
+}
+
+// ReadSerial asks the chip for its serial, 4–16 bytes. ErrNoSerial when the card gets one only by Prepare.
+func ReadSerial(ctx context.Context, tx Transmitter, p *profiles.Profile) ([]byte, error) {
+	s := &session{tx: tx, p: p}
+	if f := p.Serial.File; f != nil {
+		var current *profiles.File
+		pl := &plan{s: s}
+		pl.add(profiles.SelectApplication, nil, anyCount)
+		at := pl.read(profiles.Place{File: f, Size: p.Serial.Size}, 0, p.Serial.Size, &current)
+		rs, err := s.run(ctx, pl)
+		if err != nil {
+			return nil, err
+		}
+		if last := len(rs) - 1; last < at || !contains(pl.calls[last].good, rs[last].SW) {
+			if p.IsAbsent(uint16(rs[last].SW)) {
+				return nil, ErrNoSerial
+			}
+			return nil, s.refused(pl.calls[last].step, rs[last].SW)
+		}
+		serial, err := s.cutSerial(rs[at].Data)
+		if err == nil && serial == nil {
+			err = ErrNoSerial
+		}
+		return serial, err
+	}
+	return s.serial(ctx, nil)
+}
+
+// serial takes the chip's serial from the answer to select_application when the profile says that it is there, else asks. nil for a card that has none yet.
+func (s *session) serial(ctx context.Context, selected []byte) ([]byte, error) {
+	if s.p.Serial.InSelect != nil && selected != nil {
+		if v, err := iso7816.FindTLV(selected, s.p.Serial.InSelect...); err == nil && len(v) == s.p.Serial.Size {
+			return append([]byte(nil), v...), nil
+		}
+	}
+	if s.p.Serial.File != nil || !s.p.Has(profiles.ReadSerial) {
+		return nil, nil
+	}
+	pl := &plan{s: s}
+	pl.add(profiles.ReadSerial, nil, s.p.Serial.Skip+s.p.Serial.Size)
+	rs, err := s.mustRun(ctx, pl)
+	if err != nil {
+		return nil, err
+	}
+	return s.cutSerial(rs[0].Data)
+}
+
+// cutSerial takes the serial out of an answer; nil for a file that was not written yet.
+func (s *session) cutSerial(data []byte) ([]byte, error) {
+	source := &s.p.Serial
+	if len(data) != source.Skip+source.Size {
+		return nil, fmt.Errorf("%w: a serial of %d bytes", ErrHostile, len(data))
+	}
+	serial := append([]byte(nil), data[source.Skip:]...)
+	if source.File != nil && unseeded(serial) {
+		return nil, nil
+	}
+	return serial, nil
+}
+
+// unseeded says that a serial file was not, or not wholly, written: seeds never end in 00 (see Prepare), erased files do, or in FF.
+func unseeded(serial []byte) bool {
+	last := serial[len(serial)-1]
+	return last == 0x00 || last == 0xFF
+}

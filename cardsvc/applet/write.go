@@ -1,0 +1,135 @@
+package applet
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	profiles "xueji/firmware-profiles"
+
+	"xueji/cardsvc/iso7816"
+)
+
+// Prepare creates the application and its files. It may be called again after any interruption: what is there already is left as it is. On return the
+// card is Blank and Prepared, or keeps the records it had. A card without a serial of its own has one now.
+func Prepare(ctx context.Context, tx Transmitter, p *profiles.Profile) error {
+	s := &session{tx: tx, p: p}
+	pl := &plan{s: s}
+	add := func(step profiles.Step, args profiles.Args) {
+		apdu, err := p.Fill(step, args)
+		if err != nil && pl.err == nil {
+			pl.err = err
+		}
+		good := append(append([]uint16(nil), step.Good...), p.Exists()...)
+		pl.calls = append(pl.calls, call{"prepare: " + step.Note, apdu, good, anyCount})
+	}
+	for _, step := range p.Prepare {
+		if !step.Each {
+			add(step, nil)
+			continue
+		}
+		for _, f := range p.Files {
+			add(step, f.Args())
+		}
+	}
+	if len(pl.calls) > 0 || pl.err != nil {
+		if _, err := s.mustRun(ctx, pl); err != nil {
+			return err
+		}
+	}
+	if p.Serial.File != nil {
+		return s.seed(ctx)
+	}
+	return nil
+}
+
+// seed writes a serial, drawn by the card itself, into the serial file if there is none.
+func (s *session) seed(ctx context.Context) error {
+	place := profiles.Place{File: s.p.Serial.File, Size: s.p.Serial.Size}
+	var current *profiles.File
+	pl := &plan{s: s}
+	pl.add(profiles.SelectApplication, nil, anyCount)
+	pl.read(place, 0, place.Size, &current)
+	pl.add(profiles.SeedSerial, nil, anyCount)
+	rs, err := s.mustRun(ctx, pl)
+	if err != nil {
+		return err
+	}
+	n := len(rs)
+	if len(rs[n-2].Data) != place.Size || len(rs[n-1].Data) < place.Size {
+		return fmt.Errorf("%w: serial", ErrHostile)
+	}
+	if !unseeded(rs[n-2].Data) {
+		return nil
+	}
+	serial := append([]byte(nil), rs[n-1].Data[:place.Size]...)
+	if unseeded(serial) {
+		serial[len(serial)-1] = 0x01 // the last byte tells a whole serial from a torn one
+	}
+	current = nil
+	pl = &plan{s: s}
+	pl.write(place, 0, serial, &current)
+	pl.read(place, 0, place.Size, &current)
+	if rs, err = s.mustRun(ctx, pl); err != nil {
+		return err
+	}
+	if !bytes.Equal(rs[len(rs)-1].Data, serial) {
+		return ErrVerify
+	}
+	return nil
+}
+
+// Write puts a record on the card beside the one r holds: into the other slot, the sealed part first, then the public body, its header last, then all of it
+// is read back and compared. Until the header is wholly written the card's record is the old one, after that the new one, wherever the card is torn out.
+// r is a Reading of this card since it was put on the reader. On return the new record is on the card and was read back.
+//
+// Errors: ErrUnprepared, ErrTooLarge and ErrSequence before the first command; *CardError, ErrVerify or the Transmitter's after: then Read tells what the card holds.
+func Write(ctx context.Context, tx Transmitter, p *profiles.Profile, r Reading, sequence uint32, record, sealed []byte) error {
+	if !r.Prepared && r.Blank {
+		// The caller may have prepared the card since: ask the card, not the reading.
+		again, err := Read(ctx, tx, p, PublicOnly())
+		if err != nil {
+			return err
+		}
+		if !again.Prepared {
+			return ErrUnprepared
+		}
+		r = again
+	}
+	target := 0
+	if r.Record != nil {
+		target = 1 - r.Slot
+		if sequence <= r.Sequence {
+			return fmt.Errorf("%w: %d on %d", ErrSequence, sequence, r.Sequence)
+		}
+	}
+	place := p.Slots[target]
+	if len(record) == 0 || HeaderSize+len(record) > place.Public.Size || HeaderSize+len(sealed) > place.Sealed.Size {
+		return fmt.Errorf("%w: %d and %d bytes into %d and %d", ErrTooLarge, len(record), len(sealed), place.Public.Size-HeaderSize, place.Sealed.Size-HeaderSize)
+	}
+	public, private := slotImage(kindPublic, sequence, record), slotImage(kindSealed, sequence, sealed)
+
+	s := &session{tx: tx, p: p}
+	var current *profiles.File
+	pl := &plan{s: s}
+	pl.add(profiles.SelectApplication, nil, anyCount)
+	pl.write(place.Sealed, 0, private, &current)
+	pl.write(place.Public, HeaderSize, public[HeaderSize:], &current)
+	pl.write(place.Public, 0, public[:HeaderSize], &current)
+	publicAt := pl.read(place.Public, 0, len(public), &current)
+	publicEnd := len(pl.calls)
+	sealedAt := pl.read(place.Sealed, 0, len(private), &current)
+	rs, err := s.mustRun(ctx, pl)
+	if err != nil {
+		return err
+	}
+	same := func(from, to int, want []byte) bool {
+		return bytes.Equal(joined(pl.calls[from:to], rs[from:to]), want)
+	}
+	if !same(publicAt, publicEnd, public) || !same(sealedAt, len(pl.calls), private) {
+		return ErrVerify
+	}
+	return nil
+}
+
+var _ iso7816.Transmitter = (*session)(nil)
