@@ -65,5 +65,7 @@ const (
 	CodeCard      Code = "card"         // the card refused a command
 	CodeVerify    Code = "verify"       // what was read back is not what was written
 	CodeServer    Code = "server"       // the register is out of reach; the journal keeps the story
+	CodeIssuer    Code = "issuer"       // said by the station itself: the issuer is out of reach
+	CodeBusy      Code = "busy"         // too many cards at once: try again in a moment
 	CodeInternal  Code = "internal"
 )

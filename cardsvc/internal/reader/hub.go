@@ -21,6 +21,9 @@ type Identifier func(ctx context.Context, s Session) (profile string, err error)
 // identifyTime bounds one identification; a card that takes longer counts as mute.
 const identifyTime = 5 * time.Second
 
+// lockTime bounds the wait for another user of the same reader.
+const lockTime = 3 * time.Second
+
 // Hub is the supervision of all readers. Make it with New, start it with Run.
 type Hub struct {
 	log      *slog.Logger
@@ -116,7 +119,7 @@ func (h *Hub) Up(kind string) (known bool, err error) {
 	return known, err
 }
 
-// Use gives the card on a reader to f alone, with the reader's state at that moment. It waits for another user until ctx ends (then ErrBusy). Errors unwrap to
+// Use gives the card on a reader to f alone, with the reader's state at that moment. It waits for another user at most lockTime (then ErrBusy). Errors unwrap to
 // the meanings of this package, or are f's. f's session must not outlive f. reset is asked after f has run.
 func (h *Hub) Use(ctx context.Context, id string, f func(Session, localapi.Reader) (reset bool, err error)) error {
 	h.mu.Lock()
@@ -125,10 +128,14 @@ func (h *Hub) Use(ctx context.Context, id string, f func(Session, localapi.Reade
 	if !ok {
 		return ErrNoReader
 	}
+	t := time.NewTimer(lockTime)
+	defer t.Stop()
 	select {
 	case r.lock <- struct{}{}:
+	case <-t.C:
+		return ErrBusy
 	case <-ctx.Done():
-		return Kinded(ErrBusy, ctx.Err())
+		return ctx.Err()
 	}
 	defer func() { <-r.lock }()
 
