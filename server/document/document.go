@@ -1,4 +1,9 @@
-// Package document makes the paper: PDF through gofpdf, QR codes through go-qrcode. It knows layouts, fonts and signatures over QR texts; not the store, not HTTP.
+// Package document makes the paper: PDF through gofpdf, QR codes through go-qrcode. It owns layouts, the embedding of fonts and the text of the archive's code.
+// It must not import the store, the service or HTTP; what must be masked is masked before it comes here.
+//
+// gofpdf keeps pages, lines and pictures. Its own text stops at U+FFFF and parses a whole font for each document, so text goes another way: glyph outlines are
+// read once from the Noto CJK collections (PostScript outlines, which gofpdf cannot embed), turned into TrueType, kept, and each document gets subsets of just
+// the glyphs it uses, handed to gofpdf as ready objects with a map back to Unicode of every plane.
 package document
 
 import (
@@ -73,15 +78,3 @@ type Face struct {
 	QR           string // opaque
 	Class        string
 }
-
-// Maker makes papers. It is safe for concurrent use; fonts are read once.
-//
-//	func NewMaker(Options) (*Maker, error)
-//	func (m *Maker) Archive(c Cover, s Slip) ([]byte, error)     封面 + 转递单
-//	func (m *Maker) ArchiveReceipt(r Receipt) ([]byte, error)
-//	func (m *Maker) CaseReceipt(r CaseReceipt) ([]byte, error)
-//	func (m *Maker) Faces(f []Face) ([]byte, error)
-//	func (m *Maker) Covers(c []Cover) ([]byte, error)            a batch in one PDF
-//
-// QR texts: func ArchiveQR(archiveNo string, inventory []registry.ArchiveItem, sign func([]byte) []byte) string — "XJA1." no "." base64url signature over
-// the archive number and the inventory's digest; ParseArchiveQR is its inverse.
