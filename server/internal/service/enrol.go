@@ -1,0 +1,163 @@
+package service
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/text/unicode/norm"
+
+	"xueji/server/internal/access"
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+// EnrolOne enters one form by hand. Findings that keep it out come back with an empty UID; a person who is in the register already comes back as the
+// finding dup_register with Params school and uid, and as CodeDuplicate: start a transfer instead (Art. 6).
+func (s *Service) EnrolOne(ctx context.Context, who Staff, f registry.Form, pin string) (registry.UID, []registry.Finding, error) {
+	if err := s.scope(who).Check(access.Import); err != nil {
+		return "", nil, err
+	}
+	f = cleanForm(f)
+	findings := registry.CheckForm(f, s.Today())
+	if registry.Blocking(findings) {
+		return "", findings, nil
+	}
+	if dup, err := s.duplicateOf(ctx, f); err != nil {
+		return "", nil, err
+	} else if dup != nil {
+		return "", append(findings, *dup), fail(registry.CodeDuplicate, string(registry.FIDNumber), dup.Params)
+	}
+	encoded, err := s.encodePIN(ctx, pin)
+	if err != nil {
+		return "", nil, err
+	}
+	no, err := s.newCaseNo(ctx, registry.CaseEnrol, 1)
+	if err != nil {
+		return "", nil, err
+	}
+	c, err := s.decide(registry.Pupil{UID: newUID()}, registry.Enrol{CaseNo: no, School: who.Unit, Form: f, PIN: encoded}, who.Actor("console"), s.now())
+	if err != nil {
+		return "", nil, err
+	}
+	if err := s.st.Commit(ctx, store.Batch{Changes: []store.Change{c}}); err != nil {
+		if registry.CodeOf(err) == registry.CodeDuplicate { // somebody else was first, this very moment
+			if dup, e := s.duplicateOf(ctx, f); e == nil && dup != nil {
+				return "", append(findings, *dup), fail(registry.CodeDuplicate, string(registry.FIDNumber), dup.Params)
+			}
+		}
+		return "", nil, internal(err)
+	}
+	s.committed(registry.Pupil{}, c)
+	return c.Pupil.UID, findings, nil
+}
+
+// duplicateOf finds the pupil who holds the form's document; nil when nobody does.
+func (s *Service) duplicateOf(ctx context.Context, f registry.Form) (*registry.Finding, error) {
+	h := s.keys.DocumentHash(f)
+	if h == nil {
+		return nil, nil
+	}
+	uid, err := s.st.ClaimedBy(ctx, h)
+	if err != nil && !isNotFound(err) {
+		return nil, internal(err)
+	}
+	if uid == "" {
+		return nil, nil
+	}
+	return s.dupFinding(ctx, uid)
+}
+
+// dupFinding says where the person is: the school and the standing, and the UID to start a transfer with. No more.
+func (s *Service) dupFinding(ctx context.Context, uid registry.UID) (*registry.Finding, error) {
+	p, err := s.st.Pupil(ctx, uid)
+	if err != nil {
+		return nil, internal(err)
+	}
+	return &registry.Finding{Field: registry.FIDNumber, Code: registry.FindDupRegister, Params: map[string]string{
+		"school": string(p.School), "school_name": s.dir.Load().Name(p.School), "standing": string(p.Standing), "uid": string(uid)}}, nil
+}
+
+// cleanForm brings typed values to the form's way: NFC, then what registry.Tidy mends.
+func cleanForm(f registry.Form) registry.Form {
+	out := make(registry.Form, len(f))
+	for k, v := range f {
+		out[k] = norm.NFC.String(v)
+	}
+	return registry.Tidy(out)
+}
+
+// Move is one step of a pupil's past, for Seed.
+type Move struct {
+	At    time.Time
+	Actor registry.Actor
+	Event registry.Event
+}
+
+// Story is a pupil's past, from Enrol on.
+type Story struct {
+	UID   registry.UID // "" draws one
+	Photo string       // digest of a portrait put before, "" for none
+	Moves []Move
+	Cards []store.Issuance // to be stored with it; UID is filled in
+}
+
+// Seed writes stories through registry.Decide, many pupils a transaction, at the instants given. It is for demos and migrations: access is not asked, and
+// notices are not sent. A story whose move the register refuses fails its whole batch.
+func (s *Service) Seed(ctx context.Context, stories []Story) error {
+	const size = 200
+	for len(stories) > 0 {
+		n := min(size, len(stories))
+		var b store.Batch
+		for _, st := range stories[:n] {
+			p := registry.Pupil{UID: st.UID, Photo: st.Photo}
+			if p.UID == "" {
+				p.UID = newUID()
+			}
+			for _, m := range st.Moves {
+				ev := m.Event
+				if d, ok := ev.(registry.DecideStep); ok && d.Decision == registry.DecisionAccept && needsSerial(&p, d.CaseNo) {
+					var err error
+					if d.Serial, err = s.pupilSerial(ctx, &p); err != nil {
+						return err
+					}
+					ev = d
+				}
+				c, err := s.decide(p, ev, m.Actor, m.At)
+				if err != nil {
+					return err
+				}
+				c.Outbox = nil
+				b.Changes = append(b.Changes, c)
+				p = c.Pupil
+				p.Version++
+			}
+			for _, card := range st.Cards {
+				card.UID = p.UID
+				b.Cards = append(b.Cards, card)
+			}
+		}
+		if err := s.st.Commit(ctx, b); err != nil {
+			return internal(err)
+		}
+		stories = stories[n:]
+	}
+	return nil
+}
+
+// EncodePIN hashes a guardian's PIN for a Story.
+func (s *Service) EncodePIN(ctx context.Context, pin string) (string, error) {
+	return s.encodePIN(ctx, pin)
+}
+
+// DrawCaseNos draws n case numbers for a Story.
+func (s *Service) DrawCaseNos(ctx context.Context, kind registry.CaseKind, year, n int) ([]registry.CaseNo, error) {
+	first, err := s.drawCases(ctx, kind, year, n)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]registry.CaseNo, n)
+	for i := range out {
+		out[i] = registry.CaseNumber(kind, year, officeDesk, int(first)+i)
+	}
+	return out, nil
+}

@@ -1,0 +1,99 @@
+package service
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"strconv"
+
+	"xueji/server/internal/access"
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+// readAll reads an upload of at most store.MaxFile bytes; more is CodeInvalid with the limit in MiB.
+func readAll(r io.Reader, field string) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, store.MaxFile+1))
+	if err != nil {
+		return nil, &registry.Error{Code: registry.CodeInvalid, Field: field, Params: map[string]string{"why": "damaged"}, Err: err}
+	}
+	if len(body) > store.MaxFile {
+		return nil, fail(registry.CodeInvalid, field, map[string]string{"why": "too_big", "max": strconv.Itoa(store.MaxFile >> 20)})
+	}
+	if len(body) == 0 {
+		return nil, fail(registry.CodeInvalid, field, map[string]string{"why": "empty"})
+	}
+	return body, nil
+}
+
+// keep stores a file under its digest.
+func (s *Service) keep(ctx context.Context, f store.File) (string, error) {
+	sum := sha256.Sum256(f.Body)
+	f.Digest, f.At = hex.EncodeToString(sum[:]), s.now().UTC()
+	return f.Digest, internal(s.st.PutFile(ctx, f))
+}
+
+// mediaTypes are what a school may file: scans and photos.
+var mediaTypes = map[string]string{"image/jpeg": "\xff\xd8\xff", "image/png": "\x89PNG\r\n\x1a\n", "application/pdf": "%PDF-"}
+
+// PutFile files a scan or a photo for a pupil ("" : for the unit). The first bytes must be what the media type says.
+func (s *Service) PutFile(ctx context.Context, who Staff, uid registry.UID, name, mediaType string, body io.Reader) (string, error) {
+	if err := s.scope(who).Check(access.PutPaper); err != nil {
+		return "", err
+	}
+	if uid != "" {
+		if _, v, err := s.see(ctx, who, uid); err != nil {
+			return "", err
+		} else if v != access.ViewFull {
+			return "", registry.ErrNotFound
+		}
+	}
+	b, err := readAll(body, "file")
+	if err != nil {
+		return "", err
+	}
+	magic, known := mediaTypes[mediaType]
+	if !known || len(b) < len(magic) || string(b[:len(magic)]) != magic {
+		return "", fail(registry.CodeInvalid, "file", map[string]string{"why": "type", "types": "JPEG, PNG, PDF"})
+	}
+	return s.keep(ctx, store.File{Name: name, Type: mediaType, Unit: who.Unit, UID: uid, Body: b})
+}
+
+// File is a file that was put for a pupil who exists for who, or by who's own unit.
+func (s *Service) File(ctx context.Context, who Staff, digest string) (store.File, error) {
+	sc := s.scope(who)
+	if !sc.May(access.PutPaper) && !sc.May(access.Issue) {
+		return store.File{}, registry.ErrNotFound
+	}
+	owners, err := s.st.FileOwners(ctx, digest)
+	if err != nil {
+		return store.File{}, internal(err)
+	}
+	for _, o := range owners {
+		if o.UID == "" {
+			if o.Unit == who.Unit && sc.May(access.PutPaper) {
+				return s.file(ctx, digest)
+			}
+			continue
+		}
+		p, err := s.st.Pupil(ctx, o.UID)
+		if err != nil {
+			continue
+		}
+		switch sc.Pupil(&p) {
+		case access.ViewFull:
+			return s.file(ctx, digest)
+		case access.ViewCard:
+			if p.Photo == digest {
+				return s.file(ctx, digest)
+			}
+		}
+	}
+	return store.File{}, registry.ErrNotFound
+}
+
+func (s *Service) file(ctx context.Context, digest string) (store.File, error) {
+	f, err := s.st.File(ctx, digest)
+	return f, internal(err)
+}

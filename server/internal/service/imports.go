@@ -1,0 +1,347 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"io"
+	"strconv"
+	"time"
+
+	"xueji/server/internal/access"
+	"xueji/server/internal/intake"
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+const (
+	importBatch = 250 // rows a transaction
+	// importHold is how long a runner keeps an import to itself between batches.
+	importHold = 60 * time.Second
+	typeXLSX   = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+)
+
+// Import states.
+const (
+	importQueued    = "queued"
+	importRunning   = "running"
+	importDone      = "done"
+	importFailed    = "failed"
+	importCancelled = "cancelled"
+)
+
+// StartImport stores the workbook and queues it; durable on return. A file that is no workbook, too large or without rows is refused here, at once.
+func (s *Service) StartImport(ctx context.Context, who Staff, name string, workbook io.Reader) (store.Import, error) {
+	if err := s.scope(who).Check(access.Import); err != nil {
+		return store.Import{}, err
+	}
+	body, err := readAll(workbook, "workbook")
+	if err != nil {
+		return store.Import{}, err
+	}
+	wb, err := intake.Read(bytes.NewReader(body), int64(len(body)), intake.Limits{})
+	if err != nil {
+		s.onEvent("import", "refused")
+		return store.Import{}, internal(err)
+	}
+	digest, err := s.keep(ctx, store.File{Name: name, Type: typeXLSX, Unit: who.Unit, Body: body})
+	if err != nil {
+		return store.Import{}, err
+	}
+	now := s.now().UTC()
+	i := store.Import{ID: "i-" + newID(), Unit: who.Unit, By: who.Actor("import"), File: digest, Name: name, State: importQueued, Total: len(wb.Rows()),
+		CreatedAt: now, UpdatedAt: now}
+	if err := s.st.PutImport(ctx, i); err != nil {
+		return store.Import{}, internal(err)
+	}
+	s.wake()
+	return i, nil
+}
+
+// Import is one run, of who's own unit.
+func (s *Service) Import(ctx context.Context, who Staff, id string) (store.Import, error) {
+	i, err := s.st.Import(ctx, id)
+	if err != nil {
+		return store.Import{}, internal(err)
+	}
+	if i.Unit != who.Unit || !s.scope(who).May(access.Import) {
+		return store.Import{}, registry.ErrNotFound
+	}
+	return i, nil
+}
+
+// Imports lists the unit's runs, newest first.
+func (s *Service) Imports(ctx context.Context, who Staff) ([]store.Import, error) {
+	if err := s.scope(who).Check(access.Import); err != nil {
+		return nil, err
+	}
+	out, err := s.st.ImportsOf(ctx, who.Unit, 100)
+	return out, internal(err)
+}
+
+// CancelImport stops a run before its next batch; rows that went in stay in.
+func (s *Service) CancelImport(ctx context.Context, who Staff, id string) error {
+	for range 5 { // the runner moves the row between our read and our write; a few tries settle it
+		i, err := s.Import(ctx, who, id)
+		if err != nil {
+			return err
+		}
+		if i.State != importQueued && i.State != importRunning {
+			return fail(registry.CodeWrongState, "", map[string]string{"state": i.State})
+		}
+		i.State, i.UpdatedAt = importCancelled, s.now().UTC()
+		if err = s.st.PutImport(ctx, i); err == nil {
+			s.tell(i.Unit, "import", "")
+			return nil
+		} else if !isConflict(err) {
+			return internal(err)
+		}
+	}
+	return registry.ErrConflict
+}
+
+// Template is the empty workbook with lists and help.
+func (s *Service) Template(ctx context.Context, who Staff) ([]byte, error) {
+	if err := s.scope(who).Check(access.Import); err != nil {
+		return nil, err
+	}
+	b, err := intake.Template(intake.Help)
+	return b, internal(err)
+}
+
+// rowUID is the pupil a row becomes: the same row of the same import gives the same pupil, so that a restart doubles nobody.
+func (s *Service) rowUID(importID string, row int) registry.UID {
+	m := hmac.New(sha256.New, s.keys.blind)
+	m.Write([]byte("import-row\x00" + importID))
+	m.Write(binary.BigEndian.AppendUint64(nil, uint64(row)))
+	var b [16]byte
+	copy(b[:], m.Sum(nil))
+	return registry.NewUID(b)
+}
+
+// RunImport runs an import to its end, or resumes it: each batch of rows and the progress of the run are one transaction. nil when there is nothing left
+// to do, also for a cancelled run or one that another runner took over; an error asks for another try.
+func (s *Service) RunImport(ctx context.Context, id string) error {
+	i, err := s.st.Import(ctx, id)
+	if err != nil {
+		return internal(err)
+	}
+	if i.State != importQueued && i.State != importRunning {
+		return nil
+	}
+	f, err := s.st.File(ctx, i.File)
+	if err != nil {
+		return internal(err)
+	}
+	wb, err := intake.Read(bytes.NewReader(f.Body), int64(len(f.Body)), intake.Limits{})
+	if err != nil {
+		var e *registry.Error
+		if !errors.As(err, &e) {
+			return internal(err)
+		}
+		i.State, i.Code, i.Params, i.UpdatedAt = importFailed, e.Code, e.Params, s.now().UTC()
+		return s.endImport(ctx, i)
+	}
+	r := importRun{s: s, wb: wb, rows: wb.Rows(), seen: map[string]int{}}
+	if i.Total = len(r.rows); i.State != importRunning {
+		i.State = importRunning
+	}
+	for at := 0; at < len(r.rows); at += importBatch {
+		if err := ctx.Err(); err != nil {
+			return internal(err)
+		}
+		if err := s.st.HoldImport(ctx, i.ID, s.now().Add(importHold)); err != nil && !isNotFound(err) {
+			return internal(err)
+		}
+		next, err := r.batch(ctx, i, at, min(at+importBatch, len(r.rows)))
+		if isConflict(err) { // cancelled, or another runner has it
+			return nil
+		}
+		if err != nil {
+			return internal(err)
+		}
+		i = next
+	}
+	var out bytes.Buffer
+	if _, err := wb.WriteTo(&out); err != nil {
+		return internal(err)
+	}
+	if i.Result, err = s.keep(ctx, store.File{Name: i.Name, Type: typeXLSX, Unit: i.Unit, Body: out.Bytes()}); err != nil {
+		return err
+	}
+	i.State, i.UpdatedAt = importDone, s.now().UTC()
+	return s.endImport(ctx, i)
+}
+
+func (s *Service) endImport(ctx context.Context, i store.Import) error {
+	err := s.st.PutImport(ctx, i)
+	if isConflict(err) {
+		return nil
+	}
+	if err != nil {
+		return internal(err)
+	}
+	s.onEvent("import", i.State)
+	s.tell(i.Unit, "import", "")
+	s.tell(i.Unit, "tasks", "")
+	return nil
+}
+
+// importRun is one pass over a workbook.
+type importRun struct {
+	s    *Service
+	wb   *intake.Workbook
+	rows []intake.Row
+	seen map[string]int // document hash → the first row with it
+}
+
+// verdict is what is known of one row.
+type verdict struct {
+	row      intake.Row
+	uid      registry.UID
+	hash     []byte
+	findings []registry.Finding
+	in       bool // it went in before (resumed run)
+}
+
+// batch judges rows [from, to) and commits the good ones with the progress. Rows of a part that was committed before a restart are only judged, for the
+// marks in the workbook.
+func (r *importRun) batch(ctx context.Context, i store.Import, from, to int) (store.Import, error) {
+	for try := 0; ; try++ {
+		vs, err := r.judge(ctx, i, from, to)
+		if err != nil {
+			return i, err
+		}
+		if to <= i.Done {
+			r.mark(vs)
+			return i, nil
+		}
+		next, changes, err := r.changes(ctx, i, vs, to)
+		if err != nil {
+			return i, err
+		}
+		err = r.s.st.Commit(ctx, store.Batch{Changes: changes, Import: &next})
+		if registry.CodeOf(err) == registry.CodeDuplicate && try < 5 {
+			continue // somebody enrolled one of them this moment: judge again
+		}
+		if err != nil {
+			return i, err
+		}
+		next.Version++
+		r.mark(vs)
+		r.s.committed(registry.Pupil{}, changes...)
+		r.s.tell(i.Unit, "import", "")
+		return next, nil
+	}
+}
+
+// judge checks forms, duplicates inside the file and duplicates with the register.
+func (r *importRun) judge(ctx context.Context, i store.Import, from, to int) ([]verdict, error) {
+	vs := make([]verdict, 0, to-from)
+	var hashes [][]byte
+	today := r.s.Today()
+	for _, row := range r.rows[from:to] {
+		v := verdict{row: row, uid: r.s.rowUID(i.ID, row.No), hash: r.s.keys.DocumentHash(row.Form)}
+		v.findings = row.All(registry.CheckForm(row.Form, today))
+		if v.hash != nil {
+			if first, ok := r.seen[string(v.hash)]; ok && first != row.No {
+				v.findings = append(v.findings, registry.Finding{Field: registry.FIDNumber, Code: registry.FindDupFile,
+					Params: map[string]string{"row": strconv.Itoa(first)}})
+			} else {
+				r.seen[string(v.hash)] = row.No
+			}
+			hashes = append(hashes, v.hash)
+		}
+		vs = append(vs, v)
+	}
+	held, err := r.s.st.ClaimedByMany(ctx, hashes)
+	if err != nil {
+		return nil, err
+	}
+	for n := range vs {
+		v := &vs[n]
+		holder, taken := held[string(v.hash)]
+		switch {
+		case v.hash == nil || !taken:
+		case holder == v.uid:
+			v.in = true
+		case !registry.Blocking(v.findings):
+			f, err := r.s.dupFinding(ctx, holder)
+			if err != nil {
+				return nil, err
+			}
+			v.findings = append(v.findings, *f)
+		}
+	}
+	return vs, nil
+}
+
+// changes enrols the good rows that are not in yet and counts.
+func (r *importRun) changes(ctx context.Context, i store.Import, vs []verdict, to int) (store.Import, []store.Change, error) {
+	var good []int
+	for n := range vs {
+		if !registry.Blocking(vs[n].findings) && !vs[n].in {
+			good = append(good, n)
+		}
+	}
+	next := i
+	next.Done, next.UpdatedAt = to, r.s.now().UTC()
+	var changes []store.Change
+	if len(good) > 0 {
+		year := r.s.now().In(registry.Beijing).Year()
+		first, err := r.s.drawCases(ctx, registry.CaseEnrol, year, len(good))
+		if err != nil {
+			return i, nil, err
+		}
+		for k, n := range good {
+			v := &vs[n]
+			ev := registry.Enrol{CaseNo: registry.CaseNumber(registry.CaseEnrol, year, officeDesk, int(first)+k), School: i.Unit, Form: v.row.Form}
+			c, err := r.s.decide(registry.Pupil{UID: v.uid}, ev, i.By, r.s.now())
+			if err != nil {
+				f, ok := findingOf(err)
+				if !ok {
+					return i, nil, err
+				}
+				v.findings = append(v.findings, f)
+				continue
+			}
+			changes = append(changes, c)
+		}
+	}
+	for n := range vs {
+		if registry.Blocking(vs[n].findings) {
+			next.Bad++
+		} else {
+			next.Good++
+		}
+	}
+	return next, changes, nil
+}
+
+// findingOf turns a refusal of Decide into a mark on the row: what is wrong with one row must not stop the others.
+func findingOf(err error) (registry.Finding, bool) {
+	var e *registry.Error
+	if !errors.As(err, &e) {
+		return registry.Finding{}, false
+	}
+	switch e.Code {
+	case registry.CodeGrade:
+		return registry.Finding{Field: registry.FGrade, Code: registry.FindNotInList, Params: map[string]string{"why": string(e.Code)}}, true
+	case registry.CodeInvalid, registry.CodeEvidence, registry.CodeWindow:
+		field := registry.FieldKey(e.Field)
+		if _, ok := registry.FieldOf(field); !ok {
+			field = registry.FName
+		}
+		return registry.Finding{Field: field, Code: registry.FindMismatch, Params: map[string]string{"why": string(e.Code)}}, true
+	}
+	return registry.Finding{}, false
+}
+
+func (r *importRun) mark(vs []verdict) {
+	for _, v := range vs {
+		r.wb.Mark(v.row.No, v.findings, intake.Words)
+	}
+}

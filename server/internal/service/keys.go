@@ -1,0 +1,148 @@
+package service
+
+import (
+	"crypto/ed25519"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+	"golang.org/x/text/width"
+
+	"xueji/server/registry"
+)
+
+// Keys are the server's own secrets: the blind index over identity documents, the receipt key and the key of CSRF tokens. They never print.
+// Servers that share a database share this file: another blind index would let a document in twice.
+type Keys struct {
+	blind   []byte
+	csrf    []byte
+	receipt ed25519.PrivateKey
+}
+
+func (*Keys) String() string   { return "[keys]" }
+func (*Keys) GoString() string { return "[keys]" }
+
+// keyFileSize is one seed in bytes; everything else is derived from it.
+const keyFileSize = 32
+
+// LoadKeys reads dir/server.key, making it (mode 0600, synced to disk) when it is not there. A file that others may read is refused.
+func LoadKeys(dir string) (*Keys, error) {
+	path := filepath.Join(dir, "server.key")
+	seed, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		seed = make([]byte, keyFileSize)
+		rand.Read(seed)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if errors.Is(err, fs.ErrExist) { // another process was first
+			return LoadKeys(dir)
+		}
+		if err != nil {
+			return nil, err
+		}
+		_, err = f.Write(seed)
+		if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+			return nil, err
+		}
+		return NewKeys(seed)
+	}
+	if err != nil {
+		return nil, err
+	}
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if st.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%s may be read by others (mode %04o): chmod 600 it, and think whether it has leaked", path, st.Mode().Perm())
+	}
+	return NewKeys(seed)
+}
+
+// NewKeys derives the keys from a seed of 32 bytes (HKDF-SHA-256, one label each).
+func NewKeys(seed []byte) (*Keys, error) {
+	if len(seed) != keyFileSize {
+		return nil, fmt.Errorf("server key: %d bytes instead of %d", len(seed), keyFileSize)
+	}
+	derive := func(label string) ([]byte, error) { return hkdf.Key(sha256.New, seed, nil, "xueji/"+label+"/1", 32) }
+	blind, err1 := derive("blind-index")
+	csrf, err2 := derive("csrf")
+	receipt, err3 := derive("receipt")
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, err
+	}
+	return &Keys{blind: blind, csrf: csrf, receipt: ed25519.NewKeyFromSeed(receipt)}, nil
+}
+
+// ReceiptKey is the public half that kiosks pin.
+func (k *Keys) ReceiptKey() ed25519.PublicKey { return k.receipt.Public().(ed25519.PublicKey) }
+
+// sign signs a paper's QR text with the receipt key under its own label, so that no receipt can be made of it.
+func (k *Keys) sign(message []byte) []byte {
+	return ed25519.Sign(k.receipt, append([]byte("XJP1\x00"), message...))
+}
+
+func (k *Keys) verify(message, signature []byte) bool {
+	return ed25519.Verify(k.ReceiptKey(), append([]byte("XJP1\x00"), message...), signature)
+}
+
+// CSRF is the token that forms of a session carry.
+func (k *Keys) CSRF(session string) []byte {
+	m := hmac.New(sha256.New, k.csrf)
+	m.Write([]byte(session))
+	return m.Sum(nil)
+}
+
+// DocumentHash is the blind index of an identity document: HMAC-SHA-256 over type and normalised number; nil when the form names no document.
+// A plain hash of an ID number could be guessed (domain.md 8). An 18-digit resident number is the same person whatever paper it was read from
+// (居民身份证 or 户口簿), so it always hashes under type 1.
+func (k *Keys) DocumentHash(f registry.Form) []byte {
+	return k.documentHash(f[registry.FIDType], f[registry.FIDNumber])
+}
+
+func (k *Keys) documentHash(kind, number string) []byte {
+	number = normalDocument(number)
+	if number == "" {
+		return nil
+	}
+	if isResident(number) {
+		kind = "1"
+	}
+	m := hmac.New(sha256.New, k.blind)
+	m.Write([]byte("document\x00" + kind + "\x00" + number))
+	return m.Sum(nil)
+}
+
+// isResident reports whether a number has the form and the check character of GB 11643.
+func isResident(number string) bool {
+	if len(number) != 18 {
+		return false
+	}
+	for _, c := range []byte(number[:17]) {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return registry.IDCheckChar(number[:17]) == number[17]
+}
+
+// normalDocument drops what scribes add to a number: full-width forms, spaces, hyphens, lower case.
+func normalDocument(s string) string {
+	s = strings.ToUpper(width.Narrow.String(norm.NFKC.String(s)))
+	return strings.Map(func(r rune) rune {
+		if r == ' ' || r == '-' || r == '\u3000' || r == '\t' {
+			return -1
+		}
+		return r
+	}, s)
+}

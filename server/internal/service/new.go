@@ -1,0 +1,190 @@
+package service
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/base64"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"xueji/server/internal/access"
+	"xueji/server/internal/password"
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+// Options are what a Service leans on. Store and Keys are required.
+type Options struct {
+	Store    store.Store
+	Keys     *Keys
+	Papers   Papers                  // nil: papers answer CodeUnavailable
+	Passes   *password.Hasher        // nil: password.Default, one hash a processor
+	Pack     *registry.Pack          // nil: CN-2013
+	Calendar *registry.Calendar      // nil: the built-in notices
+	Now      func() time.Time        // nil: time.Now
+	Log      *slog.Logger            // nil: discard
+	Wake     func()                  // called after a commit that left work; must not block. nil: none
+	PollLive time.Duration           // how often Live looks whether another process changed the unit's tasks; 0: 15 s
+	OnEvent  func(name, what string) // counts for operators: ("inbox","refused")…; nil: none
+}
+
+// Service is the server's use cases. It is safe for concurrent use.
+type Service struct {
+	st       store.Store
+	keys     *Keys
+	papers   Papers
+	passes   *password.Hasher
+	pack     *registry.Pack
+	cal      *registry.Calendar
+	now      func() time.Time
+	log      *slog.Logger
+	wake     func()
+	pollLive time.Duration
+	onEvent  func(name, what string)
+	hub      hub
+	dir      atomic.Pointer[directory]
+	trust    trustCache
+	chains   sync.Map // kiosk id → chainPoint: the newest chain value known here
+}
+
+var (
+	_ Console = (*Service)(nil)
+	_ Devices = (*Service)(nil)
+	_ Issuer  = (*Service)(nil)
+	_ Work    = (*Service)(nil)
+)
+
+// New makes a Service and reads the directory of units.
+func New(ctx context.Context, o Options) (*Service, error) {
+	if o.Store == nil || o.Keys == nil {
+		return nil, errors.New("service: a store and keys are required")
+	}
+	s := &Service{st: o.Store, keys: o.Keys, papers: o.Papers, passes: o.Passes, pack: o.Pack, cal: o.Calendar, now: o.Now, log: o.Log, wake: o.Wake,
+		pollLive: o.PollLive, onEvent: o.OnEvent}
+	if s.passes == nil {
+		s.passes = password.New(password.Default, 0)
+	}
+	if s.pack == nil {
+		s.pack = registry.DefaultPack()
+	}
+	if s.cal == nil {
+		s.cal = registry.DefaultCalendar()
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.wake == nil {
+		s.wake = func() {}
+	}
+	if s.onEvent == nil {
+		s.onEvent = func(string, string) {}
+	}
+	if s.pollLive == 0 {
+		s.pollLive = 15 * time.Second
+	}
+	return s, s.ReloadUnits(ctx)
+}
+
+// Today is the date in Beijing.
+func (s *Service) Today() registry.Date { return registry.DateOf(s.now()) }
+
+// Calendar is the working-day calendar in force.
+func (s *Service) Calendar() *registry.Calendar { return s.cal }
+
+// Pack is the rule pack in force.
+func (s *Service) Pack() *registry.Pack { return s.pack }
+
+// scope resolves what exists for a member of staff, from the directory of this moment.
+func (s *Service) scope(who Staff) access.Scope { return access.Of(who.Account, s.dir.Load()) }
+
+// env is the environment of a decision now.
+func (s *Service) env(at time.Time, actor registry.Actor) registry.Env {
+	return registry.Env{Now: at, Actor: actor, Pack: s.pack, Calendar: s.cal, Directory: s.dir.Load()}
+}
+
+// fail makes a domain error.
+func fail(code registry.Code, field string, params map[string]string) error {
+	return &registry.Error{Code: code, Field: field, Params: params}
+}
+
+// internal wraps a foreign error; domain errors, and the caller's own end, pass through.
+func internal(err error) error {
+	if err == nil {
+		return nil
+	}
+	var e *registry.Error
+	if errors.As(err, &e) {
+		return err
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return &registry.Error{Code: registry.CodeUnavailable, Err: err}
+	}
+	return &registry.Error{Code: registry.CodeInternal, Err: err}
+}
+
+func isConflict(err error) bool { return registry.CodeOf(err) == registry.CodeConflict }
+func isNotFound(err error) bool { return registry.CodeOf(err) == registry.CodeNotFound }
+
+var lowerBase32 = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// newID is 26 characters of lower-case base32 of 16 random bytes.
+func newID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return lowerBase32.EncodeToString(b[:])
+}
+
+func newUID() registry.UID {
+	var b [16]byte
+	rand.Read(b[:])
+	return registry.NewUID(b)
+}
+
+// newToken is a secret of 32 random bytes, in base64url.
+func newToken() string {
+	var b [32]byte
+	rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// codeAlphabet leaves out what people mix up (I L O U 0 1).
+const codeAlphabet = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
+
+// newCode is a code for people's hands: n characters in groups of four.
+func newCode(n int) string {
+	var out strings.Builder
+	for i := 0; i < n; {
+		var b [1]byte
+		rand.Read(b[:])
+		if int(b[0]) >= 256/len(codeAlphabet)*len(codeAlphabet) {
+			continue // keeps every character equally likely
+		}
+		if i > 0 && i%4 == 0 {
+			out.WriteByte('-')
+		}
+		out.WriteByte(codeAlphabet[int(b[0])%len(codeAlphabet)])
+		i++
+	}
+	return out.String()
+}
+
+// plainCode is a typed code without its groups, in capitals.
+func plainCode(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' {
+			r -= 'a' - 'A'
+		}
+		if strings.ContainsRune(codeAlphabet, r) {
+			return r
+		}
+		return -1
+	}, s)
+}

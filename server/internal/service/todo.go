@@ -1,0 +1,178 @@
+package service
+
+import (
+	"context"
+
+	"xueji/server/internal/access"
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+// soonDays is how many working days before its date a task counts as soon.
+const soonDays = 3
+
+const todoLimit = 500
+
+func (s *Service) taskCounts(ctx context.Context, unit registry.Unit) (store.TaskCounts, error) {
+	today := s.Today()
+	soon, _ := s.cal.AddWorkingDays(today, soonDays)
+	return s.st.TaskCounts(ctx, unit, today, soon)
+}
+
+// ToDo is a unit's list: what is mine soonest first, what others have that I wait for, and what is overdue under me.
+func (s *Service) ToDo(ctx context.Context, who Staff) (ToDo, error) {
+	sc := s.scope(who)
+	if err := sc.Check(access.ToDo); err != nil {
+		return ToDo{}, err
+	}
+	out := ToDo{Today: s.Today(), Versions: map[registry.UID]int64{}}
+	if !sc.May(access.SchoolWork) && !sc.May(access.Confirm) && !sc.May(access.Authority) {
+		return out, nil // clerks and operators have no cases: their work is on other pages
+	}
+	var err error
+	if out.Counts, err = s.taskCounts(ctx, who.Unit); err != nil {
+		return ToDo{}, internal(err)
+	}
+	if out.Mine, err = s.st.Tasks(ctx, who.Unit, todoLimit, 0); err != nil {
+		return ToDo{}, internal(err)
+	}
+	if out.Waiting, err = s.st.Waiting(ctx, who.Unit, todoLimit); err != nil {
+		return ToDo{}, internal(err)
+	}
+	if out.Above, err = s.st.TasksAbove(ctx, who.Unit, out.Today, todoLimit); err != nil {
+		return ToDo{}, internal(err)
+	}
+	for _, t := range out.Mine {
+		out.Versions[t.Task.UID] = t.Version
+	}
+	return out, nil
+}
+
+// Search lists pupils in scope; q's own scope fields are overwritten.
+func (s *Service) Search(ctx context.Context, who Staff, q store.Query) ([]store.Summary, int, error) {
+	sc := s.scope(who)
+	if err := sc.Check(access.Search); err != nil {
+		return nil, 0, err
+	}
+	q.Schools, q.All, q.Unit = sc.Schools(), sc.All(), who.Unit
+	if who.Role == registry.RoleClerk {
+		q.Unit = ""
+	}
+	if q.School != "" && !sc.HasSchool(q.School) {
+		return nil, 0, nil
+	}
+	if q.Limit <= 0 || q.Limit > 500 {
+		q.Limit = 500
+	}
+	rows, err := s.st.Search(ctx, q)
+	if err != nil {
+		return nil, 0, internal(err)
+	}
+	n, err := s.st.Count(ctx, q)
+	return rows, n, internal(err)
+}
+
+// Pupil is one record, cut to what exists for who, with its history when all of it does.
+func (s *Service) Pupil(ctx context.Context, who Staff, uid registry.UID) (registry.Pupil, []store.Entry, error) {
+	p, v, err := s.see(ctx, who, uid)
+	if err != nil || v != access.ViewFull {
+		return p, nil, err
+	}
+	h, err := s.st.History(ctx, uid)
+	return p, h, internal(err)
+}
+
+func (s *Service) see(ctx context.Context, who Staff, uid registry.UID) (registry.Pupil, access.View, error) {
+	p, err := s.st.Pupil(ctx, uid)
+	if err != nil {
+		return registry.Pupil{}, access.ViewNone, internal(err)
+	}
+	return s.scope(who).See(p)
+}
+
+// Issuances lists a pupil's cards, for those who see the whole record or make cards.
+func (s *Service) Issuances(ctx context.Context, who Staff, uid registry.UID) ([]store.Issuance, error) {
+	_, v, err := s.see(ctx, who, uid)
+	if err != nil {
+		return nil, err
+	}
+	if v == access.ViewCase {
+		return nil, nil
+	}
+	out, err := s.st.IssuancesOf(ctx, uid)
+	for i := range out {
+		out[i].Ticket = nil
+	}
+	return out, internal(err)
+}
+
+// Cases lists the cases who's unit takes part in, newest first.
+func (s *Service) Cases(ctx context.Context, who Staff, kind registry.CaseKind, state registry.CaseState, limit, offset int) ([]store.CaseRow, error) {
+	if err := s.scope(who).Check(access.ToDo); err != nil {
+		return nil, err
+	}
+	if !s.scope(who).May(access.PartyStep) && !s.scope(who).May(access.Authority) {
+		return nil, nil
+	}
+	if limit <= 0 || limit > 500 {
+		limit = 500
+	}
+	rows, err := s.st.Cases(ctx, who.Unit, kind, state, limit, max(offset, 0))
+	return rows, internal(err)
+}
+
+// WhereIs tells whom a duplicate was refused where the person is, and nothing else (Art. 6).
+func (s *Service) WhereIs(ctx context.Context, who Staff, uid registry.UID) (registry.Unit, registry.Standing, error) {
+	if err := s.scope(who).Check(access.FindPerson); err != nil {
+		return "", "", err
+	}
+	p, err := s.st.Pupil(ctx, uid)
+	if err != nil {
+		return "", "", internal(err)
+	}
+	return p.School, p.Standing, nil
+}
+
+// FindByDocument is how a receiving school finds a pupil to call over: the exact number and the exact name, nothing less.
+func (s *Service) FindByDocument(ctx context.Context, who Staff, idNumber, name string) (store.Summary, error) {
+	if err := s.scope(who).Check(access.FindPerson); err != nil {
+		return store.Summary{}, err
+	}
+	// The type is not asked: a resident number hashes under type 1 whatever paper it stands on; the other types are tried in turn.
+	hashes := [][]byte{}
+	for _, item := range registry.List(idTypeList()) {
+		if h := s.keys.documentHash(item.Code, idNumber); h != nil {
+			hashes = append(hashes, h)
+		}
+	}
+	found, err := s.st.ClaimedByMany(ctx, hashes)
+	if err != nil {
+		return store.Summary{}, internal(err)
+	}
+	for _, h := range hashes {
+		uid, ok := found[string(h)]
+		if !ok {
+			continue
+		}
+		p, err := s.st.Pupil(ctx, uid)
+		if err != nil {
+			return store.Summary{}, internal(err)
+		}
+		if sameName(p.Form[registry.FName], name) {
+			return summaryOf(p), nil
+		}
+	}
+	s.onEvent("find_person", "missed")
+	return store.Summary{}, registry.ErrNotFound
+}
+
+func idTypeList() registry.ListName {
+	f, _ := registry.FieldOf(registry.FIDType)
+	return f.List
+}
+
+// summaryOf is the list row of a pupil who is shown before a transfer: no number.
+func summaryOf(p registry.Pupil) store.Summary {
+	return store.Summary{UID: p.UID, Version: p.Version, Name: p.Form[registry.FName], Sex: p.Form[registry.FSex], Birth: registry.Date(p.Form[registry.FBirth]),
+		School: p.School, Grade: p.Grade, Class: p.Class, Standing: p.Standing, Lock: p.Lock}
+}
