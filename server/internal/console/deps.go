@@ -1,0 +1,39 @@
+package console
+
+import (
+	"github.com/gofiber/fiber/v2"
+
+	"xueji/server/api"
+	"xueji/server/internal/service"
+)
+
+// Deps is what the web room hands the console. web sets the security headers, the session and the CSRF check before any console handler runs; handlers
+// return errors (*registry.Error or *fiber.Error) and web renders them by ErrorPage or as JSON.
+//
+// Mount(r fiber.Router, d Deps) error — registers every page and action and /static/console/…; web owns /v1/…, /events (SSE, see below), /livez, /readyz.
+//
+// The session cookie is "xj_session". A request under Mount without a session may only reach GET/POST /sign-in and /static; for others web redirects to
+// /sign-in?next=…. Every unsafe method needs the token of CSRF(c), in form field "csrf" or header X-CSRF-Token.
+//
+// /events is server-sent events of the signed-in unit: event name = Notice.What, data = JSON of service.Notice; a comment line each 20 s.
+type Deps struct {
+	Service service.Console
+	// Staff is who is signed in on this request.
+	Staff func(c *fiber.Ctx) (service.Staff, bool)
+	// CSRF is the token to put into forms; it works before sign-in too.
+	CSRF func(c *fiber.Ctx) string
+	// SignIn checks login and password, starts a session and sets the cookie; SignOut ends it.
+	SignIn  func(c *fiber.Ctx, login, password string) (service.Staff, error)
+	SignOut func(c *fiber.Ctx) error
+	// Lang is "zh-Hans", "zh-Hant" or "en" (cookie "xj_lang", else Accept-Language).
+	Lang func(c *fiber.Ctx) string
+	// Problem words an error in the language of the request (never nil text).
+	Problem func(c *fiber.Ctx, err error) api.Problem
+	// StationURL is the station's cardsvc for the issuing page; CSP's connect-src allows it.
+	StationURL string
+	// PublicURL is what people type, without a trailing slash.
+	PublicURL string
+	Version   string
+}
+
+// ErrorPage, written by the console, renders a problem as a page: func ErrorPage(c *fiber.Ctx, d Deps, p api.Problem) error
