@@ -1,36 +1,186 @@
 package console
 
 import (
+	"strings"
+	"sync"
+
 	"github.com/gofiber/fiber/v2"
 
 	"xueji/server/internal/service"
+	"xueji/server/registry"
 )
 
-// Names that server/internal/web and the pages agree on. web refuses a POST whose token is in neither the form field nor the header, with 403.
-const (
-	CSRFField  = "_csrf"
-	CSRFHeader = "X-Csrf-Token"
-	// MaxUpload is the largest body of a form with files, in bytes (workbooks, scans); other forms stay under 256 KiB.
-	MaxUpload = 16 << 20
-)
+// MaxUpload is the largest body of the routes that LargeBody names, in bytes; every other body stays under the application's common limit.
+const MaxUpload = 16 << 20
 
-// Deps is what the console is given.
-type Deps struct {
-	Service service.Console
+// LargeBody reports whether a POST to path may carry files (a workbook, scans as evidence), so that web can keep all other bodies small.
+func LargeBody(path string) bool {
+	return path == "/enrol/imports" || path == "/transfers" ||
+		strings.HasPrefix(path, "/pupils/") && (strings.HasSuffix(path, "/suspend") || strings.HasSuffix(path, "/return"))
+}
 
-	// StationURL is the cardsvc that the issuing screen's browser talks to (loopback of the station), e.g. "http://127.0.0.1:7021". CSP's connect-src must allow it.
-	StationURL string
-	Version    string
+// console is the mounted room.
+type console struct {
+	Deps
+	words *words
+	views *views
+}
 
-	// Who tells who is signed in by the session cookie; false when nobody is. It must not redirect.
-	Who func(*fiber.Ctx) (service.Staff, bool)
-	// SignedIn sets the session cookie to s.Token after a right password; SignedOut clears it (the console has called service.SignOut).
-	SignedIn  func(*fiber.Ctx, service.Staff)
-	SignedOut func(*fiber.Ctx)
-	// CSRF is the token for this browser's forms (signed in or not); web has checked it before a POST reaches the console.
-	CSRF func(*fiber.Ctx) string
-	// Ref is the request id shown on error pages, "" when there is none.
-	Ref func(*fiber.Ctx) string
-	// Status is the HTTP status of an error in web's one table.
-	Status func(error) int
+// handler is a page's or act's work for a signed-in member of staff.
+type handler func(c *fiber.Ctx, who service.Staff) error
+
+// Mount registers every page and act, and /static/console/. It fails when a template or catalogue does not parse.
+func Mount(r fiber.Router, d Deps) error {
+	k, err := consoleOf(d)
+	if err != nil {
+		return err
+	}
+	assets, err := loadAssets()
+	if err != nil {
+		return err
+	}
+	r.Get("/static/console/:file", assets.serve)
+
+	r.Get("/sign-in", k.signInPage)
+	r.Post("/sign-in", k.signIn)
+	r.Get("/lang/:to", k.setLang)
+	r.Post("/sign-out", k.staff(k.signOut))
+
+	r.Get("/", k.staff(k.home))
+	r.Get("/help", k.staff(k.help))
+	r.Get("/staff", k.staff(k.staffList))
+
+	r.Get("/todo", k.staff(k.todo))
+	r.Get("/todo/count", k.staff(k.todoCount))
+	r.Post("/todo/accept", k.staff(k.todoAccept))
+	r.Post("/todo/refuse", k.staff(k.todoRefuse))
+
+	r.Get("/pupils", k.staff(k.pupils))
+	r.Get("/pupils/suggest", k.staff(k.suggest))
+	r.Get("/pupils/:uid", k.staff(k.pupil))
+	r.Post("/pupils/:uid/unmask", k.staff(k.pupilUnmasked))
+	r.Get("/pupils/:uid/photo", k.staff(k.photo))
+	r.Get("/pupils/:uid/suspend", k.staff(k.suspendPage))
+	r.Post("/pupils/:uid/suspend", k.staff(k.suspend))
+	r.Get("/pupils/:uid/return", k.staff(k.returnPage))
+	r.Post("/pupils/:uid/return", k.staff(k.returnPupil))
+	r.Get("/pupils/:uid/archive", k.staff(k.archivePage))
+	r.Post("/pupils/:uid/archive", k.staff(k.buildArchive))
+	r.Post("/pupils/:uid/archive/send", k.staff(k.sendArchive))
+	r.Post("/pupils/:uid/archive/settle", k.staff(k.settleMissing))
+	r.Get("/pupils/:uid/archive/cover.pdf", k.staff(k.coverPDF))
+	r.Get("/pupils/:uid/archive/receipt.pdf", k.staff(k.archiveReceiptPDF))
+	r.Post("/pupils/:uid/card/revoke", k.staff(k.revokeCard))
+	r.Get("/pupils/:uid/cases/:no", k.staff(k.casePage))
+	r.Post("/pupils/:uid/cases/:no/decide", k.staff(k.decide))
+	r.Post("/pupils/:uid/cases/:no/withdraw", k.staff(k.withdraw))
+	r.Get("/pupils/:uid/cases/:no/receipt.pdf", k.staff(k.caseReceiptPDF))
+	r.Get("/pupils/:uid/files/:digest", k.staff(k.pupilFile))
+
+	r.Get("/cases", k.staff(k.cases))
+	r.Get("/archives", k.staff(k.archives))
+
+	r.Get("/enrol", k.staff(k.enrol))
+	r.Get("/enrol/template.xlsx", k.staff(k.template))
+	r.Get("/enrol/new", k.staff(k.enrolOnePage))
+	r.Post("/enrol/new", k.staff(k.enrolOne))
+	r.Post("/enrol/imports", k.staff(k.startImport))
+	r.Get("/enrol/imports/:id", k.staff(k.importPage))
+	r.Get("/enrol/imports/:id/state", k.staff(k.importState))
+	r.Get("/enrol/imports/:id/marked.xlsx", k.staff(k.importMarked))
+	r.Post("/enrol/imports/:id/cancel", k.staff(k.cancelImport))
+
+	r.Get("/transfers/new", k.staff(k.transferPage))
+	r.Post("/transfers/find", k.staff(k.transferFind))
+	r.Post("/transfers", k.staff(k.transferStart))
+
+	r.Get("/cards", k.staff(k.cards))
+	r.Get("/cards/queue", k.staff(k.cardQueue))
+	r.Post("/cards/ticket", k.staff(k.cardTicket))
+	r.Get("/cards/trust", k.staff(k.cardTrust))
+	r.Get("/cards/faces.pdf", k.staff(k.cardFaces))
+
+	r.Get("/kiosks", k.staff(k.kiosks))
+	r.Post("/kiosks", k.staff(k.newKiosk))
+	r.Post("/kiosks/:id/revoke", k.staff(k.revokeKiosk))
+	return nil
+}
+
+// mounted keeps parsed pages by service, so that ErrorPage, which is called without Mount's value, parses nothing again.
+var mounted sync.Map // service.Console → *console
+
+func consoleOf(d Deps) (*console, error) {
+	if k, ok := mounted.Load(d.Service); ok {
+		return k.(*console), nil
+	}
+	k, err := newConsole(d)
+	if err != nil {
+		return nil, err
+	}
+	mounted.Store(d.Service, k)
+	return k, nil
+}
+
+func newConsole(d Deps) (*console, error) {
+	w, err := loadWords()
+	if err != nil {
+		return nil, err
+	}
+	k := &console{Deps: d, words: w}
+	k.views, err = parseViews(k)
+	return k, err
+}
+
+// staff hands the signed-in person to h. web redirects before this; a request that slips through is told nothing.
+func (k *console) staff(h handler) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		who, ok := k.Staff(c)
+		if !ok {
+			if wantsJSON(c) {
+				return fiber.ErrUnauthorized
+			}
+			return c.Redirect("/sign-in", fiber.StatusSeeOther)
+		}
+		return h(c, who)
+	}
+}
+
+// home leads each role to its first page.
+func (k *console) home(c *fiber.Ctx, who service.Staff) error {
+	switch who.Role {
+	case registry.RoleClerk:
+		return c.Redirect("/cards", fiber.StatusSeeOther)
+	case registry.RoleOperator:
+		return c.Redirect("/kiosks", fiber.StatusSeeOther)
+	}
+	return c.Redirect("/todo", fiber.StatusSeeOther)
+}
+
+// wantsJSON tells script's requests from a person's.
+func wantsJSON(c *fiber.Ctx) bool {
+	return strings.HasPrefix(c.Get(fiber.HeaderAccept), fiber.MIMEApplicationJSON)
+}
+
+// may says what a role is offered; the service decides again.
+type may struct {
+	Todo, Pupils, Enrol, Transfer, Cards, Kiosks, Staff bool
+	// Act: decides steps. Keep: keeps pupils' records, archives and suspensions.
+	Act, Keep bool
+}
+
+func mayOf(who service.Staff) may {
+	school := who.Unit.IsSchool()
+	switch who.Role {
+	case registry.RoleRegistrar:
+		return may{Todo: true, Pupils: true, Enrol: school, Transfer: school, Staff: true, Act: true, Keep: school}
+	case registry.RoleLeader:
+		return may{Todo: true, Pupils: true, Staff: true, Act: true}
+	case registry.RoleOfficer:
+		return may{Todo: true, Pupils: true, Kiosks: true, Staff: true, Act: true}
+	case registry.RoleClerk:
+		return may{Cards: true}
+	case registry.RoleOperator:
+		return may{Kiosks: true, Staff: true}
+	}
+	return may{}
 }
