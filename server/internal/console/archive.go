@@ -1,0 +1,343 @@
+package console
+
+import (
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"xueji/server/internal/service"
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+// archiveView is the 档案 region for a page.
+type archiveView struct {
+	registry.Archive
+	Editable  bool // the school has custody: the catalogue may be built or mended
+	Pages     int
+	Clock     clock // for sending
+	Build     clock // Art. 7
+	Gone      map[int]bool
+	NextItems []registry.ArchiveItem
+}
+
+func (k *console) archiveView(lang string, p registry.Pupil) archiveView {
+	a := archiveView{Archive: p.Archive, Gone: map[int]bool{}}
+	for _, it := range a.Items {
+		a.Pages += it.Pages
+	}
+	for _, n := range a.Missing {
+		a.Gone[n] = true
+	}
+	switch a.State {
+	case registry.ArchiveNone, registry.ArchiveHeld, registry.ArchiveReceived, "":
+		a.Editable = true
+	}
+	if a.State == registry.ArchiveCalled || a.State == registry.ArchiveTransit {
+		a.Clock = k.clock(lang, dateOf(a.CalledAt), a.DueOn, a.Unsure)
+	}
+	if a.State == registry.ArchiveNone || a.State == "" {
+		a.Build = k.clock(lang, "", a.BuildDue, false)
+	}
+	return a
+}
+
+const (
+	archiveBlankRows = 3
+	archiveMaxItems  = 300
+)
+
+type archivePageView struct {
+	P        registry.Pupil
+	Name     string
+	A        archiveView
+	Rows     []archiveRow
+	Groups   []int
+	CanBuild bool
+	CanSend  bool
+	Settle   bool
+	Seen     int64
+}
+
+// archiveRow is a catalogue row as typed.
+type archiveRow struct {
+	N                        int
+	Group, Title, Date, Page string
+	Copy                     bool
+	Bad                      string // the cell at fault
+}
+
+func rowsOf(items []registry.ArchiveItem, blank int) []archiveRow {
+	var out []archiveRow
+	for _, it := range items {
+		out = append(out, archiveRow{N: len(out), Group: strconv.Itoa(it.Group), Title: it.Title, Date: string(it.Date), Page: strconv.Itoa(it.Pages), Copy: it.Copy})
+	}
+	for range blank {
+		out = append(out, archiveRow{N: len(out)})
+	}
+	return out
+}
+
+// starterItems is a catalogue to begin with: what Article 7 asks of every pupil.
+func (k *console) starterItems(p registry.Pupil) []registry.ArchiveItem {
+	say := func(n int) string { return k.words.say("zh-Hans", fmt.Sprintf("archive.start.%d", n)) }
+	var out []registry.ArchiveItem
+	for i, g := range []int{1, 2, 3, 4} {
+		out = append(out, registry.ArchiveItem{No: i + 1, Group: g, Title: say(i + 1), Date: p.EnrolledOn, Pages: 1, Copy: g == 2})
+	}
+	return out
+}
+
+func (k *console) archivePage(c *fiber.Ctx, who service.Staff) error {
+	p, _, err := k.Service.Pupil(c.UserContext(), who, registry.UID(c.Params("uid")))
+	if err != nil {
+		return err
+	}
+	items := p.Archive.Items
+	if len(items) == 0 {
+		items = k.starterItems(p)
+	}
+	return k.archiveShow(c, who, p, rowsOf(items, archiveBlankRows), nil)
+}
+
+func (k *console) archiveShow(c *fiber.Ctx, who service.Staff, p registry.Pupil, rows []archiveRow, pr *problem) error {
+	a := k.archiveView(k.lang(c), p)
+	keep := mayOf(who).Keep
+	custody := p.Archive.Custodian
+	if custody == "" {
+		custody = p.School
+	}
+	v := archivePageView{P: p, Name: p.Form[registry.FName], A: a, Rows: rows, Groups: seq(1, 7), Seen: p.Version,
+		CanBuild: keep && custody == who.Unit && a.Editable && registered(p),
+		CanSend:  keep && p.Archive.From == who.Unit && p.Archive.State == registry.ArchiveCalled,
+		Settle:   keep && p.Archive.From == who.Unit && len(p.Archive.Missing) > 0,
+	}
+	return k.show(c, &who, "archive", "archive.title", v, withActive("archives"), withProblem(pr))
+}
+
+// registered: an archive belongs to a pupil who has come in.
+func registered(p registry.Pupil) bool {
+	return p.Standing == registry.StandingEnrolled || p.Standing == registry.StandingSuspended
+}
+
+func (k *console) buildArchive(c *fiber.Ctx, who service.Staff) error {
+	uid := registry.UID(c.Params("uid"))
+	p, _, err := k.Service.Pupil(c.UserContext(), who, uid)
+	if err != nil {
+		return err
+	}
+	lang := k.lang(c)
+	rows := readRows(c)
+	if c.FormValue("more") != "" {
+		return k.archiveShow(c, who, p, append(rows, blankRows(len(rows), 5)...), nil)
+	}
+	items, bad := checkRows(rows)
+	switch {
+	case bad >= 0:
+		c.Status(fiber.StatusUnprocessableEntity)
+		return k.archiveShow(c, who, p, rows, &problem{Title: k.words.say(lang, "archive.bad_row", "row", bad+1), Help: k.words.say(lang, "archive.bad."+rows[bad].Bad)})
+	case len(items) == 0:
+		c.Status(fiber.StatusUnprocessableEntity)
+		return k.archiveShow(c, who, p, rows, &problem{Title: k.words.say(lang, "archive.nothing")})
+	}
+	keepDigests(items, p.Archive.Items)
+	_, err = k.Service.Act(c.UserContext(), who, uid, seen(c), registry.BuildArchive{Items: items})
+	switch {
+	case err == nil:
+		return k.done(c, "/pupils/"+string(uid)+"/archive", flash{Key: "archive.built", Args: []string{"n", strconv.Itoa(len(items))}})
+	case correctable(err):
+		c.Status(fiber.StatusUnprocessableEntity)
+		return k.archiveShow(c, who, p, rows, k.problem(c, err))
+	}
+	return k.actFailed(c, who, uid, "/pupils/"+string(uid)+"/archive", err)
+}
+
+func blankRows(from, n int) []archiveRow {
+	var out []archiveRow
+	for i := range n {
+		out = append(out, archiveRow{N: from + i})
+	}
+	return out
+}
+
+// readRows reads the catalogue's cells by row index; a checkbox is sent only when ticked, so cells are named by index.
+func readRows(c *fiber.Ctx) []archiveRow {
+	n := min(formInt(c, "rows"), archiveMaxItems)
+	var out []archiveRow
+	for i := range n {
+		s := strconv.Itoa(i)
+		out = append(out, archiveRow{N: i, Group: c.FormValue("group." + s), Title: strings.TrimSpace(c.FormValue("title." + s)), Date: strings.TrimSpace(c.FormValue("date." + s)),
+			Page: strings.TrimSpace(c.FormValue("pages." + s)), Copy: c.FormValue("copy."+s) != ""})
+	}
+	return out
+}
+
+// checkRows turns rows into items, numbered in order, rows without a title left out. bad is the first row at fault, or -1.
+func checkRows(rows []archiveRow) (items []registry.ArchiveItem, bad int) {
+	for i := range rows {
+		r := &rows[i]
+		if r.Title == "" {
+			continue
+		}
+		g, errG := strconv.Atoi(r.Group)
+		pages, errP := strconv.Atoi(r.Page)
+		_, okDate := parseDate(registry.Date(r.Date))
+		switch {
+		case errG != nil || g < 1 || g > 7:
+			r.Bad = "group"
+		case errP != nil || pages < 1 || pages > 9999:
+			r.Bad = "pages"
+		case r.Date != "" && !okDate:
+			r.Bad = "date"
+		}
+		if r.Bad != "" {
+			return nil, i
+		}
+		items = append(items, registry.ArchiveItem{No: len(items) + 1, Group: g, Title: r.Title, Date: registry.Date(r.Date), Pages: pages, Copy: r.Copy})
+	}
+	return items, -1
+}
+
+// keepDigests carries the electronic copies of unchanged items over to the new catalogue.
+func keepDigests(items, old []registry.ArchiveItem) {
+	type key struct {
+		g int
+		t string
+		d registry.Date
+	}
+	by := map[key]string{}
+	for _, o := range old {
+		by[key{o.Group, o.Title, o.Date}] = o.Digest
+	}
+	for i := range items {
+		items[i].Digest = by[key{items[i].Group, items[i].Title, items[i].Date}]
+	}
+}
+
+func (k *console) sendArchive(c *fiber.Ctx, who service.Staff) error {
+	uid := registry.UID(c.Params("uid"))
+	here := "/pupils/" + string(uid) + "/archive"
+	p, _, err := k.Service.Pupil(c.UserContext(), who, uid)
+	if err != nil {
+		return err
+	}
+	_, err = k.Service.Act(c.UserContext(), who, uid, seen(c), registry.SendArchive{No: p.Archive.No, Carrier: strings.TrimSpace(c.FormValue("carrier"))})
+	if err == nil {
+		return k.done(c, here, flash{Key: "archive.sent", Href: here + "/cover.pdf", Open: "archive.print_cover"})
+	}
+	if correctable(err) {
+		c.Status(fiber.StatusUnprocessableEntity)
+		return k.archiveShow(c, who, p, rowsOf(p.Archive.Items, 0), k.problem(c, err))
+	}
+	return k.actFailed(c, who, uid, here, err)
+}
+
+func (k *console) settleMissing(c *fiber.Ctx, who service.Staff) error {
+	uid := registry.UID(c.Params("uid"))
+	here := "/pupils/" + string(uid) + "/archive"
+	p, _, err := k.Service.Pupil(c.UserContext(), who, uid)
+	if err != nil {
+		return err
+	}
+	note := strings.TrimSpace(c.FormValue("note"))
+	if note == "" {
+		c.Status(fiber.StatusUnprocessableEntity)
+		return k.archiveShow(c, who, p, rowsOf(p.Archive.Items, 0), &problem{Title: k.words.say(k.lang(c), "archive.settle_say"), Field: "note"})
+	}
+	_, err = k.Service.Act(c.UserContext(), who, uid, seen(c), registry.SettleMissing{Note: note})
+	if err == nil {
+		return k.done(c, here, flash{Key: "archive.settled"})
+	}
+	if correctable(err) {
+		c.Status(fiber.StatusUnprocessableEntity)
+		return k.archiveShow(c, who, p, rowsOf(p.Archive.Items, 0), k.problem(c, err))
+	}
+	return k.actFailed(c, who, uid, here, err)
+}
+
+func (k *console) coverPDF(c *fiber.Ctx, who service.Staff) error {
+	b, err := k.Service.ArchiveCover(c.UserContext(), who, registry.UID(c.Params("uid")))
+	return k.pdf(c, "archive-cover.pdf", b, err)
+}
+
+func (k *console) archiveReceiptPDF(c *fiber.Ctx, who service.Staff) error {
+	b, err := k.Service.ArchiveReceipt(c.UserContext(), who, registry.UID(c.Params("uid")))
+	return k.pdf(c, "archive-receipt.pdf", b, err)
+}
+
+// archiveList is one heap of the archives page.
+type archiveList struct {
+	Name string // catalogue key's end
+	Rows []archiveLine
+}
+
+type archiveLine struct {
+	Name, Sub, Route, Href string
+	Holder                 registry.Unit
+	Since                  registry.Date
+	Clock                  clock
+	at                     time.Time
+}
+
+// archives lists what is to be built, sent, on its way, to be received and missing, from the unit's tasks and those it waits for.
+func (k *console) archives(c *fiber.Ctx, who service.Staff) error {
+	if !mayOf(who).Pupils {
+		return &registry.Error{Code: registry.CodeForbidden}
+	}
+	t, err := k.Service.ToDo(c.UserContext(), who)
+	if err != nil {
+		return err
+	}
+	lang := k.lang(c)
+	heaps := map[string][]archiveLine{}
+	put := func(name string, r store.TaskRow) {
+		heaps[name] = append(heaps[name], archiveLine{Name: r.Name, Sub: k.grade(lang, r.Grade) + " " + r.Class, Route: k.Service.Directory().Name(r.School),
+			Href: "/pupils/" + string(r.Task.UID) + "/archive", Holder: r.Unit, Since: r.Arrived, Clock: k.clock(lang, r.Arrived, r.DueOn, r.Unsure)})
+	}
+	for _, r := range t.Mine {
+		switch r.Kind {
+		case registry.TaskArchiveSend:
+			put("send", r)
+		case registry.TaskArchiveReceive:
+			put("receive", r)
+		case registry.TaskArchiveMissing:
+			put("missing", r)
+		case registry.TaskArchiveBuild:
+			put("build", r)
+		}
+	}
+	for _, r := range t.Waiting {
+		switch r.Kind {
+		case registry.TaskArchiveSend:
+			put("awaited", r)
+		case registry.TaskArchiveReceive:
+			put("underway", r)
+		case registry.TaskArchiveMissing:
+			put("owed", r)
+		}
+	}
+	for _, r := range t.Above {
+		if strings.HasPrefix(string(r.Kind), "archive") {
+			put("above", r)
+		}
+	}
+	var lists []archiveList
+	total := 0
+	for _, name := range []string{"send", "receive", "missing", "underway", "awaited", "owed", "above", "build"} {
+		rows := heaps[name]
+		if len(rows) == 0 {
+			continue
+		}
+		sort.SliceStable(rows, func(i, j int) bool { return rows[i].Clock.Due < rows[j].Clock.Due })
+		total += len(rows)
+		if len(rows) > 100 {
+			rows = rows[:100]
+		}
+		lists = append(lists, archiveList{name, rows})
+	}
+	return k.show(c, &who, "archives", "archives.title", fiber.Map{"Lists": lists, "Total": total})
+}

@@ -1,0 +1,365 @@
+package console
+
+import (
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"xueji/server/internal/service"
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+func (k *console) enrol(c *fiber.Ctx, who service.Staff) error {
+	return k.enrolShow(c, who, nil)
+}
+
+func (k *console) enrolShow(c *fiber.Ctx, who service.Staff, pr *problem) error {
+	rows, err := k.Service.Imports(c.UserContext(), who)
+	if err != nil {
+		return err
+	}
+	return k.show(c, &who, "enrol", "enrol.title", fiber.Map{"Rows": rows, "MaxMB": MaxUpload >> 20}, withProblem(pr))
+}
+
+func (k *console) template(c *fiber.Ctx, who service.Staff) error {
+	b, err := k.Service.Template(c.UserContext(), who)
+	if err != nil {
+		return err
+	}
+	return sendFile(c, xlsxType, "attachment", "xueji-template.xlsx", b)
+}
+
+const xlsxType = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+func (k *console) startImport(c *fiber.Ctx, who service.Staff) error {
+	h, err := c.FormFile("workbook")
+	if err != nil || h.Size == 0 {
+		return k.importRefused(c, who, &problem{Title: k.words.say(k.lang(c), "enrol.no_file"), Help: k.words.say(k.lang(c), "enrol.no_file_help")})
+	}
+	f, err := h.Open()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	imp, err := k.Service.StartImport(c.UserContext(), who, h.Filename, f)
+	if err != nil {
+		if correctable(err) {
+			return k.importRefused(c, who, k.problem(c, err))
+		}
+		return err
+	}
+	to := "/enrol/imports/" + imp.ID
+	if wantsJSON(c) {
+		return c.JSON(fiber.Map{"href": to})
+	}
+	return c.Redirect(to, fiber.StatusSeeOther)
+}
+
+func (k *console) importRefused(c *fiber.Ctx, who service.Staff, p *problem) error {
+	c.Status(fiber.StatusUnprocessableEntity)
+	if wantsJSON(c) {
+		return c.JSON(fiber.Map{"title": p.Title, "help": p.Help})
+	}
+	return k.enrolShow(c, who, p)
+}
+
+// importView is an import as its page and its script see it.
+type importView struct {
+	store.Import
+	Running bool
+	Percent int
+	Problem *problem
+}
+
+func (k *console) importView(c *fiber.Ctx, i store.Import) importView {
+	v := importView{Import: i, Running: i.State == "queued" || i.State == "running", Percent: percent(i.Done, i.Total)}
+	if i.State == "failed" {
+		v.Problem = k.problem(c, &registry.Error{Code: i.Code, Params: i.Params})
+	}
+	return v
+}
+
+func (k *console) importPage(c *fiber.Ctx, who service.Staff) error {
+	i, err := k.Service.Import(c.UserContext(), who, c.Params("id"))
+	if err != nil {
+		return err
+	}
+	v := k.importView(c, i)
+	if v.Running {
+		c.Set("Refresh", "4") // without script the page itself asks again
+	}
+	return k.show(c, &who, "import", "import.title", v, withActive("enrol"))
+}
+
+func (k *console) importState(c *fiber.Ctx, who service.Staff) error {
+	i, err := k.Service.Import(c.UserContext(), who, c.Params("id"))
+	if err != nil {
+		return err
+	}
+	v := k.importView(c, i)
+	return c.JSON(fiber.Map{"state": i.State, "total": i.Total, "done": i.Done, "good": i.Good, "bad": i.Bad, "running": v.Running, "percent": v.Percent})
+}
+
+func (k *console) importMarked(c *fiber.Ctx, who service.Staff) error {
+	i, err := k.Service.Import(c.UserContext(), who, c.Params("id"))
+	if err != nil {
+		return err
+	}
+	if i.Result == "" {
+		return registry.ErrNotFound
+	}
+	f, err := k.Service.File(c.UserContext(), who, i.Result)
+	if err != nil {
+		return err
+	}
+	return sendFile(c, xlsxType, "attachment", "xueji-marked-"+i.ID+".xlsx", f.Body)
+}
+
+func (k *console) cancelImport(c *fiber.Ctx, who service.Staff) error {
+	if err := k.Service.CancelImport(c.UserContext(), who, c.Params("id")); err != nil {
+		return err
+	}
+	return k.done(c, "/enrol/imports/"+c.Params("id"), flash{Key: "import.cancelled"})
+}
+
+// fieldView is an item of the form by hand.
+type fieldView struct {
+	registry.Field
+	Value    string
+	Findings []findingView
+	Items    []registry.CodeItem
+	Input    string // HTML input type
+}
+
+// findingView is a finding in words, with repairs that one press takes over.
+type findingView struct {
+	Text    string
+	Repairs []string
+	Warning bool
+}
+
+type fieldGroup struct {
+	Name   string
+	Fields []fieldView
+	Bad    int
+}
+
+// duplicate tells where the person already is.
+type duplicate struct {
+	School   registry.Unit
+	Standing registry.Standing
+	Mine     bool
+}
+
+type enrolOneView struct {
+	Groups []fieldGroup
+	Bad    int
+	Dup    *duplicate
+	Name   string
+	ID     string
+	PIN    bool
+}
+
+func (k *console) enrolOnePage(c *fiber.Ctx, who service.Staff) error {
+	f := registry.Form{registry.FCountry: "156", registry.FIDType: "1", registry.FOverseas: "00"}
+	today := string(k.Service.Today())
+	if len(today) >= 7 {
+		f[registry.FEnrolMonth] = today[:4] + "-09"
+	}
+	return k.enrolOneShow(c, who, f, nil, nil, nil)
+}
+
+func (k *console) enrolOneShow(c *fiber.Ctx, who service.Staff, f registry.Form, fs []registry.Finding, dup *duplicate, pr *problem) error {
+	lang := k.lang(c)
+	by := map[registry.FieldKey][]findingView{}
+	for _, x := range fs {
+		by[x.Field] = append(by[x.Field], k.findingView(lang, x))
+	}
+	v := enrolOneView{Dup: dup, Name: f[registry.FName], ID: f[registry.FIDNumber]}
+	for _, g := range formGroups {
+		fg := fieldGroup{Name: g}
+		for _, field := range registry.Fields {
+			if field.Group != g {
+				continue
+			}
+			fv := fieldView{Field: field, Value: f[field.Key], Findings: by[field.Key], Input: "text"}
+			delete(by, field.Key)
+			switch field.Type {
+			case registry.TypeCode:
+				fv.Items = registry.List(field.List)
+			case registry.TypeDate:
+				fv.Input = "date"
+			case registry.TypeMonth:
+				fv.Input = "month"
+			case registry.TypePhone:
+				fv.Input = "tel"
+			case registry.TypeMail:
+				fv.Input = "email"
+			}
+			if field.List == registry.ListRegion { // the list holds provinces only; six digits are typed
+				fv.Items = nil
+			}
+			for _, x := range fv.Findings {
+				if !x.Warning {
+					fg.Bad++
+				}
+			}
+			fg.Fields = append(fg.Fields, fv)
+		}
+		v.Bad += fg.Bad
+		if len(fg.Fields) > 0 {
+			v.Groups = append(v.Groups, fg)
+		}
+	}
+	return k.show(c, &who, "enrolone", "enrolone.title", v, withActive("enrol"), withProblem(pr))
+}
+
+func (k *console) findingView(lang string, x registry.Finding) findingView {
+	pairs := make([]any, 0, 2*len(x.Params)+2)
+	for name, val := range x.Params {
+		switch name {
+		case "school":
+			val = k.Service.Directory().Name(registry.Unit(val))
+		case "list":
+			if key := "listname." + val; k.words.has(lang, key) {
+				val = k.words.say(lang, key)
+			}
+		}
+		pairs = append(pairs, name, val)
+	}
+	return findingView{Text: k.words.say(lang, "find."+string(x.Code), pairs...), Repairs: x.DidYouMean, Warning: x.Params["level"] == "warning"}
+}
+
+func (k *console) enrolOne(c *fiber.Ctx, who service.Staff) error {
+	f := registry.Form{}
+	for _, field := range registry.Fields {
+		if v := strings.TrimSpace(c.FormValue("f." + string(field.Key))); v != "" {
+			f[field.Key] = v
+		}
+	}
+	uid, findings, err := k.Service.EnrolOne(c.UserContext(), who, f, strings.TrimSpace(c.FormValue("pin")))
+	if err == nil && !blocking(findings) && uid != "" {
+		return k.done(c, "/pupils/"+string(uid), flash{Key: "enrolone.done"})
+	}
+	var dup *duplicate
+	for _, x := range findings {
+		if x.Code == registry.FindDupRegister {
+			dup = &duplicate{School: registry.Unit(x.Params["school"]), Mine: registry.Unit(x.Params["school"]) == who.Unit}
+			if school, standing, e := k.Service.WhereIs(c.UserContext(), who, registry.UID(x.Params["uid"])); e == nil {
+				dup.School, dup.Standing, dup.Mine = school, standing, school == who.Unit
+			}
+		}
+	}
+	var pr *problem
+	if err != nil {
+		if !correctable(err) {
+			return err
+		}
+		if pr = k.problem(c, err); dup != nil && registry.CodeOf(err) == registry.CodeDuplicate {
+			pr = nil // the panel says it better
+		}
+	}
+	c.Status(fiber.StatusUnprocessableEntity)
+	return k.enrolOneShow(c, who, f, findings, dup, pr)
+}
+
+// blocking reports whether a finding other than a warning stands.
+func blocking(fs []registry.Finding) bool {
+	for _, x := range fs {
+		if x.Params["level"] != "warning" {
+			return true
+		}
+	}
+	return false
+}
+
+// transferReasons are the reasons offered for a transfer; kiosk/internal/flow offers the same codes.
+var transferReasons = []string{"moved", "work", "household", "boarding", "other"}
+
+type transferView struct {
+	ID, Name  string
+	Found     *store.Summary
+	School    registry.School
+	Schools   []registry.School
+	Grades    []int
+	Grade     int
+	Class     string
+	Reasons   []string
+	Reason    string
+	Words     string
+	Guardians []string
+	Guardian  string
+	NotFound  bool
+}
+
+// guardianCodes say who consented; kiosk/internal/flow offers the same codes.
+var guardianCodes = []string{"father", "mother", "other"}
+
+func (k *console) transferPage(c *fiber.Ctx, who service.Staff) error {
+	return k.show(c, &who, "transfer", "transfer.title", transferView{}, withActive("transfer"))
+}
+
+// transferFind looks a pupil up by exact ID number and name: posted, so that no number stands in an address.
+func (k *console) transferFind(c *fiber.Ctx, who service.Staff) error {
+	v := transferView{ID: strings.ToUpper(strings.TrimSpace(c.FormValue("id_number"))), Name: strings.TrimSpace(c.FormValue("name"))}
+	s, err := k.Service.FindByDocument(c.UserContext(), who, v.ID, v.Name)
+	if registry.CodeOf(err) == registry.CodeNotFound {
+		v.NotFound = true
+		c.Status(fiber.StatusNotFound)
+		return k.show(c, &who, "transfer", "transfer.title", v, withActive("transfer"))
+	}
+	if err != nil {
+		if correctable(err) {
+			c.Status(fiber.StatusUnprocessableEntity)
+			return k.show(c, &who, "transfer", "transfer.title", v, withActive("transfer"), withProblem(k.problem(c, err)))
+		}
+		return err
+	}
+	v.Found, v.Grade = &s, s.Grade
+	return k.transferForm(c, who, v, nil)
+}
+
+func (k *console) transferForm(c *fiber.Ctx, who service.Staff, v transferView, pr *problem) error {
+	v.School, _ = k.Service.Directory().School(who.Unit)
+	v.Grades, v.Reasons, v.Guardians = gradesOf(v.School), transferReasons, guardianCodes
+	return k.show(c, &who, "transfer", "transfer.title", v, withActive("transfer"), withProblem(pr))
+}
+
+func (k *console) transferStart(c *fiber.Ctx, who service.Staff) error {
+	uid := registry.UID(c.FormValue("uid"))
+	v := transferView{ID: strings.TrimSpace(c.FormValue("id_number")), Name: strings.TrimSpace(c.FormValue("name")), Grade: formInt(c, "grade"), Class: strings.TrimSpace(c.FormValue("class")),
+		Reason: c.FormValue("reason"), Words: strings.TrimSpace(c.FormValue("words")), Guardian: c.FormValue("guardian")}
+	again := func(pr *problem) error {
+		s, err := k.Service.FindByDocument(c.UserContext(), who, v.ID, v.Name)
+		if err != nil {
+			return err
+		}
+		v.Found = &s
+		c.Status(fiber.StatusUnprocessableEntity)
+		return k.transferForm(c, who, v, pr)
+	}
+	if c.FormValue("consent") == "" {
+		return again(&problem{Title: k.words.say(k.lang(c), "transfer.need_consent"), Field: "consent"})
+	}
+	files, err := k.evidence(c, who, uid)
+	if err == nil {
+		var no registry.CaseNo
+		no, err = k.Service.StartTransfer(c.UserContext(), who, uid, registry.StartTransfer{To: who.Unit, ToGrade: v.Grade, ToClass: v.Class, Reason: reasonText(v), Guardian: v.Guardian, Evidence: files})
+		if err == nil {
+			here := "/pupils/" + string(uid) + "/cases/" + string(no)
+			return k.done(c, here, flash{Key: "transfer.started", Href: here + "/receipt.pdf", Open: "case.print_receipt"})
+		}
+	}
+	if correctable(err) {
+		return again(k.problem(c, err))
+	}
+	return k.actFailed(c, who, uid, "/transfers/new", err)
+}
+
+func reasonText(v transferView) string {
+	if v.Reason == "other" && v.Words != "" {
+		return v.Words
+	}
+	return v.Reason
+}

@@ -1,0 +1,430 @@
+package console
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"xueji/server/internal/service"
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+// formGroups is the order of the form's groups on screen and paper.
+var formGroups = []string{"identity", "contact", "school", "family", "care", "g1", "g2"}
+
+type formRow struct {
+	Field registry.Field
+	Value string
+}
+
+type formGroup struct {
+	Name string
+	Rows []formRow
+}
+
+// groupsOf lays the form out by group; masked hides what identifies and what is sensitive.
+func (k *console) groupsOf(lang string, f registry.Form, masked bool) []formGroup {
+	var out []formGroup
+	for _, g := range formGroups {
+		fg := formGroup{Name: g}
+		for _, field := range registry.Fields {
+			v := f[field.Key]
+			if field.Group != g || v == "" {
+				continue
+			}
+			shown := v
+			switch {
+			case masked && maskField(field, v) != v:
+				shown = maskField(field, v)
+			case field.Type == registry.TypeCode:
+				shown = k.code(lang, field.List, v)
+			case field.Type == registry.TypeDate:
+				shown = k.date(lang, registry.Date(v))
+			}
+			fg.Rows = append(fg.Rows, formRow{field, shown})
+		}
+		if len(fg.Rows) > 0 {
+			out = append(out, fg)
+		}
+	}
+	return out
+}
+
+// stepView is a step as drawn.
+type stepView struct {
+	registry.Step
+	State string // "done", "refused", "now", "todo"
+	Clock clock
+	N     int
+}
+
+type caseView struct {
+	registry.Case
+	Steps   []stepView
+	Now     *stepView
+	Refused *stepView
+	Href    string
+	Way     string
+}
+
+func (k *console) caseView(lang string, who service.Staff, uid registry.UID, cs registry.Case) caseView {
+	v := caseView{Case: cs, Href: "/pupils/" + string(uid) + "/cases/" + string(cs.No)}
+	if cs.Kind == registry.CaseTransfer {
+		v.Way = k.way(who, cs)
+	}
+	now := cs.Current()
+	for i, s := range cs.Steps {
+		sv := stepView{Step: s, N: i + 1, State: "todo"}
+		switch {
+		case s.Decision == registry.DecisionAccept:
+			sv.State = "done"
+		case s.Decision == registry.DecisionRefuse:
+			sv.State = "refused"
+		case i == now:
+			sv.State, sv.Clock = "now", k.clock(lang, dateOf(s.ArrivedAt), s.DueOn, s.Unsure)
+		}
+		v.Steps = append(v.Steps, sv)
+		switch sv.State {
+		case "now":
+			v.Now = &v.Steps[i]
+		case "refused":
+			v.Refused = &v.Steps[i]
+		}
+	}
+	if len(v.Steps) > 0 { // the slice no longer moves: take the pointers again
+		for i := range v.Steps {
+			switch v.Steps[i].State {
+			case "now":
+				v.Now = &v.Steps[i]
+			case "refused":
+				v.Refused = &v.Steps[i]
+			}
+		}
+	}
+	return v
+}
+
+// entryView is a line of the history: what, who, and why.
+type entryView struct {
+	At      time.Time
+	What    string // key
+	Tone    string
+	By      registry.Actor
+	Via     string
+	CaseNo  registry.CaseNo
+	Refusal string
+	Detail  string
+}
+
+func viaKey(a registry.Actor) string {
+	if a.Account == "system" {
+		return "clock"
+	}
+	via, _, _ := strings.Cut(a.Via, ":")
+	return via
+}
+
+func historyView(es []store.Entry) []entryView {
+	out := make([]entryView, 0, len(es))
+	for i := len(es) - 1; i >= 0; i-- { // newest first
+		e := es[i]
+		v := entryView{At: e.At, What: "event." + string(e.Kind), By: e.Actor, Via: viaKey(e.Actor), CaseNo: e.CaseNo}
+		var p struct {
+			Decision registry.StepDecision `json:"decision"`
+			Refusal  string                `json:"refusal"`
+			Note     string                `json:"note"`
+			Reason   string                `json:"reason"`
+			Proof    string                `json:"proof"`
+			Carrier  string                `json:"carrier"`
+		}
+		if json.Unmarshal(e.Payload, &p) == nil {
+			switch {
+			case p.Decision == registry.DecisionRefuse:
+				v.What, v.Tone, v.Refusal = "event.refuse", "late", p.Refusal
+			case p.Decision == registry.DecisionAccept:
+				v.What, v.Tone = "event.accept", "fine"
+			}
+			for _, s := range []string{p.Note, p.Proof, p.Carrier} {
+				if s != "" {
+					v.Detail = s
+					break
+				}
+			}
+			if v.Detail == "" && e.Kind == registry.EvStartSuspend {
+				v.Detail = p.Reason
+			}
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+type pupilView struct {
+	P          registry.Pupil
+	Name       string
+	Masked     bool
+	MayUnmask  bool
+	IDTail     string
+	Groups     []formGroup
+	Cases      []caseView
+	Open       *caseView
+	History    []entryView
+	Cards      []store.Issuance
+	Archive    archiveView
+	Acts       pupilActs
+	Suspension clock
+}
+
+// pupilActs is what this person is offered for this pupil now.
+type pupilActs struct {
+	Suspend, Return, BuildArchive, SendArchive, Settle, RevokeCard, PrintFace, PrintReceipt bool
+}
+
+func (k *console) pupil(c *fiber.Ctx, who service.Staff) error {
+	return k.pupilShow(c, who, true)
+}
+
+// pupilUnmasked is a POST, so that no link, prefetch or history shows a child's numbers unasked.
+func (k *console) pupilUnmasked(c *fiber.Ctx, who service.Staff) error {
+	return k.pupilShow(c, who, false)
+}
+
+func (k *console) inScope(who service.Staff, school registry.Unit) bool {
+	for _, s := range k.Service.Schools(who) {
+		if s.Code == school {
+			return true
+		}
+	}
+	return false
+}
+
+func (k *console) pupilShow(c *fiber.Ctx, who service.Staff, masked bool) error {
+	ctx, lang := c.UserContext(), k.lang(c)
+	uid := registry.UID(c.Params("uid"))
+	p, entries, err := k.Service.Pupil(ctx, who, uid)
+	if err != nil {
+		return err
+	}
+	v := pupilView{P: p, Name: p.Form[registry.FName], IDTail: tail(p.Form[registry.FIDNumber], 4), History: historyView(entries)}
+	v.MayUnmask = mayOf(who).Pupils && k.inScope(who, p.School)
+	v.Masked = masked || !v.MayUnmask
+	v.Groups = k.groupsOf(lang, p.Form, v.Masked)
+	for i := len(p.Cases) - 1; i >= 0; i-- {
+		v.Cases = append(v.Cases, k.caseView(lang, who, uid, p.Cases[i]))
+	}
+	for i := range v.Cases {
+		if v.Cases[i].No == p.Lock && p.Lock != "" {
+			v.Open = &v.Cases[i]
+		}
+	}
+	if v.Cards, err = k.Service.Issuances(ctx, who, uid); err != nil {
+		return err
+	}
+	v.Archive = k.archiveView(lang, p)
+	if p.Suspension != nil {
+		v.Suspension = k.clock(lang, p.Suspension.From, p.Suspension.Until, false)
+	}
+	mine := p.School == who.Unit
+	keep := mayOf(who).Keep
+	v.Acts = pupilActs{
+		Suspend:      keep && mine && p.Standing == registry.StandingEnrolled && p.Lock == "",
+		Return:       keep && mine && p.Standing == registry.StandingSuspended && p.Lock == "",
+		BuildArchive: keep && p.Archive.Custodian == who.Unit && v.Archive.Editable || keep && mine && p.Archive.State == registry.ArchiveNone,
+		SendArchive:  keep && p.Archive.From == who.Unit && p.Archive.State == registry.ArchiveCalled,
+		Settle:       keep && p.Archive.From == who.Unit && len(p.Archive.Missing) > 0,
+		RevokeCard:   keep && mine && p.Card != nil,
+		PrintFace:    keep && mine && p.Card != nil,
+		PrintReceipt: p.Archive.No != "",
+	}
+	return k.show(c, &who, "pupil", "pupil.title", v, withActive("pupils"), withTitle(v.Name))
+}
+
+// photo sends a pupil's portrait.
+func (k *console) photo(c *fiber.Ctx, who service.Staff) error {
+	p, _, err := k.Service.Pupil(c.UserContext(), who, registry.UID(c.Params("uid")))
+	if err != nil {
+		return err
+	}
+	if p.Photo == "" {
+		return registry.ErrNotFound
+	}
+	f, err := k.Service.File(c.UserContext(), who, p.Photo)
+	if err != nil {
+		return err
+	}
+	if f.Type != "image/jpeg" && f.Type != "image/png" {
+		return registry.ErrNotFound
+	}
+	return sendFile(c, f.Type, "inline", "photo", f.Body)
+}
+
+// pupilFile sends a scan filed with a case. Only pictures and PDF are shown; anything else is downloaded.
+func (k *console) pupilFile(c *fiber.Ctx, who service.Staff) error {
+	if _, _, err := k.Service.Pupil(c.UserContext(), who, registry.UID(c.Params("uid"))); err != nil {
+		return err
+	}
+	f, err := k.Service.File(c.UserContext(), who, c.Params("digest"))
+	if err != nil {
+		return err
+	}
+	switch f.Type {
+	case "image/jpeg", "image/png", "application/pdf":
+		return sendFile(c, f.Type, "inline", "evidence-"+f.Digest[:min(8, len(f.Digest))], f.Body)
+	}
+	return sendFile(c, fiber.MIMEOctetStream, "attachment", "evidence-"+f.Digest[:min(8, len(f.Digest))], f.Body)
+}
+
+// evidence stores the files of a form and gives their digests.
+func (k *console) evidence(c *fiber.Ctx, who service.Staff, uid registry.UID) ([]string, error) {
+	form, err := c.MultipartForm()
+	if err != nil {
+		return nil, nil // a plain form has none
+	}
+	var out []string
+	for _, h := range form.File["evidence"] {
+		if h.Size == 0 {
+			continue
+		}
+		f, err := h.Open()
+		if err != nil {
+			return nil, err
+		}
+		d, err := k.Service.PutFile(c.UserContext(), who, uid, h.Filename, h.Header.Get(fiber.HeaderContentType), f)
+		f.Close()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+// suspendReasons are the reasons offered; "other" asks for words.
+var suspendReasons = []string{"illness", "injury", "family", "other"}
+
+func (k *console) suspendForm(c *fiber.Ctx, who service.Staff, p registry.Pupil, d fiber.Map, pr *problem) error {
+	for key, val := range map[string]any{"P": p, "Name": p.Form[registry.FName], "Reasons": suspendReasons, "Guardian": p.Form[registry.FG1Name]} {
+		if _, ok := d[key]; !ok {
+			d[key] = val
+		}
+	}
+	return k.show(c, &who, "suspend", "suspend.title", d, withActive("pupils"), withProblem(pr))
+}
+
+func (k *console) suspendPage(c *fiber.Ctx, who service.Staff) error {
+	p, _, err := k.Service.Pupil(c.UserContext(), who, registry.UID(c.Params("uid")))
+	if err != nil {
+		return err
+	}
+	today := k.Service.Today()
+	until := ""
+	if t, ok := parseDate(today); ok {
+		until = t.AddDate(1, 0, 0).Format(time.DateOnly)
+	}
+	return k.suspendForm(c, who, p, fiber.Map{"From": string(today), "Until": until, "Reason": "illness", "Words": ""}, nil)
+}
+
+func (k *console) suspend(c *fiber.Ctx, who service.Staff) error {
+	uid := registry.UID(c.Params("uid"))
+	p, _, err := k.Service.Pupil(c.UserContext(), who, uid)
+	if err != nil {
+		return err
+	}
+	lang := k.lang(c)
+	reason, words := c.FormValue("reason"), strings.TrimSpace(c.FormValue("words"))
+	text := words
+	if reason != "other" && k.words.has("zh-Hans", "suspend.reason."+reason) {
+		text = k.words.say("zh-Hans", "suspend.reason."+reason) // history is kept in the register's language
+		if words != "" {
+			text += "：" + words
+		}
+	}
+	guardian := strings.TrimSpace(c.FormValue("guardian"))
+	again := func(pr *problem) error {
+		c.Status(fiber.StatusUnprocessableEntity)
+		return k.suspendForm(c, who, p, fiber.Map{"From": c.FormValue("from"), "Until": c.FormValue("until"), "Reason": reason, "Words": words, "Guardian": guardian}, pr)
+	}
+	from, until := registry.Date(c.FormValue("from")), registry.Date(c.FormValue("until"))
+	_, okFrom := parseDate(from)
+	_, okUntil := parseDate(until)
+	switch {
+	case !okFrom || !okUntil || until <= from:
+		return again(&problem{Title: k.words.say(lang, "suspend.bad_dates"), Field: "until"})
+	case text == "":
+		return again(&problem{Title: k.words.say(lang, "suspend.say_why"), Field: "words"})
+	}
+	files, err := k.evidence(c, who, uid)
+	if err == nil {
+		var no registry.CaseNo
+		no, err = k.Service.StartSuspend(c.UserContext(), who, uid, registry.StartSuspend{From: from, Until: until, Reason: text, Guardian: guardian, Evidence: files})
+		if err == nil {
+			return k.done(c, "/pupils/"+string(uid)+"/cases/"+string(no), flash{Key: "suspend.started"})
+		}
+	}
+	if correctable(err) {
+		return again(k.problem(c, err))
+	}
+	return k.actFailed(c, who, uid, "/pupils/"+string(uid), err)
+}
+
+func (k *console) returnPage(c *fiber.Ctx, who service.Staff) error {
+	p, _, err := k.Service.Pupil(c.UserContext(), who, registry.UID(c.Params("uid")))
+	if err != nil {
+		return err
+	}
+	return k.returnForm(c, who, p, "", p.Grade, p.Class, nil)
+}
+
+func (k *console) returnForm(c *fiber.Ctx, who service.Staff, p registry.Pupil, proof string, grade int, class string, pr *problem) error {
+	s, _ := k.Service.Directory().School(p.School)
+	return k.show(c, &who, "return", "return.title", fiber.Map{"P": p, "Name": p.Form[registry.FName], "Proof": proof, "Grade": grade, "Class": class,
+		"Grades": gradesOf(s), "Seen": p.Version}, withActive("pupils"), withProblem(pr))
+}
+
+func gradesOf(s registry.School) []int {
+	if s.FromGrade < 1 || s.ToGrade < s.FromGrade {
+		return seq(1, 12)
+	}
+	return seq(s.FromGrade, s.ToGrade)
+}
+
+func (k *console) returnPupil(c *fiber.Ctx, who service.Staff) error {
+	uid := registry.UID(c.Params("uid"))
+	p, _, err := k.Service.Pupil(c.UserContext(), who, uid)
+	if err != nil {
+		return err
+	}
+	grade, class, proof := formInt(c, "grade"), strings.TrimSpace(c.FormValue("class")), strings.TrimSpace(c.FormValue("proof"))
+	if proof == "" {
+		c.Status(fiber.StatusUnprocessableEntity)
+		return k.returnForm(c, who, p, proof, grade, class, &problem{Title: k.words.say(k.lang(c), "return.say_proof"), Field: "proof"})
+	}
+	files, err := k.evidence(c, who, uid)
+	if err == nil {
+		_, err = k.Service.Act(c.UserContext(), who, uid, seen(c), registry.Return{Grade: grade, Class: class, Proof: proof, Evidence: files})
+		if err == nil {
+			return k.done(c, "/pupils/"+string(uid), flash{Key: "return.done"})
+		}
+	}
+	if correctable(err) {
+		c.Status(fiber.StatusUnprocessableEntity)
+		return k.returnForm(c, who, p, proof, grade, class, k.problem(c, err))
+	}
+	return k.actFailed(c, who, uid, "/pupils/"+string(uid), err)
+}
+
+// revokeCard puts the pupil's card on the deny list.
+func (k *console) revokeCard(c *fiber.Ctx, who service.Staff) error {
+	uid := registry.UID(c.Params("uid"))
+	reason := c.FormValue("reason")
+	if !k.words.has("zh-Hans", "revoke.reason."+reason) {
+		reason = "other"
+	}
+	if err := k.Service.RevokeCard(c.UserContext(), who, uid, reason); err != nil {
+		return k.actFailed(c, who, uid, "/pupils/"+string(uid), err)
+	}
+	return k.done(c, "/pupils/"+string(uid)+"#card", flash{Key: "card.revoked"})
+}

@@ -1,0 +1,141 @@
+package console
+
+import (
+	"net/url"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"xueji/server/internal/service"
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+const pupilPage = 50
+
+// standings that a list can be narrowed to.
+var standings = []registry.Standing{
+	registry.StandingEnrolled, registry.StandingSuspended, registry.StandingSchoolCheck, registry.StandingApproval,
+	registry.StandingDropout, registry.StandingAbroad, registry.StandingPromoted, registry.StandingGraduated,
+}
+
+type pupilsView struct {
+	Q                 store.Query
+	Standing          string
+	Schools           []registry.School
+	Grades            []int
+	Classes           []string
+	Standings         []registry.Standing
+	Rows              []store.Summary
+	Total             int
+	First, Last       int
+	Prev, Next        string
+	Filtered, OneUnit bool
+}
+
+func (k *console) pupils(c *fiber.Ctx, who service.Staff) error {
+	if !mayOf(who).Pupils {
+		return &registry.Error{Code: registry.CodeForbidden}
+	}
+	v := pupilsView{Schools: k.Service.Schools(who), Standings: standings, Grades: seq(1, 12)}
+	v.OneUnit = len(v.Schools) < 2
+	grade, _ := strconv.Atoi(c.Query("grade"))
+	page, _ := strconv.Atoi(c.Query("page"))
+	page = max(1, page)
+	v.Q = store.Query{
+		Text: strings.TrimSpace(c.Query("q")), School: registry.Unit(c.Query("school")), Grade: grade, Class: strings.TrimSpace(c.Query("class")),
+		Standing: registry.Standing(c.Query("standing")), NoCard: c.Query("nocard") != "", Limit: pupilPage, Offset: (page - 1) * pupilPage,
+	}
+	v.Standing = string(v.Q.Standing)
+	v.Filtered = v.Q.Text != "" || v.Q.School != "" || grade != 0 || v.Q.Class != "" || v.Q.Standing != "" || v.Q.NoCard
+	if v.OneUnit && len(v.Schools) == 1 {
+		v.Grades = seq(v.Schools[0].FromGrade, v.Schools[0].ToGrade)
+	}
+	rows, total, err := k.Service.Search(c.UserContext(), who, v.Q)
+	if err != nil {
+		return err
+	}
+	v.Rows, v.Total, v.First, v.Last = rows, total, v.Q.Offset+1, v.Q.Offset+len(rows)
+	v.Classes = k.classes(c, who, v.Q.School, grade)
+	link := func(n int) string {
+		q := url.Values{}
+		for key, val := range map[string]string{"q": v.Q.Text, "school": string(v.Q.School), "class": v.Q.Class, "standing": v.Standing, "grade": c.Query("grade"), "nocard": c.Query("nocard")} {
+			if val != "" {
+				q.Set(key, val)
+			}
+		}
+		q.Set("page", strconv.Itoa(n))
+		return "/pupils?" + q.Encode()
+	}
+	if page > 1 {
+		v.Prev = link(page - 1)
+	}
+	if v.Last < total && len(rows) > 0 {
+		v.Next = link(page + 1)
+	}
+	return k.show(c, &who, "pupils", "pupils.title", v)
+}
+
+// classes are the classes to choose from, once one school and a grade are chosen.
+func (k *console) classes(c *fiber.Ctx, who service.Staff, school registry.Unit, grade int) []string {
+	if school == "" && who.Unit.IsSchool() {
+		school = who.Unit
+	}
+	if school == "" || grade == 0 {
+		return nil
+	}
+	rows, _, err := k.Service.Search(c.UserContext(), who, store.Query{School: school, Grade: grade, Limit: 500})
+	if err != nil {
+		return nil
+	}
+	set := map[string]bool{}
+	for _, r := range rows {
+		if r.Class != "" {
+			set[r.Class] = true
+		}
+	}
+	out := make([]string, 0, len(set))
+	for cl := range set {
+		out = append(out, cl)
+	}
+	sort.Slice(out, func(i, j int) bool {
+		if len(out[i]) != len(out[j]) {
+			return len(out[i]) < len(out[j])
+		}
+		return out[i] < out[j]
+	})
+	return out
+}
+
+// suggest answers search-as-you-type with a few rows. Nothing but what the list shows leaves here.
+func (k *console) suggest(c *fiber.Ctx, who service.Staff) error {
+	q := strings.TrimSpace(c.Query("q"))
+	type row struct {
+		Href string `json:"href"`
+		Name string `json:"name"`
+		Sub  string `json:"sub"`
+	}
+	out := struct {
+		Rows  []row `json:"rows"`
+		Total int   `json:"total"`
+	}{Rows: []row{}}
+	if q == "" || !mayOf(who).Pupils {
+		return c.JSON(out)
+	}
+	rows, total, err := k.Service.Search(c.UserContext(), who, store.Query{Text: q, Limit: 8})
+	if err != nil {
+		return err
+	}
+	lang := k.lang(c)
+	for _, r := range rows {
+		sub := k.Service.Directory().Name(r.School) + " · " + k.grade(lang, r.Grade) + " " + r.Class
+		if r.Number != "" {
+			sub += " · " + k.words.say(lang, "pupil.tail", "tail", tail(string(r.Number), 4))
+		}
+		out.Rows = append(out.Rows, row{"/pupils/" + string(r.UID), r.Name, sub})
+	}
+	out.Total = total
+	return c.JSON(out)
+}

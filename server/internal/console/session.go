@@ -1,0 +1,152 @@
+package console
+
+import (
+	"sort"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"xueji/server/api"
+	"xueji/server/internal/service"
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+func (k *console) signInPage(c *fiber.Ctx) error {
+	if _, ok := k.Staff(c); ok {
+		return c.Redirect("/", fiber.StatusSeeOther)
+	}
+	return k.signInForm(c, nil)
+}
+
+func (k *console) signInForm(c *fiber.Ctx, p *problem) error {
+	next := c.FormValue("next", c.Query("next"))
+	if !localPath(next) {
+		next = "/"
+	}
+	return k.show(c, nil, "signin", "signin.title", fiber.Map{"Next": next, "Login": c.FormValue("login")}, withProblem(p))
+}
+
+// signIn says the same for an unknown name and a wrong password.
+func (k *console) signIn(c *fiber.Ctx) error {
+	if _, err := k.SignIn(c, c.FormValue("login"), c.FormValue("password")); err != nil {
+		p := k.problem(c, err)
+		switch registry.CodeOf(err) {
+		case registry.CodeNotFound, registry.CodeForbidden, registry.CodeInvalid:
+			p = &problem{Title: k.words.say(k.lang(c), "signin.wrong"), Help: k.words.say(k.lang(c), "signin.wrong_help")}
+		}
+		c.Status(fiber.StatusUnauthorized)
+		return k.signInForm(c, p)
+	}
+	next := c.FormValue("next")
+	if !localPath(next) {
+		next = "/"
+	}
+	return c.Redirect(next, fiber.StatusSeeOther)
+}
+
+func (k *console) signOut(c *fiber.Ctx, _ service.Staff) error {
+	if err := k.SignOut(c); err != nil {
+		return err
+	}
+	return c.Redirect("/sign-in", fiber.StatusSeeOther)
+}
+
+func (k *console) setLang(c *fiber.Ctx) error {
+	to := k.words.lang(c.Params("to"))
+	c.Cookie(&fiber.Cookie{Name: "xj_lang", Value: to, Path: "/", SameSite: "Lax", MaxAge: 365 * 24 * 3600})
+	back := c.Query("back")
+	if !localPath(back) {
+		back = "/"
+	}
+	return c.Redirect(back, fiber.StatusSeeOther)
+}
+
+func (k *console) help(c *fiber.Ctx, who service.Staff) error {
+	return k.show(c, &who, "help", "help.title", fiber.Map{"Keys": keys})
+}
+
+// keys is the one table of the keyboard: help shows it, console.js reads data-go and data-key from the pages.
+var keys = []struct{ Keys, Say string }{
+	{"/", "key.search"}, {"j k", "key.move"}, {"x", "key.select"}, {"Shift+x", "key.select_all"}, {"Enter", "key.open"}, {"a", "key.accept"}, {"r", "key.refuse"},
+	{"g t", "key.todo"}, {"g s", "key.pupils"}, {"g b", "key.cases"}, {"g d", "key.archives"}, {"g n", "key.enrol"}, {"g z", "key.transfer"}, {"g c", "key.cards"}, {"g k", "key.kiosks"},
+	{"p", "key.print"}, {"?", "key.help"}, {"Esc", "key.escape"},
+}
+
+type staffGroup struct {
+	Unit registry.Unit
+	Rows []store.Account
+}
+
+func (k *console) staffList(c *fiber.Ctx, who service.Staff) error {
+	as, err := k.Service.StaffList(c.UserContext(), who)
+	if err != nil {
+		return err
+	}
+	sort.SliceStable(as, func(i, j int) bool { return as[i].Unit < as[j].Unit })
+	var gs []staffGroup
+	for _, a := range as {
+		if n := len(gs); n == 0 || gs[n-1].Unit != a.Unit {
+			gs = append(gs, staffGroup{Unit: a.Unit})
+		}
+		gs[len(gs)-1].Rows = append(gs[len(gs)-1].Rows, a)
+	}
+	return k.show(c, &who, "staff", "staff.title", gs)
+}
+
+// problem words an error for a form.
+func (k *console) problem(c *fiber.Ctx, err error) *problem {
+	p := k.Problem(c, err)
+	return &problem{Title: p.Title, Help: p.Help, Field: p.Field, Ref: p.Ref}
+}
+
+// correctable reports whether whoever filled the form can mend err there; other errors become pages of their own.
+func correctable(err error) bool {
+	switch registry.CodeOf(err) {
+	case "", registry.CodeNotFound, registry.CodeConflict, registry.CodeInternal, registry.CodeUnavailable:
+		return false
+	}
+	return true
+}
+
+// first says who came first when an act met a version that had moved on.
+type first struct {
+	By   string
+	Unit string
+	At   time.Time
+	What string
+	Href string
+}
+
+// actFailed ends an act on one pupil that was refused: a conflict names who was first; other errors go to web.
+func (k *console) actFailed(c *fiber.Ctx, who service.Staff, uid registry.UID, back string, err error) error {
+	if registry.CodeOf(err) != registry.CodeConflict {
+		return err
+	}
+	f := first{Href: back}
+	if _, entries, e := k.Service.Pupil(c.UserContext(), who, uid); e == nil && len(entries) > 0 {
+		last := entries[len(entries)-1]
+		f.By, f.Unit, f.At, f.What = last.Actor.Name, k.Service.Directory().Name(last.Actor.Unit), last.At, "event."+string(last.Kind)
+	}
+	c.Status(fiber.StatusConflict)
+	return k.show(c, &who, "conflict", "conflict.title", f, withActive(""))
+}
+
+// ErrorPage renders a problem as a page: what happened, who can mend it and how, and the way on. It works with and without a session.
+func ErrorPage(c *fiber.Ctx, d Deps, p api.Problem) error {
+	k, err := consoleOf(d)
+	if err != nil {
+		return err
+	}
+	c.Status(p.Status)
+	if wantsJSON(c) {
+		return c.JSON(p)
+	}
+	var who *service.Staff
+	if s, ok := d.Staff(c); ok {
+		who = &s
+	}
+	retry := c.Method() == fiber.MethodGet
+	return k.show(c, who, "error", "error.title", fiber.Map{"P": p, "Retry": retry, "Href": string(c.Request().URI().RequestURI())},
+		withActive(""), withTitle(p.Title))
+}

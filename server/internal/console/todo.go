@@ -1,0 +1,538 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"xueji/server/internal/service"
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+// todoPage is how many rows a page of the list holds; groupFrom is from how many on newcomers of one grade stand in one row.
+const (
+	todoPage  = 60
+	groupFrom = 4
+	sidePage  = 30
+)
+
+// taskView is one row: a task, or newcomers of one grade together.
+type taskView struct {
+	Refs    string // "uid:seen" joined by commas; "" when it cannot be decided here
+	Title   string // pupil's name, or how many of which grade
+	Sub     string
+	Kind    string
+	Route   string
+	Holder  string
+	Arrived registry.Date
+	Dots    []string // "d" done, "n" now, "" to come
+	DotsSay string
+	Clock   clock
+	Href    string
+	Group   bool
+	Count   int
+}
+
+type filter struct {
+	Text, Href string
+	On         bool
+	Count      int
+}
+
+type todoView struct {
+	Counts   store.TaskCounts
+	Rows     []taskView
+	Kinds    []filter
+	When     string
+	Group    string
+	First    int
+	Last     int
+	Total    int
+	Prev     string
+	Next     string
+	Waiting  []taskView
+	Above    []taskView
+	MoreWait int
+	Failed   []failure
+	DoneN    int
+	CanAct   bool
+	Empty    bool
+}
+
+// failure is one refused act of many.
+type failure struct{ Name, Title, Help, Href string }
+
+func (k *console) todo(c *fiber.Ctx, who service.Staff) error {
+	v, err := k.todoView(c, who)
+	if err != nil {
+		return err
+	}
+	return k.show(c, &who, "todo", "todo.title", v)
+}
+
+// todoCount is the small number in the navigation, asked for by script after the page and at each notice.
+func (k *console) todoCount(c *fiber.Ctx, who service.Staff) error {
+	t, err := k.Service.ToDo(c.UserContext(), who)
+	if err != nil {
+		return err
+	}
+	return c.JSON(fiber.Map{"mine": t.Counts.Overdue + t.Counts.Soon + t.Counts.InTime, "overdue": t.Counts.Overdue})
+}
+
+func (k *console) todoView(c *fiber.Ctx, who service.Staff) (*todoView, error) {
+	ctx, lang := c.UserContext(), k.lang(c)
+	t, err := k.Service.ToDo(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	cases := k.openCases(ctx, who)
+	kind, when, group := c.Query("kind"), c.Query("when"), c.Query("group")
+	v := &todoView{Counts: t.Counts, When: when, Group: group, CanAct: mayOf(who).Act, Empty: len(t.Mine) == 0}
+
+	kinds := map[string]int{}
+	var rows []store.TaskRow
+	for _, r := range t.Mine {
+		kk := taskGroup(r)
+		kinds[kk]++
+		if kind != "" && kind != kk || group != "" && group != groupKey(r) {
+			continue
+		}
+		if when != "" && when != k.when(r, t.Today) {
+			continue
+		}
+		rows = append(rows, r)
+	}
+	v.Kinds = append(v.Kinds, filter{Text: k.words.say(lang, "todo.all"), Href: "/todo", On: kind == "" && group == "", Count: len(t.Mine)})
+	for _, kk := range []string{"transfer", "suspend", "enrol", "archive", "other"} {
+		if kinds[kk] > 0 {
+			v.Kinds = append(v.Kinds, filter{Text: k.words.say(lang, "todo.kind."+kk), Href: "/todo?kind=" + kk, On: kind == kk, Count: kinds[kk]})
+		}
+	}
+
+	all := k.taskRows(lang, who, rows, t, cases, group == "")
+	page, _ := strconv.Atoi(c.Query("page"))
+	page = max(1, page)
+	from := min(len(all), (page-1)*todoPage)
+	to := min(len(all), from+todoPage)
+	v.Rows, v.First, v.Last, v.Total = all[from:to], from+1, to, len(all)
+	link := func(n int) string {
+		q := url.Values{}
+		for key, val := range map[string]string{"kind": kind, "when": when, "group": group} {
+			if val != "" {
+				q.Set(key, val)
+			}
+		}
+		q.Set("page", strconv.Itoa(n))
+		return "/todo?" + q.Encode()
+	}
+	if page > 1 {
+		v.Prev = link(page - 1)
+	}
+	if to < len(all) {
+		v.Next = link(page + 1)
+	}
+	v.Waiting = k.taskRows(lang, who, t.Waiting[:min(sidePage, len(t.Waiting))], t, cases, false)
+	v.MoreWait = max(0, t.Counts.Waiting-len(v.Waiting))
+	v.Above = k.taskRows(lang, who, t.Above[:min(sidePage, len(t.Above))], t, cases, false)
+	return v, nil
+}
+
+// openCases reads the cases behind the rows, for routes and progress; without them the list still stands.
+func (k *console) openCases(ctx context.Context, who service.Staff) map[registry.CaseNo]registry.Case {
+	rows, err := k.Service.Cases(ctx, who, "", registry.CaseOpen, 500, 0)
+	if err != nil {
+		return nil
+	}
+	m := make(map[registry.CaseNo]registry.Case, len(rows))
+	for _, r := range rows {
+		m[r.Case.No] = r.Case
+	}
+	return m
+}
+
+// when sorts a task under one of the numbers at the top.
+func (k *console) when(r store.TaskRow, today registry.Date) string {
+	if r.DueOn < today {
+		return "overdue"
+	}
+	if n, _ := k.Service.Calendar().WorkingDaysBetween(today, r.DueOn); n <= soonDays {
+		return "soon"
+	}
+	return "intime"
+}
+
+func taskGroup(r store.TaskRow) string {
+	switch {
+	case r.Kind == registry.TaskStep && (r.Case == registry.CaseTransfer || r.Case == registry.CaseEnrol):
+		return string(r.Case)
+	case r.Kind == registry.TaskStep, r.Kind == registry.TaskSuspensionEnd:
+		return "suspend"
+	case strings.HasPrefix(string(r.Kind), "archive"):
+		return "archive"
+	}
+	return "other"
+}
+
+// groupKey names newcomers that may be decided together.
+func groupKey(r store.TaskRow) string {
+	if r.Kind != registry.TaskStep || r.Case != registry.CaseEnrol {
+		return ""
+	}
+	return fmt.Sprintf("%s-%d-%s", r.School, r.Grade, r.Party)
+}
+
+func (k *console) taskRows(lang string, who service.Staff, rows []store.TaskRow, t service.ToDo, cases map[registry.CaseNo]registry.Case, fold bool) []taskView {
+	size := map[string]int{}
+	if fold {
+		for _, r := range rows {
+			if g := groupKey(r); g != "" {
+				size[g]++
+			}
+		}
+	}
+	at := map[string]int{}
+	var out []taskView
+	for _, r := range rows {
+		v := k.taskRow(lang, who, r, t, cases)
+		g := groupKey(r)
+		if size[g] < groupFrom {
+			out = append(out, v)
+			continue
+		}
+		if i, seen := at[g]; seen {
+			out[i].Refs += "," + v.Refs
+			out[i].Count++
+			continue
+		}
+		at[g] = len(out)
+		v.Group, v.Count, v.Href = true, 1, "/todo?group="+url.QueryEscape(g)
+		v.Title, v.Sub = k.grade(lang, r.Grade), k.Service.Directory().Name(r.School) // the count joins the title below
+		out = append(out, v)
+	}
+	for i := range out {
+		if out[i].Group {
+			out[i].Title = k.words.say(lang, "todo.group", "n", out[i].Count, "grade", out[i].Title)
+		}
+	}
+	return out
+}
+
+func (k *console) taskRow(lang string, who service.Staff, r store.TaskRow, t service.ToDo, cases map[registry.CaseNo]registry.Case) taskView {
+	say := func(key string, pairs ...any) string { return k.words.say(lang, key, pairs...) }
+	dir := k.Service.Directory()
+	uid := r.Task.UID
+	v := taskView{
+		Title: r.Name, Arrived: r.Arrived, Clock: k.clock(lang, r.Arrived, r.DueOn, r.Unsure), Href: "/pupils/" + string(uid), Count: 1,
+		Sub: k.grade(lang, r.Grade), Route: dir.Name(r.School),
+	}
+	if r.Number != "" {
+		v.Sub += " · " + say("pupil.tail", "tail", tail(string(r.Number), 4))
+	}
+	if groupKey(r) != "" {
+		v.Sub = k.grade(lang, r.Grade) + " " + r.Class
+	}
+	holder := dir.Name(r.Unit)
+	if r.Unit == who.Unit {
+		holder = say("todo.me")
+	}
+	switch {
+	case r.Kind == registry.TaskStep:
+		v.Kind = say("kind." + string(r.Case))
+		v.Holder = say("todo.holder", "unit", holder, "party", say("party."+string(r.Party)))
+		v.Href += "/cases/" + string(r.CaseNo)
+		if seen, ok := t.Versions[uid]; ok && r.Unit == who.Unit && k.mayDecide(who, r.Case, r.Party) {
+			v.Refs = string(uid) + ":" + strconv.FormatInt(seen, 10)
+		}
+	default:
+		v.Kind = say("task." + string(r.Kind))
+		v.Holder = holder
+		if strings.HasPrefix(string(r.Kind), "archive") {
+			v.Href += "/archive"
+			v.Dots, v.DotsSay = archiveDots(r.Kind), say("task."+string(r.Kind))
+		}
+	}
+	if cs, ok := cases[r.CaseNo]; ok && r.Kind == registry.TaskStep {
+		now := cs.Current()
+		for i := range cs.Steps {
+			switch {
+			case i < now || now < 0:
+				v.Dots = append(v.Dots, "d")
+			case i == now:
+				v.Dots = append(v.Dots, "n")
+			default:
+				v.Dots = append(v.Dots, "")
+			}
+		}
+		v.DotsSay = say("todo.progress", "done", max(0, now), "total", len(cs.Steps))
+		switch cs.Kind {
+		case registry.CaseTransfer:
+			v.Route = say("route", "from", dir.Name(cs.From), "to", dir.Name(cs.To))
+			if way := k.way(who, cs); way != "" {
+				v.Kind += " · " + say("way."+way)
+			}
+		case registry.CaseSuspend:
+			v.Route = dir.Name(r.School) + " · " + say("suspend.until", "day", k.day(lang, cs.Until))
+		}
+	}
+	return v
+}
+
+// way tells whether a transfer comes in or goes out, seen from who.
+func (k *console) way(who service.Staff, cs registry.Case) string {
+	auth := func(u registry.Unit) registry.Unit {
+		s, _ := k.Service.Directory().School(u)
+		return s.Authority
+	}
+	in, out := cs.To == who.Unit || auth(cs.To) == who.Unit, cs.From == who.Unit || auth(cs.From) == who.Unit
+	switch {
+	case in && out:
+		return "inside"
+	case in:
+		return "in"
+	case out:
+		return "out"
+	}
+	return ""
+}
+
+// archiveDots draws where the paper is: called, on its way, received.
+func archiveDots(kind registry.TaskKind) []string {
+	switch kind {
+	case registry.TaskArchiveSend:
+		return []string{"n", "", ""}
+	case registry.TaskArchiveReceive:
+		return []string{"d", "n", ""}
+	case registry.TaskArchiveMissing:
+		return []string{"d", "d", "n"}
+	}
+	return nil
+}
+
+// mayDecide: a school's enrolment is confirmed by its leader, an office's steps by its officer, a school's other steps by registrar or leader.
+func (k *console) mayDecide(who service.Staff, kind registry.CaseKind, party registry.Party) bool {
+	switch who.Role {
+	case registry.RoleOfficer:
+		return !who.Unit.IsSchool()
+	case registry.RoleLeader:
+		return who.Unit.IsSchool()
+	case registry.RoleRegistrar:
+		return who.Unit.IsSchool() && kind != registry.CaseEnrol
+	}
+	return false
+}
+
+// parseRefs reads the boxes ticked: each holds one "uid:seen" or several joined by commas.
+func parseRefs(values []string) []service.Ref {
+	var refs []service.Ref
+	had := map[registry.UID]bool{}
+	for _, v := range values {
+		for _, one := range strings.Split(v, ",") {
+			uid, seen, ok := strings.Cut(strings.TrimSpace(one), ":")
+			n, err := strconv.ParseInt(seen, 10, 64)
+			if !ok || err != nil || uid == "" || had[registry.UID(uid)] {
+				continue
+			}
+			had[registry.UID(uid)] = true
+			refs = append(refs, service.Ref{UID: registry.UID(uid), Seen: n})
+		}
+	}
+	return refs
+}
+
+// formValues lists every value of a form's field, in the order sent.
+func formValues(c *fiber.Ctx, name string) []string {
+	var out []string
+	if form, err := c.MultipartForm(); err == nil {
+		return append(out, form.Value[name]...)
+	}
+	for _, b := range c.Request().PostArgs().PeekMulti(name) {
+		out = append(out, string(b))
+	}
+	return out
+}
+
+// todoAccept says yes to all that are ticked. A receiving school is asked for each pupil's class first.
+func (k *console) todoAccept(c *fiber.Ctx, who service.Staff) error {
+	refs := parseRefs(formValues(c, "ref"))
+	if len(refs) == 0 {
+		return k.done(c, "/todo", flash{Key: "todo.none_chosen"})
+	}
+	if rows := k.receiving(c, who, refs); len(rows) > 0 && c.FormValue("classes") == "" {
+		return k.show(c, &who, "accept", "accept.title", fiber.Map{"Rows": rows, "Others": others(refs, rows)}, withActive("todo"))
+	}
+	classes := map[registry.UID]string{}
+	var plain []service.Ref
+	for _, r := range refs {
+		if cl := strings.TrimSpace(c.FormValue("class." + string(r.UID))); cl != "" {
+			classes[r.UID] = cl
+		} else {
+			plain = append(plain, r)
+		}
+	}
+	ctx := c.UserContext()
+	done, failed := 0, map[registry.UID]error{}
+	for _, r := range refs {
+		cl, ok := classes[r.UID]
+		if !ok {
+			continue
+		}
+		n, f, err := k.Service.ActMany(ctx, who, []service.Ref{r}, registry.DecideStep{Decision: registry.DecisionAccept, Class: cl})
+		if err != nil {
+			return err
+		}
+		done += n
+		for uid, e := range f {
+			failed[uid] = e
+		}
+	}
+	if len(plain) > 0 {
+		n, f, err := k.Service.ActMany(ctx, who, plain, registry.DecideStep{Decision: registry.DecisionAccept})
+		if err != nil {
+			return err
+		}
+		done += n
+		for uid, e := range f {
+			failed[uid] = e
+		}
+	}
+	return k.acted(c, who, "todo.accepted", done, failed)
+}
+
+// acceptRow is a pupil whose class the receiving school must give.
+type acceptRow struct{ Ref, UID, Name, Grade, Route, Class string }
+
+// receiving lists those of refs whose open step is the receiving school's.
+func (k *console) receiving(c *fiber.Ctx, who service.Staff, refs []service.Ref) []acceptRow {
+	if !who.Unit.IsSchool() {
+		return nil
+	}
+	t, err := k.Service.ToDo(c.UserContext(), who)
+	if err != nil {
+		return nil
+	}
+	want := map[registry.UID]service.Ref{}
+	for _, r := range refs {
+		want[r.UID] = r
+	}
+	cases := k.openCases(c.UserContext(), who)
+	var out []acceptRow
+	for _, r := range t.Mine {
+		ref, ok := want[r.Task.UID]
+		if !ok || r.Party != registry.PartyReceiver || r.Kind != registry.TaskStep {
+			continue
+		}
+		cs := cases[r.CaseNo]
+		out = append(out, acceptRow{Ref: fmt.Sprintf("%s:%d", ref.UID, ref.Seen), UID: string(ref.UID), Name: r.Name, Grade: k.grade(k.lang(c), max(cs.ToGrade, r.Grade)),
+			Route: k.Service.Directory().Name(r.School), Class: cs.ToClass})
+	}
+	return out
+}
+
+func others(refs []service.Ref, rows []acceptRow) []string {
+	asked := map[string]bool{}
+	for _, r := range rows {
+		asked[r.UID] = true
+	}
+	var out []string
+	for _, r := range refs {
+		if !asked[string(r.UID)] {
+			out = append(out, fmt.Sprintf("%s:%d", r.UID, r.Seen))
+		}
+	}
+	return out
+}
+
+// refusals are the coded reasons in the order of the form; what each says and who can mend it stands in the catalogue.
+var refusals = []registry.RefusalCode{
+	registry.RefuseIdentity, registry.RefuseEvidence, registry.RefuseGrade, registry.RefuseNoPlace,
+	registry.RefuseWindow, registry.RefuseNotLeft, registry.RefuseOther,
+}
+
+// todoRefuse first shows what would be refused and asks for the reason, then refuses.
+func (k *console) todoRefuse(c *fiber.Ctx, who service.Staff) error {
+	values := formValues(c, "ref")
+	refs := parseRefs(values)
+	if len(refs) == 0 {
+		return k.done(c, "/todo", flash{Key: "todo.none_chosen"})
+	}
+	lang := k.lang(c)
+	code, note := registry.RefusalCode(c.FormValue("refusal")), strings.TrimSpace(c.FormValue("note"))
+	ask := func(p *problem) error {
+		return k.show(c, &who, "refuse", "refuse.title", fiber.Map{
+			"Refs": values, "N": len(refs), "Names": k.names(c, who, refs), "Reasons": refusals, "Refusal": string(code), "Note": note,
+		}, withActive("todo"), withProblem(p))
+	}
+	if c.FormValue("confirm") == "" {
+		return ask(nil)
+	}
+	if !knownRefusal(code) {
+		c.Status(fiber.StatusUnprocessableEntity)
+		return ask(&problem{Title: k.words.say(lang, "refuse.choose"), Field: "refusal"})
+	}
+	if code == registry.RefuseOther && note == "" {
+		c.Status(fiber.StatusUnprocessableEntity)
+		return ask(&problem{Title: k.words.say(lang, "refuse.say_why"), Field: "note"})
+	}
+	done, failed, err := k.Service.ActMany(c.UserContext(), who, refs, registry.DecideStep{Decision: registry.DecisionRefuse, Refusal: code, Note: note})
+	if err != nil {
+		return err
+	}
+	return k.acted(c, who, "todo.refused", done, failed)
+}
+
+func knownRefusal(code registry.RefusalCode) bool {
+	for _, r := range refusals {
+		if r == code {
+			return true
+		}
+	}
+	return false
+}
+
+// names lists whom refs are about, as far as they still stand on the list.
+func (k *console) names(c *fiber.Ctx, who service.Staff, refs []service.Ref) []string {
+	t, err := k.Service.ToDo(c.UserContext(), who)
+	if err != nil {
+		return nil
+	}
+	by := map[registry.UID]string{}
+	for _, r := range t.Mine {
+		by[r.Task.UID] = r.Name
+	}
+	var out []string
+	for _, r := range refs {
+		if n := by[r.UID]; n != "" {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// acted ends an act on many: all done leads back with one sentence; what failed is listed above the list with who can mend it.
+func (k *console) acted(c *fiber.Ctx, who service.Staff, key string, done int, failed map[registry.UID]error) error {
+	if len(failed) == 0 {
+		return k.done(c, "/todo", flash{Key: key, Args: []string{"n", strconv.Itoa(done)}})
+	}
+	v, err := k.todoView(c, who)
+	if err != nil {
+		return err
+	}
+	v.DoneN = done
+	for uid, e := range failed {
+		p := k.Problem(c, e)
+		f := failure{Title: p.Title, Help: p.Help, Href: "/pupils/" + string(uid), Name: string(uid)}
+		if pupil, _, err := k.Service.Pupil(c.UserContext(), who, uid); err == nil {
+			f.Name = pupil.Form[registry.FName]
+		}
+		v.Failed = append(v.Failed, f)
+	}
+	sort.Slice(v.Failed, func(i, j int) bool { return v.Failed[i].Name < v.Failed[j].Name })
+	c.Status(fiber.StatusConflict)
+	return k.show(c, &who, "todo", "todo.title", v)
+}
