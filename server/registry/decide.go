@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // Words of Effect.What.
@@ -27,6 +28,7 @@ func Decide(p Pupil, ev Event, env Env) (Pupil, []Effect, error) {
 	if env.Pack == nil || env.Calendar == nil || env.Directory == nil || env.Now.IsZero() || ev == nil {
 		return p, nil, &Error{Code: CodeInternal, Err: errors.New("decide: the environment is not complete")}
 	}
+	env.Now = env.Now.UTC().Truncate(time.Millisecond) // what a store gives back
 	d := &decision{p: p.Clone(), env: env}
 	if d.p.Standing == "" {
 		d.p.Standing = StandingNone
@@ -93,11 +95,25 @@ func invalid(field string) error { return &Error{Code: CodeInvalid, Field: field
 
 // may checks the actor's unit and role for a right that belongs to one unit.
 func (d *decision) may(u Unit, roles ...Role) error {
-	a := d.env.Actor
-	if u == "" || a.Unit != u || !slices.Contains(roles, a.Role) {
+	if u == "" || d.env.Actor.Unit != u || !d.is(roles...) {
 		return &Error{Code: CodeForbidden, Params: map[string]string{"unit": string(u)}}
 	}
 	return nil
+}
+
+// is: the actor has one of the roles, in a unit where that role exists: registrars and leaders in schools, officers in offices, clerks in both.
+func (d *decision) is(roles ...Role) bool {
+	a := d.env.Actor
+	if a.Unit == "" || !slices.Contains(roles, a.Role) {
+		return false
+	}
+	switch a.Role {
+	case RoleRegistrar, RoleLeader:
+		return a.Unit.IsSchool()
+	case RoleOfficer:
+		return !a.Unit.IsSchool()
+	}
+	return true
 }
 
 func (d *decision) unlocked() error {

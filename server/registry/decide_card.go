@@ -1,7 +1,5 @@
 package registry
 
-import "slices"
-
 // rewriteCard asks for a new record: at the next tap the card is behind (Written < Sequence) and is rewritten.
 func (d *decision) rewriteCard() {
 	if d.p.Card != nil {
@@ -38,7 +36,7 @@ func (d *decision) bindCard(e BindCard) error {
 func (d *decision) overSchool(roles ...Role) error {
 	a := d.env.Actor
 	no := &Error{Code: CodeForbidden, Params: map[string]string{"unit": string(d.p.School)}}
-	if !slices.Contains(roles, a.Role) || a.Unit == "" {
+	if !d.is(roles...) {
 		return no
 	}
 	if a.Unit == d.p.School {

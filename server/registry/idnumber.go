@@ -23,7 +23,7 @@ func IDCheckChar(seventeen string) byte {
 }
 
 // CheckID says what is wrong with a GB 11643 number ("" when nothing) and, for a wrong check digit, the plausible repairs, best first: one digit slipped, or
-// two neighbours swapped. on is the day by which the person must have been born. A lower-case x counts as X.
+// two neighbours swapped. on is the day by which the person must have been born, "" for any. A lower-case x counts as X.
 func CheckID(id string, on Date) (FindingCode, []string) { return checkID(id, on, IDHints{}) }
 
 // IDHints is what else is known of the person; repairs that agree with it come first.
@@ -49,7 +49,7 @@ func checkID(id string, on Date, h IDHints) (FindingCode, []string) {
 	if !idRegion(id) {
 		return FindFormat, nil
 	}
-	if b := IDBirth(id); b == "" || b > on {
+	if b := IDBirth(id); b == "" || (on != "" && b > on) {
 		return FindDate, nil
 	}
 	return "", nil
@@ -101,7 +101,7 @@ func repairID(id string, on Date, h IDHints) []string {
 	try := func(b []byte, score int) {
 		s := string(b)
 		birth := IDBirth(s)
-		if IDCheckChar(s[:17]) != s[17] || !idRegion(s) || birth == "" || birth > on || slices.ContainsFunc(found, func(r repair) bool { return r.id == s }) {
+		if IDCheckChar(s[:17]) != s[17] || !idRegion(s) || birth == "" || (on != "" && birth > on) || slices.ContainsFunc(found, func(r repair) bool { return r.id == s }) {
 			return
 		}
 		if h.Birth != "" && birth == h.Birth {

@@ -1,0 +1,210 @@
+package registry_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"xueji/server/registry"
+	rt "xueji/server/registry/registrytest"
+)
+
+var update = flag.Bool("update", false, "write testdata/transitions.golden anew: read the difference before you commit it")
+
+// attempt is an event that somebody with the right to it would try in a state; the state decides.
+type attempt struct {
+	name string
+	by   func(p *registry.Pupil) registry.Actor
+	ev   func(p *registry.Pupil) registry.Event
+}
+
+func atSchool(p *registry.Pupil) registry.Actor {
+	if p.School == "" {
+		return rt.Registrar(rt.PrimaryA)
+	}
+	return rt.Registrar(p.School)
+}
+
+func whoseTurn(p *registry.Pupil) registry.Actor {
+	if c := p.OpenCase(); c != nil {
+		if s, ok := c.Next(); ok {
+			if s.Unit.IsSchool() {
+				return rt.Leader(s.Unit)
+			}
+			return rt.Officer(s.Unit)
+		}
+	}
+	return rt.Officer(rt.CountyA)
+}
+
+func lastCase(p *registry.Pupil) registry.Case {
+	if len(p.Cases) == 0 {
+		return registry.Case{No: "ZX-2026-0001-000999", Starter: rt.Registrar(rt.PrimaryA)}
+	}
+	return p.Cases[len(p.Cases)-1]
+}
+
+func say(w registry.StepDecision, why registry.RefusalCode) func(p *registry.Pupil) registry.Event {
+	return func(p *registry.Pupil) registry.Event {
+		c := lastCase(p)
+		s, _ := c.Next()
+		return registry.DecideStep{CaseNo: c.No, Party: s.Party, Decision: w, Refusal: why, Serial: 7}
+	}
+}
+
+func unit(us ...registry.Unit) registry.Unit {
+	for _, u := range us {
+		if u != "" {
+			return u
+		}
+	}
+	return rt.PrimaryA
+}
+
+const file = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+func attempts() []attempt {
+	day := registry.DateOf(rt.Start)
+	transfer := func(to registry.Unit, grade int) attempt {
+		return attempt{fmt.Sprintf("start_transfer to %s", rt.SmallWorld().Name(to)), func(*registry.Pupil) registry.Actor { return rt.Registrar(to) },
+			func(*registry.Pupil) registry.Event {
+				return registry.StartTransfer{CaseNo: "ZX-2026-0017-000042", To: to, ToGrade: grade, Reason: "迁居", Guardian: "父亲", Evidence: []string{file}}
+			}}
+	}
+	return []attempt{
+		{"enrol", func(*registry.Pupil) registry.Actor { return rt.Registrar(rt.PrimaryA) }, func(*registry.Pupil) registry.Event {
+			return registry.Enrol{CaseNo: "ZC-2026-0001-000077", School: rt.PrimaryA, Form: rt.Form(1)}
+		}},
+		{"decide_step accept", whoseTurn, say(registry.DecisionAccept, "")},
+		{"decide_step refuse", whoseTurn, say(registry.DecisionRefuse, registry.RefuseEvidence)},
+		{"withdraw", func(p *registry.Pupil) registry.Actor { return rt.Registrar(lastCase(p).Starter.Unit) },
+			func(p *registry.Pupil) registry.Event { return registry.Withdraw{CaseNo: lastCase(p).No} }},
+		transfer(rt.PrimaryA2, 3), transfer(rt.NineYearB, 3), transfer(rt.PrimaryA, 3), transfer(rt.JuniorA, 3),
+		{"build_archive", func(p *registry.Pupil) registry.Actor { return rt.Registrar(unit(p.Archive.Custodian)) },
+			func(*registry.Pupil) registry.Event { return registry.BuildArchive{Items: rt.Items()} }},
+		{"send_archive", func(p *registry.Pupil) registry.Actor { return rt.Registrar(unit(p.Archive.Custodian)) },
+			func(*registry.Pupil) registry.Event {
+				return registry.SendArchive{No: "DA-7QK2M9XC4T5R", Carrier: "中国邮政"}
+			}},
+		{"receive_archive", func(p *registry.Pupil) registry.Actor { return rt.Registrar(unit(p.Archive.To)) },
+			func(p *registry.Pupil) registry.Event { return registry.ReceiveArchive{No: p.Archive.No, Missing: []int{3, 1, 3}} }},
+		{"settle_missing", func(p *registry.Pupil) registry.Actor { return rt.Registrar(unit(p.Archive.MissingFrom)) },
+			func(*registry.Pupil) registry.Event { return registry.SettleMissing{Note: "已补寄"} }},
+		{"start_suspend", atSchool, func(*registry.Pupil) registry.Event {
+			return registry.StartSuspend{CaseNo: "XX-2026-0001-000050", From: day, Until: day.AddMonths(12), Reason: "因病", Guardian: "父亲"}
+		}},
+		{"return", atSchool, func(p *registry.Pupil) registry.Event {
+			return registry.Return{CaseNo: "FX-2026-0001-000051", Grade: 3, Class: "1班", Proof: "康复证明"}
+		}},
+		{"bind_card", func(*registry.Pupil) registry.Actor { return rt.Clerk(rt.City) }, func(*registry.Pupil) registry.Event {
+			return registry.BindCard{Card: registry.CardRef{Number: registry.NewCardNumber("33", 99), Sequence: 1, Written: 1, ExpiresOn: "2032-08-31"}}
+		}},
+		{"card_written", func(*registry.Pupil) registry.Actor { return registry.Actor{Account: "system", Via: "kiosk:0017"} },
+			func(p *registry.Pupil) registry.Event {
+				if p.Card == nil {
+					return registry.CardWritten{Number: registry.NewCardNumber("33", 42), Sequence: 1}
+				}
+				return registry.CardWritten{Number: p.Card.Number, Sequence: p.Card.Sequence}
+			}},
+		{"revoke_card", func(*registry.Pupil) registry.Actor { return rt.Officer(rt.City) }, func(*registry.Pupil) registry.Event {
+			return registry.RevokeCard{Number: registry.NewCardNumber("33", 42), Reason: "遗失"}
+		}},
+		{"set_pin", atSchool, func(*registry.Pupil) registry.Event { return registry.SetPIN{PIN: "$argon2id$other"} }},
+	}
+}
+
+// TestGolden holds every state against every event. A new state or event changes the file, and somebody has to look.
+func TestGolden(t *testing.T) {
+	var out strings.Builder
+	tried := map[registry.EventKind]bool{}
+	for _, st := range rt.States() {
+		fmt.Fprintf(&out, "%s: %s\n", st.Name, where(rt.Pupil(st.Name)))
+		for _, a := range attempts() {
+			s := rt.In(st.Name)
+			before, _ := json.Marshal(s.P)
+			ev := a.ev(&s.P)
+			tried[ev.Kind()] = true
+			env := s.Env
+			env.Now, env.Actor = s.Now.Add(time.Hour), a.by(&s.P)
+			after, effects, err := registry.Decide(s.P, ev, env)
+			if now, _ := json.Marshal(s.P); string(now) != string(before) {
+				t.Fatalf("%s × %s: Decide changed its argument", st.Name, a.name)
+			}
+			fmt.Fprintf(&out, "    %-28s ", a.name)
+			if err != nil {
+				if len(effects) != 0 || !reflect.DeepEqual(after, s.P) {
+					t.Errorf("%s × %s: a refusal left something behind", st.Name, a.name)
+				}
+				fmt.Fprintf(&out, "✗ %s\n", err)
+				continue
+			}
+			fmt.Fprintf(&out, "→ %s", where(after))
+			for _, e := range effects {
+				fmt.Fprintf(&out, " · %s %s", e.What, env.Directory.Name(e.Unit))
+			}
+			fmt.Fprintln(&out)
+		}
+	}
+	for _, k := range registry.EventKinds() {
+		if !tried[k] {
+			t.Errorf("no attempt of %s", k)
+		}
+	}
+	const name = "testdata/transitions.golden"
+	if *update {
+		if err := os.WriteFile(name, []byte(out.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, exp := strings.Split(out.String(), "\n"), strings.Split(string(want), "\n")
+	for i := range max(len(got), len(exp)) {
+		g, w := "", ""
+		if i < len(got) {
+			g = got[i]
+		}
+		if i < len(exp) {
+			w = exp[i]
+		}
+		if g != w {
+			t.Fatalf("line %d\n got %s\nwant %s", i+1, g, w)
+		}
+	}
+}
+
+// where tells a pupil's five regions in one line.
+func where(p registry.Pupil) string {
+	s := string(p.Standing)
+	if p.Number != "" {
+		s += " " + string(p.Number[:1])
+	}
+	if p.School != "" {
+		s += fmt.Sprintf(" @%s %d/%s", rt.SmallWorld().Name(p.School), p.Grade, p.Class)
+	}
+	if c := p.OpenCase(); c != nil {
+		n, _ := c.Next()
+		s += fmt.Sprintf(" [%s:%s %s by %s]", c.Kind, n.Party, rt.SmallWorld().Name(n.Unit), n.DueOn)
+	}
+	if a := p.Archive; a.State != "" {
+		s += fmt.Sprintf(" archive %s at %s", a.State, rt.SmallWorld().Name(a.Custodian))
+		if a.To != "" && a.To != a.Custodian {
+			s += fmt.Sprintf(" →%s by %s", rt.SmallWorld().Name(a.To), a.DueOn)
+		}
+		if len(a.Missing) > 0 {
+			s += fmt.Sprintf(" missing %v by %s", a.Missing, a.MissingDue)
+		}
+	}
+	if p.Card != nil {
+		s += fmt.Sprintf(" card %d/%d", p.Card.Written, p.Card.Sequence)
+	}
+	return s
+}
