@@ -451,6 +451,15 @@ func (b *builder) steps(y *fileYAML, success []uint16) {
 	if !b.p.Has(SelectFile) && !(b.p.Has(ReadShort) && b.p.Has(WriteShort)) {
 		b.fail(1, "operations: either select_file, or both read_short and write_short are wanted")
 	}
+	if !b.p.Has(SelectFile) {
+		for _, s := range b.p.Slots {
+			for _, pl := range []Place{s.Public, s.Sealed} {
+				if pl.File != nil && (pl.File.SFI == 0 || pl.Offset+b.p.Limits.First > 255) {
+					b.fail(y.Limits.First.line, "without select_file every slot is reached by short id: its file wants an sfi, and offset + limits.first at most 255")
+				}
+			}
+		}
+	}
 	if b.p.Serial.File != nil && !b.p.Has(SeedSerial) {
 		b.fail(1, "operations.seed_serial is missing: serial.file says that the serial is written at preparation")
 	}

@@ -75,14 +75,13 @@ func (s *session) read(ctx context.Context, o *options) (Reading, error) {
 
 // open selects the application, learns the chip's serial and reads the first chunk of both slots.
 func (s *session) open(ctx context.Context) (slots [2]slotRead, r Reading, err error) {
-	var current *profiles.File
 	pl := &plan{s: s}
 	pl.add(profiles.SelectApplication, nil, anyCount)
 	serialAt := -1
 	source := &s.p.Serial
 	switch {
 	case source.File != nil:
-		serialAt = pl.read(profiles.Place{File: source.File, Size: source.Size}, 0, source.Size, &current)
+		serialAt = pl.read(profiles.Place{File: source.File, Size: source.Size}, 0, source.Size)
 	case source.InSelect == nil:
 		serialAt = len(pl.calls)
 		pl.add(profiles.ReadSerial, nil, source.Skip+source.Size)
@@ -90,7 +89,7 @@ func (s *session) open(ctx context.Context) (slots [2]slotRead, r Reading, err e
 	var at [2]int
 	for i := range slots {
 		place := s.p.Slots[i].Public
-		at[i] = pl.read(place, 0, min(s.p.Limits.First, place.Size), &current)
+		at[i] = pl.read(place, 0, min(s.p.Limits.First, place.Size))
 	}
 	rs, err := s.run(ctx, pl)
 	if err != nil {
@@ -125,14 +124,13 @@ func (s *session) open(ctx context.Context) (slots [2]slotRead, r Reading, err e
 // finish reads what is missing of slot i and its sealed record; record is nil when the slot is torn.
 func (s *session) finish(ctx context.Context, i int, slot *slotRead, o *options) (record, sealed []byte, err error) {
 	place := s.p.Slots[i]
-	var current *profiles.File
 	pl := &plan{s: s}
 	missing := max(HeaderSize+slot.header.length-len(slot.public), 0)
-	pubAt := pl.read(place.Public, len(slot.public), missing, &current)
+	pubAt := pl.read(place.Public, len(slot.public), missing)
 	pubEnd := len(pl.calls)
 	sealAt := pubEnd
 	if !o.publicOnly {
-		sealAt = pl.read(place.Sealed, 0, min(s.p.Limits.First, place.Sealed.Size), &current)
+		sealAt = pl.read(place.Sealed, 0, min(s.p.Limits.First, place.Sealed.Size))
 	}
 	if len(pl.calls) > 0 {
 		rs, err := s.mustRun(ctx, pl)
@@ -151,19 +149,19 @@ func (s *session) finish(ctx context.Context, i int, slot *slotRead, o *options)
 	if o.publicOnly {
 		return record, nil, nil
 	}
-	sealed, err = s.finishSealed(ctx, place.Sealed, sealed, h.sequence, &current)
+	sealed, err = s.finishSealed(ctx, place.Sealed, sealed, h.sequence)
 	return record, sealed, err
 }
 
 // finishSealed reads the rest of a sealed slot whose first chunk is head; nil when it is torn or of another sequence.
-func (s *session) finishSealed(ctx context.Context, place profiles.Place, head []byte, sequence uint32, current **profiles.File) ([]byte, error) {
+func (s *session) finishSealed(ctx context.Context, place profiles.Place, head []byte, sequence uint32) ([]byte, error) {
 	h, ok := parseHeader(head, kindSealed, place.Size)
 	if !ok || h.sequence != sequence {
 		return nil, nil
 	}
 	if missing := HeaderSize + h.length - len(head); missing > 0 {
 		pl := &plan{s: s}
-		from := pl.read(place, len(head), missing, current)
+		from := pl.read(place, len(head), missing)
 		rs, err := s.mustRun(ctx, pl)
 		if err != nil {
 			return nil, err
@@ -181,10 +179,9 @@ func (s *session) finishSealed(ctx context.Context, place profiles.Place, head [
 func ReadSerial(ctx context.Context, tx Transmitter, p *profiles.Profile) ([]byte, error) {
 	s := &session{tx: tx, p: p}
 	if f := p.Serial.File; f != nil {
-		var current *profiles.File
 		pl := &plan{s: s}
 		pl.add(profiles.SelectApplication, nil, anyCount)
-		at := pl.read(profiles.Place{File: f, Size: p.Serial.Size}, 0, p.Serial.Size, &current)
+		at := pl.read(profiles.Place{File: f, Size: p.Serial.Size}, 0, p.Serial.Size)
 		rs, err := s.run(ctx, pl)
 		if err != nil {
 			return nil, err

@@ -14,6 +14,7 @@ type session struct {
 	tx           Transmitter
 	p            *profiles.Profile
 	apdus, bytes int
+	current      *profiles.File // selected on the card when the plans built so far have run; nil: unknown
 }
 
 // Transmit counts each command, those that follow 61xx and 6Cxx too.
@@ -124,9 +125,9 @@ func (s *session) refused(step string, sw iso7816.StatusWord) error {
 
 func contains(words []uint16, sw iso7816.StatusWord) bool { return slices.Contains(words, uint16(sw)) }
 
-// read adds the commands that read n bytes of place from offset at within it. current is the file selected at this point of the plan and is updated. It
-// returns the index of the first reading call; a select may come before it.
-func (p *plan) read(place profiles.Place, at, n int, current **profiles.File) (index int) {
+// read adds the commands that read n bytes of place from offset at within it. It returns the
+// index of the first reading call; a select may come before it.
+func (p *plan) read(place profiles.Place, at, n int) (index int) {
 	torn := p.s.p.Torn()
 	first := true
 	index = len(p.calls)
@@ -134,36 +135,36 @@ func (p *plan) read(place profiles.Place, at, n int, current **profiles.File) (i
 		count := min(n, p.s.p.Limits.Read)
 		offset := place.Offset + at
 		args := profiles.Args{"offset": offset, "count": count, "sfi": place.File.SFI}
-		if first && *current != place.File && p.s.p.Has(profiles.ReadShort) && place.File.SFI > 0 && offset <= 255 {
+		if first && p.s.current != place.File && p.s.p.Has(profiles.ReadShort) && place.File.SFI > 0 && offset <= 255 {
 			p.add(profiles.ReadShort, args, count, torn)
 		} else {
-			if *current != place.File {
+			if p.s.current != place.File {
 				p.add(profiles.SelectFile, profiles.Args{"file": place.File.ID}, anyCount)
 				index++
 			}
 			p.add(profiles.Read, args, count, torn)
 		}
-		*current, first = place.File, false
+		p.s.current, first = place.File, false
 		at, n = at+count, n-count
 	}
 	return index
 }
 
 // write adds the commands that write data to place from offset at within it.
-func (p *plan) write(place profiles.Place, at int, data []byte, current **profiles.File) {
+func (p *plan) write(place profiles.Place, at int, data []byte) {
 	for len(data) > 0 {
 		chunk := data[:min(len(data), p.s.p.Limits.Write)]
 		offset := place.Offset + at
 		args := profiles.Args{"offset": offset, "data": chunk, "sfi": place.File.SFI}
-		if *current != place.File && p.s.p.Has(profiles.WriteShort) && place.File.SFI > 0 && offset <= 255 {
+		if p.s.current != place.File && p.s.p.Has(profiles.WriteShort) && place.File.SFI > 0 && offset <= 255 {
 			p.add(profiles.WriteShort, args, 0)
 		} else {
-			if *current != place.File {
+			if p.s.current != place.File {
 				p.add(profiles.SelectFile, profiles.Args{"file": place.File.ID}, anyCount)
 			}
 			p.add(profiles.Write, args, 0)
 		}
-		*current = place.File
+		p.s.current = place.File
 		at, data = at+len(chunk), data[len(chunk):]
 	}
 }

@@ -46,10 +46,9 @@ func Prepare(ctx context.Context, tx Transmitter, p *profiles.Profile) error {
 // seed writes a serial, drawn by the card itself, into the serial file if there is none.
 func (s *session) seed(ctx context.Context) error {
 	place := profiles.Place{File: s.p.Serial.File, Size: s.p.Serial.Size}
-	var current *profiles.File
 	pl := &plan{s: s}
 	pl.add(profiles.SelectApplication, nil, anyCount)
-	pl.read(place, 0, place.Size, &current)
+	pl.read(place, 0, place.Size)
 	pl.add(profiles.SeedSerial, nil, anyCount)
 	rs, err := s.mustRun(ctx, pl)
 	if err != nil {
@@ -66,10 +65,10 @@ func (s *session) seed(ctx context.Context) error {
 	if unseeded(serial) {
 		serial[len(serial)-1] = 0x01 // the last byte tells a whole serial from a torn one
 	}
-	current = nil
+	s.current = nil // drawing the seed may have moved the card's choice of file
 	pl = &plan{s: s}
-	pl.write(place, 0, serial, &current)
-	pl.read(place, 0, place.Size, &current)
+	pl.write(place, 0, serial)
+	pl.read(place, 0, place.Size)
 	if rs, err = s.mustRun(ctx, pl); err != nil {
 		return err
 	}
@@ -110,15 +109,14 @@ func Write(ctx context.Context, tx Transmitter, p *profiles.Profile, r Reading, 
 	public, private := slotImage(kindPublic, sequence, record), slotImage(kindSealed, sequence, sealed)
 
 	s := &session{tx: tx, p: p}
-	var current *profiles.File
 	pl := &plan{s: s}
 	pl.add(profiles.SelectApplication, nil, anyCount)
-	pl.write(place.Sealed, 0, private, &current)
-	pl.write(place.Public, HeaderSize, public[HeaderSize:], &current)
-	pl.write(place.Public, 0, public[:HeaderSize], &current)
-	publicAt := pl.read(place.Public, 0, len(public), &current)
+	pl.write(place.Sealed, 0, private)
+	pl.write(place.Public, HeaderSize, public[HeaderSize:])
+	pl.write(place.Public, 0, public[:HeaderSize])
+	publicAt := pl.read(place.Public, 0, len(public))
 	publicEnd := len(pl.calls)
-	sealedAt := pl.read(place.Sealed, 0, len(private), &current)
+	sealedAt := pl.read(place.Sealed, 0, len(private))
 	rs, err := s.mustRun(ctx, pl)
 	if err != nil {
 		return err
