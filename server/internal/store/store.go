@@ -25,6 +25,9 @@ type Store interface {
 	Files
 	Counters
 	Tries
+	DeadLetters
+	// Sweep removes what has run out: sessions past ExpiresAt, and outbox rows done more than a week ago. Safe at any time, by anyone.
+	Sweep(ctx context.Context, now time.Time) error
 	Close() error
 	// Ping is readiness: nil when a trivial read succeeds.
 	Ping(ctx context.Context) error

@@ -1,0 +1,184 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+
+	"xueji/server/internal/sqlstore"
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// readers is how many connections read beside the writer.
+const readers = 4
+
+// Open opens or creates the register at path and brings its schema up to date. The directory must exist. A second process may open the same file: writers
+// then wait for each other up to ten seconds.
+func Open(ctx context.Context, path string) (store.Store, error) {
+	db, err := open(ctx, path, "FULL")
+	if err != nil {
+		return nil, err
+	}
+	return sqlstore.New(db), nil
+}
+
+func open(ctx context.Context, path, synchronous string) (*engine, error) {
+	w, err := sql.Open("sqlite", dsn(path, "synchronous("+synchronous+")", "journal_mode(WAL)", "journal_size_limit(67108864)", "cache_size(-65536)",
+		"wal_autocheckpoint(4000)"))
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	w.SetMaxOpenConns(1)
+	if err := migrate(ctx, w); err != nil {
+		w.Close()
+		return nil, fmt.Errorf("sqlite: %s: %w", filepath.Base(path), err)
+	}
+	conn, err := w.Conn(ctx)
+	if err != nil {
+		w.Close()
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	r, err := sql.Open("sqlite", dsn(path, "query_only(1)", "cache_size(-16384)"))
+	if err != nil {
+		w.Close()
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	r.SetMaxOpenConns(readers)
+	r.SetMaxIdleConns(readers)
+	e := &engine{reads: r, statements: map[string]*sql.Stmt{}, writer: newWriter(w, conn)}
+	return e, nil
+}
+
+// dsn names the file with the pragmas every connection needs.
+func dsn(path string, pragmas ...string) string {
+	q := url.Values{}
+	for _, p := range append(pragmas, "busy_timeout(10000)", "foreign_keys(1)", "temp_store(MEMORY)") {
+		q.Add("_pragma", p)
+	}
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}
+	return u.String()
+}
+
+func migrate(ctx context.Context, db *sql.DB) error {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, sub)
+	if err != nil {
+		return err
+	}
+	_, err = p.Up(ctx)
+	return err
+}
+
+type engine struct {
+	reads  *sql.DB
+	writer *writer
+
+	mu         sync.Mutex
+	statements map[string]*sql.Stmt // prepared reads
+}
+
+func (e *engine) Name() string { return "sqlite" }
+
+func (e *engine) Dialect() sqlstore.Dialect {
+	return sqlstore.Dialect{
+		List: func(v []string) any {
+			b, err := json.Marshal(v)
+			if err != nil || v == nil {
+				return "[]"
+			}
+			return string(b)
+		},
+		In: func(column string, n int) string {
+			return fmt.Sprintf("%s IN (SELECT value FROM json_each($%d))", column, n)
+		},
+		Unnest: func(n int) string { return fmt.Sprintf("json_each($%d)", n) },
+	}
+}
+
+func (e *engine) Query(ctx context.Context, text string, args ...any) (sqlstore.Rows, error) {
+	st, err := e.prepare(ctx, text)
+	if err != nil {
+		return nil, fault(err)
+	}
+	r, err := st.QueryContext(ctx, args...)
+	if err != nil {
+		return nil, fault(err)
+	}
+	return rows{r}, nil
+}
+
+// prepare keeps one prepared statement per text; texts are few: they are made of parts, never of values.
+func (e *engine) prepare(ctx context.Context, text string) (*sql.Stmt, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if st, ok := e.statements[text]; ok {
+		return st, nil
+	}
+	st, err := e.reads.PrepareContext(ctx, text)
+	if err == nil {
+		e.statements[text] = st
+	}
+	return st, err
+}
+
+func (e *engine) Write(ctx context.Context, fn func(sqlstore.Tx) error) error {
+	return e.writer.write(ctx, fn)
+}
+
+func (e *engine) Close() error { return errors.Join(e.writer.close(), e.reads.Close()) }
+
+// rows maps errors; database/sql's Close error says nothing that Err does not.
+type rows struct{ *sql.Rows }
+
+func (r rows) Scan(dest ...any) error { return fault(r.Rows.Scan(dest...)) }
+func (r rows) Err() error             { return fault(r.Rows.Err()) }
+func (r rows) Close()                 { _ = r.Rows.Close() }
+
+// fault turns what SQLite says into the register's vocabulary; context errors and the register's own pass.
+func fault(err error) error {
+	if err == nil {
+		return nil
+	}
+	var known *registry.Error
+	if errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	code := registry.CodeInternal
+	var se *sqlite.Error
+	switch {
+	case errors.Is(err, sql.ErrConnDone), strings.Contains(err.Error(), "database is closed"):
+		code = registry.CodeUnavailable
+	case errors.As(err, &se):
+		switch se.Code() {
+		case lib.SQLITE_CONSTRAINT_UNIQUE, lib.SQLITE_CONSTRAINT_PRIMARYKEY, lib.SQLITE_CONSTRAINT_ROWID:
+			code = registry.CodeConflict
+		case lib.SQLITE_CONSTRAINT_CHECK, lib.SQLITE_CONSTRAINT_NOTNULL, lib.SQLITE_CONSTRAINT_FOREIGNKEY, lib.SQLITE_CONSTRAINT_DATATYPE:
+			code = registry.CodeInvalid
+		default:
+			switch se.Code() & 0xff {
+			case lib.SQLITE_BUSY, lib.SQLITE_LOCKED, lib.SQLITE_FULL, lib.SQLITE_IOERR, lib.SQLITE_CANTOPEN:
+				code = registry.CodeUnavailable
+			}
+		}
+	}
+	return &registry.Error{Code: code, Err: err}
+}

@@ -1,0 +1,202 @@
+package sqlstore
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+// refusedStates are those in which a card must be refused by every kiosk: it stands on the status list.
+var refusedStates = []string{"replaced", "revoked", "failed"}
+
+const (
+	issuanceColumns = `student_uid, id, card_no, state, kind, reason, status_idx, sequence, ticket_hash, ticket_till, chip_hash, profile, level, record, actor,
+		created_at, updated_at, expires_on`
+	sqlIssuance = `INSERT INTO issuance (` + issuanceColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+		ON CONFLICT (student_uid, id) DO UPDATE SET state = excluded.state, kind = excluded.kind, reason = excluded.reason, sequence = excluded.sequence,
+		ticket_hash = excluded.ticket_hash, ticket_till = excluded.ticket_till, chip_hash = excluded.chip_hash, profile = excluded.profile,
+		level = excluded.level, record = excluded.record, actor = excluded.actor, updated_at = excluded.updated_at, expires_on = excluded.expires_on
+		WHERE issuance.card_no = excluded.card_no AND issuance.status_idx = excluded.status_idx`
+	sqlClaimIssuance = `INSERT INTO issuance_claim (issuance_id, student_uid) VALUES ($1, $2)
+		ON CONFLICT (issuance_id) DO UPDATE SET student_uid = excluded.student_uid WHERE issuance_claim.student_uid = excluded.student_uid`
+	sqlClaimCard = `INSERT INTO card_claim (card_no, student_uid, issuance_id) VALUES ($1, $2, $3)
+		ON CONFLICT (card_no) DO UPDATE SET student_uid = excluded.student_uid WHERE card_claim.issuance_id = excluded.issuance_id`
+	sqlClaimStatus = `INSERT INTO status_claim (status_idx, student_uid, issuance_id) VALUES ($1, $2, $3)
+		ON CONFLICT (status_idx) DO UPDATE SET student_uid = excluded.student_uid WHERE status_claim.issuance_id = excluded.issuance_id`
+	sqlTicketDrop = `DELETE FROM ticket_claim WHERE issuance_id = $1 AND ticket_hash <> $2`
+	sqlTicketPut  = `INSERT INTO ticket_claim (ticket_hash, student_uid, issuance_id) VALUES ($1, $2, $3)
+		ON CONFLICT (ticket_hash) DO UPDATE SET student_uid = excluded.student_uid WHERE ticket_claim.issuance_id = excluded.issuance_id`
+	sqlListedBump = `UPDATE counter SET value = value + 1 WHERE name = 'revocations' AND NOT EXISTS (SELECT 1 FROM revocation WHERE status_idx = $1)`
+	sqlListedPut  = `INSERT INTO revocation (status_idx) VALUES ($1) ON CONFLICT (status_idx) DO NOTHING`
+	sqlFreedBump  = `UPDATE counter SET value = value + 1 WHERE name = 'revocations' AND EXISTS (SELECT 1 FROM revocation WHERE status_idx = $1)`
+	sqlFreedDrop  = `DELETE FROM revocation WHERE status_idx = $1`
+)
+
+// issuance upserts a card's row and its claims. Card number and status index never change.
+func (p *plan) issuance(c store.Issuance) error {
+	if c.UID == "" || c.ID == "" || c.CardNo == "" {
+		return invalid("issuance")
+	}
+	actor, err := encode("actor", c.By)
+	if err != nil {
+		return err
+	}
+	uid, ticket, idx := string(c.UID), hexed(c.Ticket), int64(c.StatusIdx)
+	p.add(oneRow(conflict("issuance")), sqlIssuance, uid, c.ID, c.CardNo, c.State, c.Kind, c.Reason, idx, int64(c.Sequence), ticket,
+		nanos(c.TicketTill), c.ChipHash, c.Profile, int64(c.Level), blobOf(c.Record), actor, nanos(c.CreatedAt), nanos(c.UpdatedAt), string(c.ExpiresOn))
+	p.add(oneRow(conflict("issuance")), sqlClaimIssuance, c.ID, uid)
+	p.add(oneRow(conflict("card_no")), sqlClaimCard, c.CardNo, uid, c.ID)
+	p.add(oneRow(conflict("status_index")), sqlClaimStatus, idx, uid, c.ID)
+	p.add(nil, sqlTicketDrop, c.ID, ticket)
+	if ticket != "" {
+		p.add(oneRow(conflict("ticket")), sqlTicketPut, ticket, uid, c.ID)
+	}
+	if slices.Contains(refusedStates, c.State) {
+		p.add(nil, sqlListedBump, idx)
+		p.add(nil, sqlListedPut, idx)
+	} else {
+		p.add(nil, sqlFreedBump, idx)
+		p.add(nil, sqlFreedDrop, idx)
+	}
+	return nil
+}
+
+// PutIssuance inserts or updates by (UID, ID): ErrConflict when the card number, status index or ticket is another's, or another card of the pupil is active.
+func (s *Store) PutIssuance(ctx context.Context, c store.Issuance) error {
+	var p plan
+	if err := p.issuance(c); err != nil {
+		return err
+	}
+	return s.db.Write(ctx, p.run)
+}
+
+func (s *Store) issuances(ctx context.Context, where string, args ...any) ([]store.Issuance, error) {
+	var out []store.Issuance
+	err := s.query(ctx, func(r Rows) error {
+		var (
+			c                            store.Issuance
+			ticket, actor                string
+			idx, seq, till, made, change int64
+		)
+		err := r.Scan((*string)(&c.UID), &c.ID, &c.CardNo, &c.State, &c.Kind, &c.Reason, &idx, &seq, &ticket, &till, &c.ChipHash, &c.Profile, &c.Level,
+			&c.Record, &actor, &made, &change, (*string)(&c.ExpiresOn))
+		if err != nil {
+			return err
+		}
+		c.StatusIdx, c.Sequence, c.Ticket = uint32(idx), uint32(seq), unhex(ticket)
+		c.TicketTill, c.CreatedAt, c.UpdatedAt = moment(till), moment(made), moment(change)
+		if err := decode("actor", actor, &c.By); err != nil {
+			return err
+		}
+		out = append(out, c)
+		return nil
+	}, `SELECT `+prefixed("i.", issuanceColumns)+` FROM issuance i `+where, args...)
+	return out, err
+}
+
+func prefixed(alias, columns string) string {
+	parts := strings.Split(columns, ",")
+	for i := range parts {
+		parts[i] = alias + strings.TrimSpace(parts[i])
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (s *Store) issuance(ctx context.Context, where string, args ...any) (store.Issuance, error) {
+	found, err := s.issuances(ctx, where, args...)
+	if err != nil {
+		return store.Issuance{}, err
+	}
+	if len(found) == 0 {
+		return store.Issuance{}, registry.ErrNotFound
+	}
+	return found[0], nil
+}
+
+// Issuance finds an issuance by its id.
+func (s *Store) Issuance(ctx context.Context, id string) (store.Issuance, error) {
+	return s.issuance(ctx, `JOIN issuance_claim k ON k.student_uid = i.student_uid AND k.issuance_id = i.id WHERE k.issuance_id = $1`, id)
+}
+
+// IssuanceByTicket finds the issuance a ticket opens.
+func (s *Store) IssuanceByTicket(ctx context.Context, ticketHash []byte) (store.Issuance, error) {
+	return s.issuance(ctx, `JOIN ticket_claim k ON k.student_uid = i.student_uid AND k.issuance_id = i.id WHERE k.ticket_hash = $1`, hexed(ticketHash))
+}
+
+// IssuanceByCard finds the issuance that made a card.
+func (s *Store) IssuanceByCard(ctx context.Context, cardNo string) (store.Issuance, error) {
+	return s.issuance(ctx, `JOIN card_claim k ON k.student_uid = i.student_uid AND k.issuance_id = i.id WHERE k.card_no = $1`, cardNo)
+}
+
+// IssuancesOf lists a pupil's issuances, oldest first.
+func (s *Store) IssuancesOf(ctx context.Context, uid registry.UID) ([]store.Issuance, error) {
+	return s.issuances(ctx, `WHERE i.student_uid = $1 ORDER BY i.created_at, i.id`, string(uid))
+}
+
+// NextCard draws a card serial and a status-list index, both from 1.
+func (s *Store) NextCard(ctx context.Context) (serial uint64, statusIdx uint32, err error) {
+	n, err := s.Next(ctx, "card", 1)
+	return n, uint32(n), err
+}
+
+// RevokedIndexes lists what stands on the status list. The number is read first: a list may be newer than its number, never older.
+func (s *Store) RevokedIndexes(ctx context.Context) (number uint64, idx []uint32, err error) {
+	var n int64
+	if err := s.row(ctx, []any{&n}, `SELECT value FROM counter WHERE name = 'revocations'`); err != nil {
+		return 0, nil, err
+	}
+	err = s.query(ctx, func(r Rows) error {
+		var i int64
+		err := r.Scan(&i)
+		idx = append(idx, uint32(i))
+		return err
+	}, `SELECT status_idx FROM revocation ORDER BY status_idx`)
+	return uint64(n), idx, err
+}
+
+// PutSealedKey keeps a reading key sealed to a device.
+func (s *Store) PutSealedKey(ctx context.Context, kiosk string, epoch uint16, sealed []byte) error {
+	return s.exec(ctx, nil, `INSERT INTO sealed_key (kiosk, epoch, sealed) VALUES ($1, $2, $3) ON CONFLICT (kiosk, epoch) DO UPDATE SET sealed = excluded.sealed`,
+		kiosk, int64(epoch), blobOf(sealed))
+}
+
+// SealedKeys lists a device's keys by epoch.
+func (s *Store) SealedKeys(ctx context.Context, kiosk string) (map[uint16][]byte, error) {
+	out := map[uint16][]byte{}
+	err := s.query(ctx, func(r Rows) error {
+		var epoch int64
+		var sealed []byte
+		err := r.Scan(&epoch, &sealed)
+		out[uint16(epoch)] = sealed
+		return err
+	}, `SELECT epoch, sealed FROM sealed_key WHERE kiosk = $1`, kiosk)
+	return out, err
+}
+
+// PutStatusList keeps a signed status list; StatusList gives the one with the highest number.
+func (s *Store) PutStatusList(ctx context.Context, number uint64, signed []byte) error {
+	return s.exec(ctx, nil, `INSERT INTO status_list (number, signed) VALUES ($1, $2) ON CONFLICT (number) DO UPDATE SET signed = excluded.signed`,
+		int64(number), blobOf(signed))
+}
+
+// StatusList is the newest signed status list.
+func (s *Store) StatusList(ctx context.Context) (number uint64, signed []byte, err error) {
+	var n int64
+	err = s.row(ctx, []any{&n, &signed}, `SELECT number, signed FROM status_list ORDER BY number DESC LIMIT 1`)
+	return uint64(n), signed, err
+}
+
+// PutBlob keeps a small named document.
+func (s *Store) PutBlob(ctx context.Context, name string, b []byte) error {
+	return s.exec(ctx, nil, `INSERT INTO blob (name, body) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET body = excluded.body`, name, blobOf(b))
+}
+
+// Blob reads a small named document.
+func (s *Store) Blob(ctx context.Context, name string) ([]byte, error) {
+	var b []byte
+	err := s.row(ctx, []any{&b}, `SELECT body FROM blob WHERE name = $1`, name)
+	return b, err
+}

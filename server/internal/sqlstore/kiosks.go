@@ -1,0 +1,67 @@
+package sqlstore
+
+import (
+	"context"
+
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+const kioskColumns = `id, no, name, school, public_key, seal_key, code_hash, code_until, revoked, seen_at, created_at`
+
+// PutKiosk inserts or updates by ID; ErrConflict when the short number is another's.
+func (s *Store) PutKiosk(ctx context.Context, k store.Kiosk) error {
+	return s.exec(ctx, nil, `INSERT INTO kiosk (`+kioskColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+		ON CONFLICT (id) DO UPDATE SET name = excluded.name, school = excluded.school, public_key = excluded.public_key, seal_key = excluded.seal_key,
+		code_hash = excluded.code_hash, code_until = excluded.code_until, revoked = excluded.revoked, seen_at = excluded.seen_at`,
+		k.ID, int64(k.No), k.Name, string(k.School), blobOf(k.PublicKey), blobOf(k.SealKey), hexed(k.CodeHash), nanos(k.CodeUntil), k.Revoked,
+		nanos(k.SeenAt), nanos(k.CreatedAt))
+}
+
+func (s *Store) kiosks(ctx context.Context, where string, args ...any) ([]store.Kiosk, error) {
+	var out []store.Kiosk
+	err := s.query(ctx, func(r Rows) error {
+		var (
+			k                 store.Kiosk
+			code              string
+			until, seen, made int64
+		)
+		err := r.Scan(&k.ID, &k.No, &k.Name, (*string)(&k.School), &k.PublicKey, &k.SealKey, &code, &until, &k.Revoked, &seen, &made)
+		k.CodeHash, k.CodeUntil, k.SeenAt, k.CreatedAt = unhex(code), moment(until), moment(seen), moment(made)
+		out = append(out, k)
+		return err
+	}, `SELECT `+kioskColumns+` FROM kiosk `+where, args...)
+	return out, err
+}
+
+func (s *Store) kiosk(ctx context.Context, where string, args ...any) (store.Kiosk, error) {
+	found, err := s.kiosks(ctx, where, args...)
+	if err != nil {
+		return store.Kiosk{}, err
+	}
+	if len(found) == 0 {
+		return store.Kiosk{}, registry.ErrNotFound
+	}
+	return found[0], nil
+}
+
+// Kiosk reads a device, revoked or not.
+func (s *Store) Kiosk(ctx context.Context, id string) (store.Kiosk, error) {
+	return s.kiosk(ctx, `WHERE id = $1`, id)
+}
+
+// KioskByCode finds the device a one-time code enrols; the caller judges CodeUntil.
+func (s *Store) KioskByCode(ctx context.Context, codeHash []byte) (store.Kiosk, error) {
+	if len(codeHash) == 0 {
+		return store.Kiosk{}, registry.ErrNotFound
+	}
+	return s.kiosk(ctx, `WHERE code_hash <> '' AND code_hash = $1`, hexed(codeHash))
+}
+
+// Kiosks lists a school's devices, or all, by number.
+func (s *Store) Kiosks(ctx context.Context, school registry.Unit) ([]store.Kiosk, error) {
+	if school == "" {
+		return s.kiosks(ctx, `ORDER BY no`)
+	}
+	return s.kiosks(ctx, `WHERE school = $1 ORDER BY no`, string(school))
+}

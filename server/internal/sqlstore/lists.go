@@ -1,0 +1,89 @@
+package sqlstore
+
+import (
+	"context"
+	"strings"
+
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+// soonest orders tasks; the pupil breaks ties, so that pages do not overlap.
+const soonest = ` ORDER BY t.due_on, t.student_uid, t.n`
+
+func (s *Store) tasks(ctx context.Context, sql string, args ...any) ([]store.TaskRow, error) {
+	var out []store.TaskRow
+	err := s.query(ctx, func(r Rows) error {
+		var row store.TaskRow
+		var doc string
+		if err := r.Scan(append(summaryDest(&row.Summary), &doc)...); err != nil {
+			return err
+		}
+		if err := decode("task", doc, &row.Task); err != nil {
+			return err
+		}
+		row.Task.UID = row.Summary.UID
+		out = append(out, row)
+		return nil
+	}, `SELECT `+summaryColumns+`, t.doc FROM `+sql, args...)
+	return out, err
+}
+
+// Tasks lists what a unit has to do, soonest first; what has no date comes last.
+func (s *Store) Tasks(ctx context.Context, unit registry.Unit, limit, offset int) ([]store.TaskRow, error) {
+	return s.tasks(ctx, `task t JOIN pupil p ON p.student_uid = t.student_uid WHERE t.unit = $1`+soonest+` LIMIT $2 OFFSET $3`,
+		string(unit), int64(page(limit)), int64(max(offset, 0)))
+}
+
+// TasksAbove lists overdue tasks of units under an authority.
+func (s *Store) TasksAbove(ctx context.Context, unit registry.Unit, today registry.Date, limit int) ([]store.TaskRow, error) {
+	return s.tasks(ctx, `task t JOIN pupil p ON p.student_uid = t.student_uid WHERE t.above = $1 AND t.due_on < $2`+soonest+` LIMIT $3`,
+		string(unit), string(today), int64(page(limit)))
+}
+
+// Waiting lists tasks of others that unit waits for.
+func (s *Store) Waiting(ctx context.Context, unit registry.Unit, limit int) ([]store.TaskRow, error) {
+	return s.tasks(ctx, `task_other o JOIN task t ON t.student_uid = o.student_uid AND t.n = o.n JOIN pupil p ON p.student_uid = o.student_uid
+		WHERE o.unit = $1 ORDER BY o.due_on, o.student_uid, o.n LIMIT $2`, string(unit), int64(page(limit)))
+}
+
+// TaskCounts counts a unit's to-do list: before today, up to soon, later, waiting for others, overdue below.
+func (s *Store) TaskCounts(ctx context.Context, unit registry.Unit, today, soon registry.Date) (store.TaskCounts, error) {
+	var c store.TaskCounts
+	err := s.row(ctx, []any{&c.Overdue, &c.Soon, &c.InTime, &c.Waiting, &c.Above}, `SELECT
+		(SELECT COUNT(*) FROM task WHERE unit = $1 AND due_on < $2),
+		(SELECT COUNT(*) FROM task WHERE unit = $1 AND due_on >= $2 AND due_on <= $3),
+		(SELECT COUNT(*) FROM task WHERE unit = $1 AND due_on > $3),
+		(SELECT COUNT(*) FROM task_other WHERE unit = $1),
+		(SELECT COUNT(*) FROM task WHERE above = $1 AND due_on < $2)`, string(unit), string(today), string(soon))
+	return c, err
+}
+
+// Cases lists cases a unit takes part in, newest first.
+func (s *Store) Cases(ctx context.Context, unit registry.Unit, kind registry.CaseKind, state registry.CaseState, limit, offset int) ([]store.CaseRow, error) {
+	w := &where{d: s.d}
+	w.and("u.unit = $%d", string(unit))
+	if kind != "" {
+		w.and("u.kind = $%d", string(kind))
+	}
+	if state != "" {
+		w.and("u.state = $%d", string(state))
+	}
+	var out []store.CaseRow
+	sql := `SELECT c.student_uid, p.name, c.doc FROM case_unit u JOIN pupil_case c ON c.student_uid = u.student_uid AND c.case_no = u.case_no
+		JOIN pupil p ON p.student_uid = u.student_uid WHERE ` + strings.Join(w.conds, " AND ") + ` ORDER BY u.opened_at DESC, u.case_no DESC LIMIT ` +
+		w.param(int64(page(limit))) + ` OFFSET ` + w.param(int64(max(offset, 0)))
+	err := s.query(ctx, func(r Rows) error {
+		var row store.CaseRow
+		var doc string
+		if err := r.Scan((*string)(&row.UID), &row.Name, &doc); err != nil {
+			return err
+		}
+		if err := decode("case", doc, &row.Case); err != nil {
+			return err
+		}
+		out = append(out, row)
+		return nil
+	}, sql, w.args...)
+	return out, err
+}

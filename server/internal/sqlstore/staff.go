@@ -1,0 +1,122 @@
+package sqlstore
+
+import (
+	"context"
+
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+// PutUnits inserts or updates schools and offices; units not named stay.
+func (s *Store) PutUnits(ctx context.Context, schools []registry.School, offices []registry.Office) error {
+	var p plan
+	for _, o := range offices {
+		p.add(nil, `INSERT INTO unit_office (code, name, tier, parent) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (code) DO UPDATE SET name = excluded.name, tier = excluded.tier, parent = excluded.parent`,
+			string(o.Code), o.Name, string(o.Tier), string(o.Parent))
+	}
+	for _, c := range schools {
+		p.add(nil, `INSERT INTO unit_school (code, name, kind, region, authority, from_grade, to_grade, public, phone, address)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (code) DO UPDATE SET name = excluded.name, kind = excluded.kind,
+			region = excluded.region, authority = excluded.authority, from_grade = excluded.from_grade, to_grade = excluded.to_grade,
+			public = excluded.public, phone = excluded.phone, address = excluded.address`,
+			string(c.Code), c.Name, string(c.Kind), c.Region, string(c.Authority), int64(c.FromGrade), int64(c.ToGrade), c.Public, c.Phone, c.Address)
+	}
+	return s.db.Write(ctx, p.run)
+}
+
+// LoadUnits reads the whole register of units, by code.
+func (s *Store) LoadUnits(ctx context.Context) ([]registry.School, []registry.Office, error) {
+	var schools []registry.School
+	err := s.query(ctx, func(r Rows) error {
+		var c registry.School
+		err := r.Scan((*string)(&c.Code), &c.Name, (*string)(&c.Kind), &c.Region, (*string)(&c.Authority), &c.FromGrade, &c.ToGrade, &c.Public, &c.Phone, &c.Address)
+		schools = append(schools, c)
+		return err
+	}, `SELECT code, name, kind, region, authority, from_grade, to_grade, public, phone, address FROM unit_school ORDER BY code`)
+	if err != nil {
+		return nil, nil, err
+	}
+	var offices []registry.Office
+	err = s.query(ctx, func(r Rows) error {
+		var o registry.Office
+		err := r.Scan((*string)(&o.Code), &o.Name, (*string)(&o.Tier), (*string)(&o.Parent))
+		offices = append(offices, o)
+		return err
+	}, `SELECT code, name, tier, parent FROM unit_office ORDER BY code`)
+	return schools, offices, err
+}
+
+const accountColumns = `id, login, name, unit, role, password, disabled, trained_on, created_at`
+
+// PutAccount inserts or updates by ID; ErrConflict when the login is another's.
+func (s *Store) PutAccount(ctx context.Context, a store.Account) error {
+	return s.exec(ctx, nil, `INSERT INTO account (`+accountColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+		ON CONFLICT (id) DO UPDATE SET login = excluded.login, name = excluded.name, unit = excluded.unit, role = excluded.role, password = excluded.password,
+		disabled = excluded.disabled, trained_on = excluded.trained_on`,
+		a.ID, a.Login, a.Name, string(a.Unit), string(a.Role), a.Password, a.Disabled, string(a.TrainedOn), nanos(a.CreatedAt))
+}
+
+func (s *Store) accounts(ctx context.Context, where string, args ...any) ([]store.Account, error) {
+	var out []store.Account
+	err := s.query(ctx, func(r Rows) error {
+		var a store.Account
+		var made int64
+		err := r.Scan(&a.ID, &a.Login, &a.Name, (*string)(&a.Unit), (*string)(&a.Role), &a.Password, &a.Disabled, (*string)(&a.TrainedOn), &made)
+		a.CreatedAt = moment(made)
+		out = append(out, a)
+		return err
+	}, `SELECT `+accountColumns+` FROM account WHERE `+where, args...)
+	return out, err
+}
+
+func (s *Store) account(ctx context.Context, where string, args ...any) (store.Account, error) {
+	found, err := s.accounts(ctx, where, args...)
+	if err != nil {
+		return store.Account{}, err
+	}
+	if len(found) == 0 {
+		return store.Account{}, registry.ErrNotFound
+	}
+	return found[0], nil
+}
+
+// Account reads an account.
+func (s *Store) Account(ctx context.Context, id string) (store.Account, error) {
+	return s.account(ctx, `id = $1`, id)
+}
+
+// AccountByLogin reads an account by its lower-case login.
+func (s *Store) AccountByLogin(ctx context.Context, login string) (store.Account, error) {
+	return s.account(ctx, `login = $1`, login)
+}
+
+// AccountsOf lists a unit's accounts by login.
+func (s *Store) AccountsOf(ctx context.Context, unit registry.Unit) ([]store.Account, error) {
+	return s.accounts(ctx, `unit = $1 ORDER BY login`, string(unit))
+}
+
+// PutSession inserts or updates by token.
+func (s *Store) PutSession(ctx context.Context, v store.Session) error {
+	return s.exec(ctx, nil, `INSERT INTO session (token_hash, account, created_at, seen_at, expires_at, via) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (token_hash) DO UPDATE SET seen_at = excluded.seen_at, expires_at = excluded.expires_at`,
+		hexed(v.TokenHash), v.Account, nanos(v.CreatedAt), nanos(v.SeenAt), nanos(v.ExpiresAt), v.Via)
+}
+
+// Session reads a session; the caller judges ExpiresAt.
+func (s *Store) Session(ctx context.Context, tokenHash []byte) (store.Session, error) {
+	v := store.Session{TokenHash: tokenHash}
+	var made, seen, until int64
+	err := s.row(ctx, []any{&v.Account, &made, &seen, &until, &v.Via},
+		`SELECT account, created_at, seen_at, expires_at, via FROM session WHERE token_hash = $1`, hexed(tokenHash))
+	if err != nil {
+		return store.Session{}, err
+	}
+	v.CreatedAt, v.SeenAt, v.ExpiresAt = moment(made), moment(seen), moment(until)
+	return v, nil
+}
+
+// DropSession ends a session; one that is not there is ended already.
+func (s *Store) DropSession(ctx context.Context, tokenHash []byte) error {
+	return s.exec(ctx, nil, `DELETE FROM session WHERE token_hash = $1`, hexed(tokenHash))
+}

@@ -1,0 +1,237 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+// found lists the names of a search, in order.
+func found(t testing.TB, s store.Store, q store.Query) []string {
+	t.Helper()
+	rows, err := s.Search(t.Context(), q)
+	must(t, err)
+	n, err := s.Count(t.Context(), q)
+	must(t, err)
+	if q.Limit == 0 && q.Offset == 0 && n != len(rows) {
+		t.Fatalf("%+v: Count says %d, Search gives %d", q, n, len(rows))
+	}
+	out := []string{}
+	for _, r := range rows {
+		out = append(out, r.Name)
+	}
+	return out
+}
+
+func wantFound(t testing.TB, s store.Store, q store.Query, names ...string) {
+	t.Helper()
+	got := found(t, s, q)
+	if !slices.Equal(got, append([]string{}, names...)) {
+		t.Fatalf("%+v finds %v, want %v", q, got, names)
+	}
+}
+
+func search(t *testing.T, s store.Store) {
+	insert(t, s, Pupil(1, "欧阳𬀩", SchoolA, 1, "10班"), store.Index{Pinyin: []string{"ouyangwei", "ouyanghui"}, Initials: []string{"oyw", "oyh"}, IDTail: "123X", NumTail: "123X", Alt: "浙A-0077"})
+	insert(t, s, Pupil(2, "阿依古丽·买买提", SchoolA, 1, "2班"), store.Index{Pinyin: []string{"ayigulimaimaiti"}, Initials: []string{"ayglmmt"}, IDTail: "4567", NumTail: "8901"})
+	insert(t, s, Pupil(3, "王欧阳", SchoolA, 1, "2班"), store.Index{Pinyin: []string{"wangouyang"}, Initials: []string{"woy"}, IDTail: "0001"})
+	insert(t, s, Pupil(4, "Anna Müller", SchoolB, 2, "1班"), store.Index{Initials: []string{"am"}, IDTail: "9999"})
+	all := func(text string) store.Query { return store.Query{All: true, Text: text} }
+	for _, c := range []struct {
+		text string
+		want []string
+	}{
+		{"欧阳", []string{"王欧阳", "欧阳𬀩"}}, // any part of the name; 2班 before 10班
+		{"𬀩", []string{"欧阳𬀩"}},
+		{"买买提", []string{"阿依古丽·买买提"}},
+		{"古丽买买", []string{"阿依古丽·买买提"}},    // the dot does not matter,
+		{"古丽•买", []string{"阿依古丽·买买提"}},    // nor which dot it is,
+		{" 阿依 古丽 ", []string{"阿依古丽·买买提"}}, // nor spaces
+		{"ouyang", []string{"欧阳𬀩"}},
+		{"OUYANGH", []string{"欧阳𬀩"}}, // every reading, either case
+		{"oy", []string{"欧阳𬀩"}},
+		{"aygl", []string{"阿依古丽·买买提"}},
+		{"123x", []string{"欧阳𬀩"}},
+		{"１２３Ｘ", []string{"欧阳𬀩"}}, // full width
+		{"8901", []string{"阿依古丽·买买提"}},
+		{"浙a-00", []string{"欧阳𬀩"}},
+		{"müll", []string{"Anna Müller"}},
+		{"123", nil}, // not four digits: not a tail
+		{"%", nil},
+		{"_", nil},
+		{"阳欧", nil},
+		{"'; DROP TABLE pupil; --", nil},
+		{"\x00", nil},
+		{"   ", nil},
+	} {
+		t.Run(c.text, func(t *testing.T) { wantFound(t, s, all(c.text), c.want...) })
+	}
+	// filters and pages
+	wantFound(t, s, all(""), "阿依古丽·买买提", "王欧阳", "欧阳𬀩", "Anna Müller")
+	wantFound(t, s, store.Query{All: true, Limit: 2, Offset: 1}, "王欧阳", "欧阳𬀩")
+	wantFound(t, s, store.Query{All: true, Class: "2班"}, "阿依古丽·买买提", "王欧阳")
+	wantFound(t, s, store.Query{All: true, Grade: 2}, "Anna Müller")
+	wantFound(t, s, store.Query{All: true, School: SchoolB}, "Anna Müller")
+	wantFound(t, s, store.Query{All: true, Standing: registry.StandingSuspended})
+	rows, err := s.Search(t.Context(), all("王欧阳"))
+	must(t, err)
+	want := store.Summary{UID: UID(3), Name: "王欧阳", Sex: "2", Birth: "2016-03-05", School: SchoolA, Grade: 1, Class: "2班", Standing: registry.StandingEnrolled, Version: 1}
+	if rows[0] != want {
+		t.Fatalf("row %+v, want %+v", rows[0], want)
+	}
+}
+
+func searchScope(t *testing.T, s store.Store) {
+	for i, school := range []registry.Unit{SchoolA, SchoolB, SchoolC} {
+		for j := range 3 {
+			n := i*10 + j
+			insert(t, s, Pupil(n, fmt.Sprintf("王%d%d", i, j), school, 1+j, "1班"), store.Index{Pinyin: []string{fmt.Sprintf("wang%d%d", i, j)}})
+		}
+	}
+	// a pupil of C on the way to A: A sees them, and their county does, while the case is open
+	p, err := s.Pupil(t.Context(), UID(21))
+	must(t, err)
+	p = Transfer(p, CaseNo(1), SchoolA, Epoch)
+	must(t, s.Commit(t.Context(), store.Batch{Changes: []store.Change{Change(p, registry.EvStartTransfer, store.Index{Pinyin: []string{"wang21"}})}}))
+
+	wantFound(t, s, store.Query{}) // nobody's scope holds nobody
+	wantFound(t, s, store.Query{Schools: []registry.Unit{SchoolA}}, "王00", "王01", "王02")
+	wantFound(t, s, store.Query{Schools: []registry.Unit{SchoolA}, Unit: SchoolA}, "王00", "王01", "王02", "王21")
+	wantFound(t, s, store.Query{Schools: []registry.Unit{SchoolC}, Unit: SchoolC}, "王20", "王21", "王22")
+	wantFound(t, s, store.Query{Schools: []registry.Unit{SchoolB, SchoolA}, Unit: SchoolA, Text: "wang"}, "王00", "王01", "王02", "王10", "王11", "王12", "王21")
+	wantFound(t, s, store.Query{Schools: []registry.Unit{SchoolB, SchoolA}, Unit: SchoolA, Limit: 2, Offset: 5}, "王12", "王21")
+	wantFound(t, s, store.Query{Schools: []registry.Unit{SchoolA}, School: SchoolC}) // narrowing never widens
+	wantFound(t, s, store.Query{Schools: []registry.Unit{SchoolA}, Unit: SchoolA, School: SchoolC}, "王21")
+	wantFound(t, s, store.Query{Unit: CountyY, Text: "王2"}, "王21")
+	wantFound(t, s, store.Query{Schools: []registry.Unit{SchoolB}, Text: "王2"})
+
+	p, err = s.Pupil(t.Context(), UID(21))
+	must(t, err)
+	p.Cases[0].State, p.Lock = registry.CaseRefused, ""
+	must(t, s.Commit(t.Context(), store.Batch{Changes: []store.Change{Change(p, registry.EvDecideStep, store.Index{})}}))
+	wantFound(t, s, store.Query{Schools: []registry.Unit{SchoolA}, Unit: SchoolA}, "王00", "王01", "王02")
+}
+
+func searchFollows(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	p := insert(t, s, Pupil(1, "王小明", SchoolA, 1, "1班"), store.Index{Pinyin: []string{"wangxiaoming"}})
+	p.Form[registry.FName] = "李小明"
+	must(t, s.Commit(ctx, store.Batch{Changes: []store.Change{Change(p, registry.EvReturn, store.Index{Pinyin: []string{"lixiaoming"}})}}))
+	wantFound(t, s, store.Query{All: true, Text: "王"})
+	wantFound(t, s, store.Query{All: true, Text: "wang"})
+	wantFound(t, s, store.Query{All: true, Text: "李小"}, "李小明")
+	// a move to another school, the name unchanged
+	p.Version, p.School = 2, SchoolB
+	must(t, s.Commit(ctx, store.Batch{Changes: []store.Change{Change(p, registry.EvReturn, store.Index{Pinyin: []string{"lixiaoming"}})}}))
+	wantFound(t, s, store.Query{All: true, School: SchoolA, Text: "李"})
+	wantFound(t, s, store.Query{All: true, School: SchoolB, Text: "李"}, "李小明")
+	// the issuing list
+	wantFound(t, s, store.Query{All: true, NoCard: true}, "李小明")
+	p.Version, p.Card = 3, &registry.CardRef{Number: "1"}
+	must(t, s.Commit(ctx, store.Batch{Changes: []store.Change{Change(p, registry.EvBindCard, store.Index{})}}))
+	wantFound(t, s, store.Query{All: true, NoCard: true})
+}
+
+func tasks(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	commit := func(n int, version int64, ts ...registry.Task) {
+		t.Helper()
+		p := Pupil(n, fmt.Sprintf("王%d", n), SchoolA, 1, "1班")
+		p.Version = version
+		c := Change(p, registry.EvReturn, store.Index{})
+		c.Tasks = ts
+		must(t, s.Commit(ctx, store.Batch{Changes: []store.Change{c}}))
+	}
+	commit(1, 0, registry.Task{UID: UID(1), Kind: registry.TaskStep, Unit: SchoolA, Above: CountyX, CaseNo: CaseNo(1), DueOn: "2026-09-10", Arrived: "2026-08-27", Others: []registry.Unit{SchoolB, SchoolB, CountyY}},
+		registry.Task{UID: UID(1), Kind: registry.TaskArchiveBuild, Unit: SchoolA, Above: CountyX})
+	commit(2, 0, registry.Task{UID: UID(2), Kind: registry.TaskStep, Unit: SchoolA, Above: CountyX, DueOn: "2026-09-01", Unsure: true})
+	commit(3, 0, registry.Task{UID: UID(3), Kind: registry.TaskStep, Unit: SchoolA, Above: CountyX, DueOn: "2026-09-03"})
+	got, err := s.Tasks(ctx, SchoolA, 10, 0)
+	must(t, err)
+	var order []string
+	for _, r := range got {
+		order = append(order, string(r.DueOn)+r.Name)
+	}
+	if want := []string{"2026-09-01王2", "2026-09-03王3", "2026-09-10王1", "王1"}; !slices.Equal(order, want) {
+		t.Fatalf("order %v, want %v", order, want)
+	}
+	if !got[0].Unsure || got[2].CaseNo != CaseNo(1) || got[2].Task.UID != UID(1) || got[2].Summary.UID != UID(1) || len(got[2].Others) != 3 {
+		t.Fatalf("row %+v", got[2])
+	}
+	if next, err := s.Tasks(ctx, SchoolA, 2, 2); err != nil || len(next) != 2 || next[0].Task.UID != UID(1) {
+		t.Fatalf("second page %+v %v", next, err)
+	}
+	above, err := s.TasksAbove(ctx, CountyX, "2026-09-03", 10)
+	must(t, err)
+	if len(above) != 1 || above[0].Task.UID != UID(2) { // due on the day itself is not overdue
+		t.Fatalf("above %+v", above)
+	}
+	waiting, err := s.Waiting(ctx, SchoolB, 10)
+	must(t, err)
+	if len(waiting) != 1 || waiting[0].Unit != SchoolA || waiting[0].Name != "王1" {
+		t.Fatalf("waiting %+v", waiting)
+	}
+	counts, err := s.TaskCounts(ctx, SchoolA, "2026-09-03", "2026-09-10")
+	must(t, err)
+	if want := (store.TaskCounts{Overdue: 1, Soon: 2, InTime: 1}); counts != want {
+		t.Fatalf("counts %+v, want %+v", counts, want)
+	}
+	counts, err = s.TaskCounts(ctx, CountyX, "2026-09-04", "2026-09-10")
+	must(t, err)
+	if want := (store.TaskCounts{Above: 2}); counts != want {
+		t.Fatalf("counts above %+v, want %+v", counts, want)
+	}
+	// a commit replaces them
+	commit(1, 1)
+	if got, err = s.Tasks(ctx, SchoolA, 10, 0); err != nil || len(got) != 2 {
+		t.Fatalf("after: %d tasks, %v", len(got), err)
+	}
+	if waiting, err = s.Waiting(ctx, SchoolB, 10); err != nil || len(waiting) != 0 {
+		t.Fatalf("after: waiting %+v %v", waiting, err)
+	}
+}
+
+func cases(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	for i := range 4 {
+		insert(t, s, Transfer(Pupil(i, fmt.Sprintf("王%d", i), SchoolA, 1, "1班"), CaseNo(i), SchoolB, Epoch.Add(time.Duration(i)*time.Hour)), store.Index{})
+	}
+	p, err := s.Pupil(ctx, UID(2))
+	must(t, err)
+	p.Cases[0].State, p.Lock = registry.CaseCompleted, ""
+	must(t, s.Commit(ctx, store.Batch{Changes: []store.Change{Change(p, registry.EvDecideStep, store.Index{})}}))
+	names := func(unit registry.Unit, kind registry.CaseKind, state registry.CaseState, limit, offset int) []string {
+		t.Helper()
+		rows, err := s.Cases(ctx, unit, kind, state, limit, offset)
+		must(t, err)
+		out := []string{}
+		for _, r := range rows {
+			if r.Case.No == "" || r.UID == "" || len(r.Case.Steps) != 4 {
+				t.Fatalf("row %+v", r)
+			}
+			out = append(out, r.Name)
+		}
+		return out
+	}
+	for _, unit := range []registry.Unit{SchoolA, SchoolB, CountyX, CountyY} {
+		if got := names(unit, "", "", 10, 0); !slices.Equal(got, []string{"王3", "王2", "王1", "王0"}) {
+			t.Fatalf("%s sees %v", unit, got)
+		}
+	}
+	if got := names(SchoolA, registry.CaseTransfer, registry.CaseOpen, 2, 1); !slices.Equal(got, []string{"王1", "王0"}) {
+		t.Fatalf("page %v", got)
+	}
+	if got := names(SchoolA, "", registry.CaseCompleted, 10, 0); !slices.Equal(got, []string{"王2"}) {
+		t.Fatalf("completed %v", got)
+	}
+	if got := names(SchoolA, registry.CaseSuspend, "", 10, 0); len(got) != 0 {
+		t.Fatalf("suspensions %v", got)
+	}
+	if got := names(SchoolC, "", "", 10, 0); len(got) != 0 {
+		t.Fatalf("a stranger sees %v", got)
+	}
+}

@@ -1,0 +1,55 @@
+package storetest
+
+import (
+	"testing"
+
+	"xueji/server/internal/store"
+)
+
+// Run holds a store to its contract. open gives an empty store, closed by the test that asked for it.
+func Run(t *testing.T, open func(t testing.TB) store.Store) {
+	for _, c := range []struct {
+		name string
+		run  func(t *testing.T, s store.Store)
+	}{
+		{"PupilRoundTrip", pupilRoundTrip},
+		{"CompareAndSwap", compareAndSwap},
+		{"BatchIsWhole", batchIsWhole},
+		{"ManyAtOnce", manyAtOnce},
+		{"Claims", claims},
+		{"ClaimsRace", claimsRace},
+		{"OneOpenCase", oneOpenCase},
+		{"CaseNumbersAreUnique", caseNumbers},
+		{"ArchiveLookup", archiveLookup},
+		{"Search", search},
+		{"SearchScope", searchScope},
+		{"SearchFollowsChanges", searchFollows},
+		{"Tasks", tasks},
+		{"Cases", cases},
+		{"Ingest", ingest},
+		{"IngestConcurrent", ingestConcurrent},
+		{"InboxExactlyOnce", inboxOnce},
+		{"InboxLease", inboxLease},
+		{"Outcomes", outcomes},
+		{"Outbox", outbox},
+		{"DeadLetters", deadLetters},
+		{"Issuances", issuances},
+		{"RevokedIndexes", revokedIndexes},
+		{"Counters", counters},
+		{"Tries", tries},
+		{"Units", units},
+		{"Accounts", accounts},
+		{"Kiosks", kiosks},
+		{"Imports", imports},
+		{"Files", files},
+		{"SmallThings", smallThings},
+		{"HostileText", hostileText},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := open(t)
+			defer func() { must(t, s.Close()) }()
+			must(t, s.Ping(t.Context()))
+			c.run(t, s)
+		})
+	}
+}
