@@ -50,7 +50,7 @@ func newPrivate(d *suiteDef, raw []byte) (*PrivateKey, error) {
 	var err error
 	if d.name == SM2 {
 		if k.sm, err = sm2.NewPrivateKey(raw); err == nil {
-			k.public, err = k.sm.PublicKey.Bytes()
+			k.public, err = sm2Point(&k.sm.PublicKey)
 		}
 	} else {
 		if k.ec, err = ecdsa.ParseRawPrivateKey(d.curve(), raw); err == nil {
@@ -62,6 +62,15 @@ func newPrivate(d *suiteDef, raw []byte) (*PrivateKey, error) {
 	}
 	k.id, err = KeyIDOf(d.name, k.public)
 	return k, err
+}
+
+// sm2Point is the uncompressed point; the standard library's encoder knows its own curves only.
+func sm2Point(key *ecdsa.PublicKey) ([]byte, error) {
+	k, err := sm2.PublicKeyToECDH(key)
+	if err != nil {
+		return nil, err
+	}
+	return k.Bytes(), nil
 }
 
 // KeyID is the first 8 bytes of the suite's hash over PublicKey.
@@ -121,7 +130,11 @@ func ParsePrivateKey(der []byte) (*PrivateKey, error) {
 	name := ES256
 	switch key := key.(type) {
 	case *sm2.PrivateKey:
-		raw, name = key.D.FillBytes(make([]byte, 32)), SM2
+		k, err := key.ECDH()
+		if err != nil {
+			return nil, fmt.Errorf("%w: private key", ErrFormat)
+		}
+		raw, name = k.Bytes(), SM2
 	case *ecdsa.PrivateKey:
 		if raw, err = key.Bytes(); err != nil {
 			return nil, fmt.Errorf("%w: private key", ErrFormat)
@@ -139,12 +152,19 @@ func ParsePrivateKey(der []byte) (*PrivateKey, error) {
 
 const noPrint = "[private key]"
 
-// String, GoString, Format and LogValue give no secret away, whatever the verb.
-func (*PrivateKey) String() string               { return noPrint }
-func (*PrivateKey) GoString() string             { return noPrint }
-func (*PrivateKey) Format(f fmt.State, _ rune)   { io.WriteString(f, noPrint) }
-func (*PrivateKey) MarshalText() ([]byte, error) { return []byte(noPrint), nil }
-func (Secret) Format(f fmt.State, _ rune)        { io.WriteString(f, "[secret]") }
-func (Secret) MarshalText() ([]byte, error)      { return []byte("[secret]"), nil }
-func (Secret) MarshalJSON() ([]byte, error)      { return []byte(`"[secret]"`), nil }
-func (*PrivateKey) MarshalJSON() ([]byte, error) { return []byte(`"[private key]"`), nil }
+// errSecretText is the answer to whoever would write a secret as text; a silent stand-in would be read back as a key one day.
+var errSecretText = errors.New("credential: a secret is not written as text: use MarshalBinary or SealKey")
+
+// String, GoString and Format give no secret away, whatever the verb.
+func (*PrivateKey) String() string             { return noPrint }
+func (*PrivateKey) GoString() string           { return noPrint }
+func (*PrivateKey) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, noPrint) }
+
+// MarshalText fails, and with it JSON, YAML and slog.
+func (*PrivateKey) MarshalText() ([]byte, error) { return nil, errSecretText }
+
+// Format gives nothing away, whatever the verb.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[secret]") }
+
+// MarshalText fails, and with it JSON, YAML and slog.
+func (Secret) MarshalText() ([]byte, error) { return nil, errSecretText }
