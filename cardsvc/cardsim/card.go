@@ -1,8 +1,10 @@
 package cardsim
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"io"
 	"sync"
@@ -65,6 +67,40 @@ func New(random io.Reader) (*Card, error) {
 	c.Insert()
 	return c, nil
 }
+
+// Image is what the card keeps without power, for a copy.
+func (c *Card) Image() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b, err := json.Marshal(c.state)
+	if err != nil { // plain numbers and bytes: cannot happen
+		return nil
+	}
+	return b
+}
+
+// FromImage makes a card in memory of another's image, the chip serial included: a clone, as no real chip of this kind allows.
+func FromImage(image []byte) (*Card, error) {
+	st, err := decodeState(image)
+	if err != nil {
+		return nil, err
+	}
+	c := &Card{state: st}
+	c.Insert()
+	return c, nil
+}
+
+func decodeState(b []byte) (*state, error) {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	var st state
+	if err := dec.Decode(&st); err != nil || len(st.Serial) != SerialSize {
+		return nil, errImage
+	}
+	return &st, nil
+}
+
+var errImage = errors.New("cardsim: not a card's image")
 
 func newState(random io.Reader) (*state, error) {
 	if random == nil {

@@ -1,7 +1,6 @@
 package cardsim
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -197,13 +196,11 @@ func (f *Folder) read(id string) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	var st state
-	if err := dec.Decode(&st); err != nil || len(st.Serial) != SerialSize {
+	st, err := decodeState(b)
+	if err != nil {
 		return nil, fmt.Errorf("cardsim: %s is not a card file: move it away", filepath.Base(f.path(id)))
 	}
-	return &st, nil
+	return st, nil
 }
 
 // write replaces the card's file in one step.

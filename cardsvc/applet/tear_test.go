@@ -1,0 +1,226 @@
+package applet_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+
+	"xueji/cardsvc/applet"
+	"xueji/cardsvc/cardsim"
+	"xueji/cardsvc/cardtest"
+	"xueji/cardsvc/credential"
+	profiles "xueji/firmware-profiles"
+)
+
+func profile(t testing.TB, name string) *profiles.Profile {
+	t.Helper()
+	set, err := profiles.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, ok := set.Get(name)
+	if !ok {
+		t.Fatalf("no profile %s", name)
+	}
+	return p
+}
+
+// bench is one authority, one profile and its verifier.
+type bench struct {
+	t testing.TB
+	p *profiles.Profile
+	a *cardtest.Authority
+	v *credential.Verifier
+}
+
+func newBench(t testing.TB) *bench {
+	a := cardtest.NewAuthority(t, "330000", credential.ES256)
+	return &bench{t, profile(t, cardsim.Profile), a, cardtest.Verifier(t, a)}
+}
+
+func (b *bench) judge(record, chip []byte) bool {
+	_, r := b.v.Check(record, chip, cardtest.Now)
+	return r.Verdict == credential.Valid
+}
+
+func (b *bench) card(serial string) *cardsim.Card {
+	b.t.Helper()
+	c, err := cardsim.New(cardtest.Deterministic(serial))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return c
+}
+
+// make prepares the card and writes sequences 1…seq.
+func (b *bench) make(c *cardsim.Card, seq uint32) {
+	b.t.Helper()
+	ctx := context.Background()
+	if err := applet.Prepare(ctx, c, b.p); err != nil {
+		b.t.Fatal(err)
+	}
+	for s := uint32(1); s <= seq; s++ {
+		b.write(c, s)
+	}
+}
+
+func (b *bench) write(c *cardsim.Card, seq uint32) {
+	b.t.Helper()
+	ctx := context.Background()
+	r, err := applet.Read(ctx, c, b.p, applet.WithJudge(b.judge))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	record, sealed := b.a.Issue(b.t, c.Serial(), seq, nil)
+	if err := applet.Write(ctx, c, b.p, r, seq, record, sealed); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// holds says which sequence verifies on the card, its sealed record opened too; 0 for none.
+func (b *bench) holds(c *cardsim.Card) uint32 {
+	b.t.Helper()
+	r, err := applet.Read(context.Background(), c, b.p, applet.WithJudge(b.judge))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if r.Record == nil {
+		return 0
+	}
+	p, verdict := b.v.Check(r.Record, r.ChipSerial, cardtest.Now)
+	if verdict.Verdict != credential.Valid {
+		b.t.Fatalf("verdict %s", verdict.Verdict)
+	}
+	if p.Sequence != r.Sequence {
+		b.t.Fatalf("record says sequence %d, its slot %d", p.Sequence, r.Sequence)
+	}
+	if _, err := credential.OpenItems(r.Sealed, b.a.Keys(), p); err != nil {
+		b.t.Fatalf("sequence %d: sealed record: %v", p.Sequence, err)
+	}
+	return p.Sequence
+}
+
+// cuts lists every place at which the commands of a run can be cut: after each APDU, and at every byte of each write.
+func cuts(run func(tx applet.Transmitter)) []cardsim.Tear {
+	log := &lengths{}
+	run(log)
+	var out []cardsim.Tear
+	for i, command := range log.commands {
+		out = append(out, cardsim.Tear{After: i})
+		effects := 1 // the command has its whole effect, its answer is lost
+		if command[1] == 0xD6 {
+			effects = int(command[4])
+		}
+		for k := 1; k <= effects; k++ {
+			out = append(out, cardsim.Tear{After: i, Bytes: k})
+		}
+	}
+	return append(out, cardsim.Tear{After: len(log.commands)})
+}
+
+// lengths notes commands on their way to next.
+type lengths struct {
+	next     applet.Transmitter
+	commands [][]byte
+}
+
+func (l *lengths) Transmit(ctx context.Context, command []byte) ([]byte, error) {
+	l.commands = append(l.commands, bytes.Clone(command))
+	return l.next.Transmit(ctx, command)
+}
+
+// TestTornAnywhere cuts the first write, a rewrite and a second rewrite of a card at every APDU and at every byte: afterwards the old or the new record
+// verifies, and the next write, at a tap without a cut, leaves the new one whole.
+func TestTornAnywhere(t *testing.T) {
+	b := newBench(t)
+	ctx := context.Background()
+	for before := uint32(0); before <= 2; before++ {
+		fresh := func() *cardsim.Card {
+			c := b.card("tear")
+			b.make(c, before)
+			return c
+		}
+		rewrite := func(tx applet.Transmitter, serial []byte) error {
+			r, err := applet.Read(ctx, tx, b.p, applet.WithJudge(b.judge))
+			if err != nil {
+				return err
+			}
+			record, sealed := b.a.Issue(t, serial, before+1, nil)
+			return applet.Write(ctx, tx, b.p, r, before+1, record, sealed)
+		}
+		all := cuts(func(tx applet.Transmitter) {
+			c := fresh()
+			tx.(*lengths).next = c
+			if err := rewrite(tx, c.Serial()); err != nil {
+				t.Fatal(err)
+			}
+		})
+		image := fresh().Image()
+		old, renewed := 0, 0
+		for _, cut := range all {
+			c, err := cardsim.FromImage(image)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.TearAt(cut)
+			if err := rewrite(c, c.Serial()); err != nil && !errors.Is(err, cardsim.ErrGone) {
+				t.Fatalf("%+v: %v", cut, err)
+			}
+			c.Insert()
+			switch got := b.holds(c); got {
+			case before:
+				old++
+				// The next tap repairs.
+				if err := rewrite(c, c.Serial()); err != nil {
+					t.Fatalf("%+v: repair: %v", cut, err)
+				}
+			case before + 1:
+				renewed++
+			default:
+				t.Fatalf("%+v: sequence %d verifies, neither %d nor %d", cut, got, before, before+1)
+			}
+			if got := b.holds(c); got != before+1 {
+				t.Fatalf("%+v: after repair sequence %d", cut, got)
+			}
+			// And the card takes the one after, over whatever the tear left in the other slot.
+			b.write(c, before+2)
+			if got := b.holds(c); got != before+2 {
+				t.Fatalf("%+v: then sequence %d", cut, got)
+			}
+		}
+		if old == 0 || renewed == 0 {
+			t.Fatalf("cuts prove nothing: %d old, %d new", old, renewed)
+		}
+		t.Logf("from sequence %d: %d cuts, %d left the old record, %d the new one", before, len(all), old, renewed)
+	}
+}
+
+// TestTornPreparation cuts Prepare at every APDU: the card stays blank, and preparing again finishes it with the same serial.
+func TestTornPreparation(t *testing.T) {
+	b := newBench(t)
+	ctx := context.Background()
+	all := cuts(func(tx applet.Transmitter) {
+		tx.(*lengths).next = b.card("blank")
+		if err := applet.Prepare(ctx, tx, b.p); err != nil {
+			t.Fatal(err)
+		}
+	})
+	for _, cut := range all {
+		c := b.card("blank")
+		c.TearAt(cut)
+		if err := applet.Prepare(ctx, c, b.p); err != nil && !errors.Is(err, cardsim.ErrGone) {
+			t.Fatalf("%+v: %v", cut, err)
+		}
+		c.Insert()
+		r, err := applet.Read(ctx, c, b.p)
+		if err != nil || !r.Blank || r.Torn || !bytes.Equal(r.ChipSerial, c.Serial()) {
+			t.Fatalf("%+v: %+v %v", cut, r, err)
+		}
+		b.make(c, 1)
+		if got := b.holds(c); got != 1 {
+			t.Fatalf("%+v: sequence %d", cut, got)
+		}
+	}
+	t.Logf("%d cuts", len(all))
+}
