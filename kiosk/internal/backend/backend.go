@@ -217,7 +217,7 @@ func (l *Link) failed(err error, doing string) {
 	switch registry.CodeOf(err) {
 	case registry.CodeUnavailable, registry.CodeInternal:
 		l.set(LineDown)
-	case registry.CodeConflict:
+	case registry.CodeConflict, registry.CodeInvalid:
 		l.o.Log.Error("the server does not follow this outbox's chain", "doing", doing, "err", err)
 		l.set(LineAlarm)
 	default:

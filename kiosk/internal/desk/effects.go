@@ -294,7 +294,7 @@ func (d *Desk) ask(ctx context.Context, sess session, pin string) flow.Input {
 }
 
 func (d *Desk) signIn(ctx context.Context, epoch uint64, login, password string, online bool) flow.Input {
-	login = strings.TrimSpace(login)
+	login = strings.ToLower(strings.TrimSpace(login)) // as the server compares them
 	if online {
 		r, err := d.p.Line.SignIn(ctx, api.SignIn{Login: login, Password: password})
 		if err == nil {
@@ -311,10 +311,16 @@ func (d *Desk) signIn(ctx context.Context, epoch uint64, login, password string,
 		switch registry.CodeOf(err) {
 		case registry.CodeUnavailable, registry.CodeInternal:
 			d.p.Line.NoteError(err)
-		case registry.CodeLocked:
-			return flow.SignInFailed{Why: "locked"}
 		case registry.CodeForbidden:
-			return flow.SignInFailed{Why: "unit"}
+			switch param(err, "why") {
+			case "other_school":
+				return flow.SignInFailed{Why: "unit"}
+			case "training":
+				return flow.SignInFailed{Why: "training"}
+			case "locked":
+				return flow.SignInFailed{Why: "locked"}
+			}
+			fallthrough
 		default:
 			if _, known := d.p.Staff.Check(ctx, login, password, d.p.Now()); known == nil {
 				if err := d.p.Staff.Forget(login); err != nil {
@@ -341,6 +347,15 @@ func (d *Desk) signIn(ctx context.Context, epoch uint64, login, password string,
 	return flow.SignInFailed{Why: "unreachable"}
 }
 
+// param is a parameter of the server's refusal.
+func param(err error, name string) string {
+	var e *registry.Error
+	if errors.As(err, &e) {
+		return e.Params[name]
+	}
+	return ""
+}
+
 func (d *Desk) parcel(ctx context.Context, sess session, qr string) flow.Input {
 	r, err := d.p.Line.Consignment(ctx, api.ConsignmentRequest{QR: qr, Token: sess.token})
 	if err != nil {
@@ -348,10 +363,18 @@ func (d *Desk) parcel(ctx context.Context, sess session, qr string) flow.Input {
 		switch registry.CodeOf(err) {
 		case registry.CodeUnavailable:
 			return flow.ParcelFailed{Why: "archive_offline"}
-		case registry.CodeNotFound, registry.CodeArchive, registry.CodeInvalid:
+		case registry.CodeArchive:
+			// The paper is genuine, but not on its way, or on its way to another school.
+			switch st := registry.ArchiveState(param(err, "state")); st {
+			case "":
+			case registry.ArchiveTransit:
+				return flow.ParcelFailed{Why: "archive_elsewhere"}
+			default:
+				return flow.ParcelFailed{Why: "archive_done"}
+			}
 			return flow.ParcelFailed{Why: "archive_unknown"}
-		case registry.CodeWrongState, registry.CodeConflict:
-			return flow.ParcelFailed{Why: "archive_done"}
+		case registry.CodeNotFound, registry.CodeInvalid:
+			return flow.ParcelFailed{Why: "archive_unknown"}
 		}
 		return flow.ParcelFailed{Why: "archive_forbidden"}
 	}

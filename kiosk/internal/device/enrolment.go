@@ -19,7 +19,7 @@ import (
 
 // Names in the data folder.
 const (
-	enrolFile = "kiosk.json"
+	enrolFile = "device.json"
 	// RootsFile holds the pinned card roots; the kiosk's cardsvc reads it (--roots).
 	RootsFile = "roots.cbor"
 	lockFile  = "lock"
@@ -52,8 +52,11 @@ func Enrol(ctx context.Context, dir, server, code string, h *http.Client) (Enrol
 	}
 	r, err := api.Enrol(ctx, server, api.EnrolRequest{Code: code, PublicKey: keys.SigningPublic(), SealKey: keys.SealingPublic()}, h)
 	if err != nil {
-		switch registry.CodeOf(err) {
-		case registry.CodeUnavailable:
+		var e *registry.Error
+		switch {
+		case errors.As(err, &e) && e.Params["part"] == "issuer":
+			return Enrolment{}, fmt.Errorf("device: the server has no card roots yet: start the issuer, then use the same code again: %w", err)
+		case registry.CodeOf(err) == registry.CodeUnavailable:
 			return Enrolment{}, fmt.Errorf("device: the server at %s did not answer; check the address and the line, then try again: %w", server, err)
 		default:
 			return Enrolment{}, fmt.Errorf("device: the server refused the code (used, older than its term, or mistyped); ask the console for a new one: %w", err)

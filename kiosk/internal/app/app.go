@@ -1,0 +1,221 @@
+// Package app is the kiosk's wiring: settings checked once into types, the parts put together, run until told to stop.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"xueji/cardsvc/localapi"
+	"xueji/kiosk/internal/backend"
+	"xueji/kiosk/internal/desk"
+	"xueji/kiosk/internal/device"
+	"xueji/kiosk/internal/outbox"
+	"xueji/kiosk/internal/printer"
+	"xueji/kiosk/internal/reader"
+	"xueji/kiosk/internal/web"
+	"xueji/kiosk/internal/words"
+	"xueji/server/api"
+	"xueji/server/document"
+	"xueji/server/registry"
+)
+
+// Config is a checked configuration. Zero optional fields take the defaults.
+type Config struct {
+	Listen  string // host:port on loopback
+	Data    string
+	Server  string // "" for the address of the enrolment
+	Cardsvc string
+	Printer string // CUPS queue, "" for none
+	Version string
+	Log     *slog.Logger
+
+	// For tests.
+	Now     func() time.Time
+	Started func(addr string)
+	Beat    time.Duration
+	Refresh time.Duration
+	Retry   time.Duration
+}
+
+// check fails with what is wrong and how to mend it.
+func (c *Config) check() error {
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("kiosk: --listen %q: want host:port, such as 127.0.0.1:7030", c.Listen)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("kiosk: --listen %q: the pages are served to this machine only; use 127.0.0.1", c.Listen)
+	}
+	if c.Server != "" {
+		if err := CheckServer(c.Server); err != nil {
+			return err
+		}
+	}
+	u, err := url.Parse(c.Cardsvc)
+	if err != nil || u.Scheme != "http" || u.Host == "" {
+		return fmt.Errorf("kiosk: --cardsvc %q: want the address of this machine's card service, such as http://127.0.0.1:7022", c.Cardsvc)
+	}
+	if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("kiosk: --cardsvc %q: the card service must be on this machine (127.0.0.1)", c.Cardsvc)
+	}
+	if c.Data == "" {
+		return errors.New("kiosk: --data is missing")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	return nil
+}
+
+// CheckServer wants https, or http to this machine (a demo).
+func CheckServer(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return fmt.Errorf("kiosk: --server %q: want an address such as https://xueji.example.edu.cn", s)
+	}
+	if ip := net.ParseIP(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("kiosk: --server %q: passwords and cards cross this line: use https (http only to 127.0.0.1)", s)
+	}
+	return nil
+}
+
+// Run serves until ctx ends, then forgets the session and closes the outbox. Errors say what to mend.
+func Run(ctx context.Context, c Config) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	enrolment, err := device.LoadEnrolment(c.Data)
+	if err != nil {
+		return err
+	}
+	unlock, err := device.Lock(c.Data)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	keys, err := device.OpenKeys(c.Data)
+	if err != nil {
+		return err
+	}
+	cache, err := device.OpenCache(c.Data, keys)
+	if err != nil {
+		return err
+	}
+	staff, err := device.OpenVerifiers(cache)
+	if err != nil {
+		return err
+	}
+	roots, err := device.Roots(c.Data)
+	if err != nil {
+		return err
+	}
+	judge, err := reader.NewJudge(roots, keys.SealingPrivate())
+	if err != nil {
+		return err
+	}
+	box, err := outbox.Open(ctx, filepath.Join(c.Data, "outbox.db"), keys)
+	if err != nil {
+		return err
+	}
+	defer box.Close()
+	papers, err := document.NewMaker(document.Options{})
+	if err != nil {
+		return err
+	}
+	paper, err := printer.New(c.Printer, filepath.Join(c.Data, "print-tray"), c.Now, c.Log)
+	if err != nil {
+		return err
+	}
+	catalogue, err := words.Load()
+	if err != nil {
+		return err
+	}
+	if c.Server == "" {
+		c.Server = enrolment.Server
+	}
+
+	// The watcher and the line tell the desk, the desk asks them: the desk comes last and is reached through this variable.
+	var d *desk.Desk
+	watch := reader.New(localapi.NewClient(c.Cardsvc, nil), c.Log,
+		func(h reader.Happening, s localapi.ReaderState) { d.Happened(string(h), s) },
+		func(p localapi.RelayProgress) { d.Relayed(p) },
+		func() { d.Changed() })
+	line := backend.New(api.NewDeviceClient(c.Server, enrolment.KioskID, keys.Signing(), c.Now, nil), box, backend.Options{
+		KioskID: enrolment.KioskID, ReceiptKey: enrolment.ReceiptKey, Now: c.Now, Log: c.Log, Beat: c.Beat, Refresh: c.Refresh, Retry: c.Retry,
+		Sign: func(b *api.Batch) { b.Sign(keys.Signing()) },
+		Health: func() api.Heartbeat {
+			return api.Heartbeat{Version: c.Version, Reader: watch.Present(), Printer: paper.State()}
+		},
+		OnTrust:     func(ctx context.Context, t api.Trust) error { return d.TakeTrust(ctx, t) },
+		OnDirectory: func(ctx context.Context, dir api.Directory) error { return d.TakeDirectory(ctx, dir) },
+		OnState:     func(backend.LineState) { d.Changed() },
+	})
+	d = desk.New(desk.Parts{Enrolment: enrolment, Cards: watch, Line: line, Judge: judge, Box: box, Cache: cache, Staff: staff, Index: keys.Index,
+		Papers: papers, Printer: paper, Calendar: registry.DefaultCalendar(), Now: c.Now, Log: c.Log})
+	defer d.Stop()
+	pages, err := web.New(d, catalogue, c.Log)
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("kiosk: %w; is another kiosk running here?", err)
+	}
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	wg.Go(func() { watch.Run(ctx) })
+	wg.Go(func() { line.Run(ctx) })
+	wg.Go(func() { checkPrinter(ctx, paper, d) })
+	if c.Started != nil {
+		c.Started(l.Addr().String())
+	}
+	c.Log.Info("kiosk ready", "addr", l.Addr().String(), "kiosk", enrolment.KioskID, "no", enrolment.No, "school", enrolment.School)
+	err = pages.Serve(ctx, l)
+	cancel()
+	wg.Wait()
+	return err
+}
+
+func checkPrinter(ctx context.Context, p *printer.Printer, d *desk.Desk) {
+	t := time.NewTicker(time.Minute)
+	defer t.Stop()
+	for {
+		was := p.State()
+		if p.Check(ctx); p.State() != was {
+			d.Changed()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+	}
+}
+
+// Enrol makes this machine a kiosk.
+func Enrol(ctx context.Context, server, code, data string, h *http.Client, out io.Writer) error {
+	if err := CheckServer(server); err != nil {
+		return err
+	}
+	e, err := device.Enrol(ctx, data, server, code, h)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "enrolled as kiosk %04d (%s) of %s %s\ncard roots for this machine's card service: %s\n", e.No, e.KioskID, e.School, e.SchoolName,
+		filepath.Join(data, device.RootsFile))
+	return err
+}

@@ -1,0 +1,80 @@
+package reader
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"xueji/cardsvc/credential"
+	"xueji/cardsvc/localapi"
+	"xueji/kiosk/internal/desk"
+	"xueji/server/api"
+)
+
+// Judge checks records against the roots this kiosk was enrolled with, beside cardsvc's own judgement, so that another program on the card service's port
+// cannot make a card good. It also opens sealed records with the reading keys sealed to this device. It is safe for concurrent use.
+type Judge struct {
+	verifier *credential.Verifier
+	private  []byte // X25519
+	keys     atomic.Pointer[map[uint16]credential.ReadingKey]
+}
+
+// NewJudge pins the roots (credential.EncodeRoots). private is the device's X25519 key.
+func NewJudge(roots, private []byte) (*Judge, error) {
+	r, err := credential.DecodeRoots(roots)
+	if err != nil {
+		return nil, fmt.Errorf("reader: the card roots of the enrolment are damaged; enrol this kiosk anew: %w", err)
+	}
+	j := &Judge{verifier: credential.NewVerifier(r), private: private}
+	j.keys.Store(&map[uint16]credential.ReadingKey{})
+	return j, nil
+}
+
+// SetTrust takes what chains to the roots. A list older than the one held is passed over; certificates that do not chain are an error and change nothing.
+func (j *Judge) SetTrust(t api.Trust) error {
+	if len(t.Certificates) > 0 {
+		if err := j.verifier.SetCertificates(t.Certificates); err != nil {
+			return err
+		}
+	}
+	if len(t.StatusList) > 0 {
+		if err := j.verifier.SetStatusList(t.StatusList); err != nil && !errors.Is(err, credential.ErrOlderList) {
+			return err
+		}
+	}
+	keys := map[uint16]credential.ReadingKey{}
+	var first error
+	for epoch, sealed := range t.ReadingKeys {
+		k, err := credential.OpenKey(j.private, sealed)
+		if err != nil || k.Epoch != epoch {
+			if first == nil {
+				first = fmt.Errorf("reader: the reading key of epoch %d does not open: %w", epoch, err)
+			}
+			continue
+		}
+		keys[epoch] = k
+	}
+	j.keys.Store(&keys)
+	return first
+}
+
+// Check judges a record with the chip it was read from.
+func (j *Judge) Check(record, chipSerial []byte, now time.Time) localapi.Verdict {
+	_, r := j.verifier.Check(record, chipSerial, now)
+	return localapi.Verdict(r.Verdict)
+}
+
+// Open reads the sealed record beside a record that verified.
+func (j *Judge) Open(record, sealed []byte) (desk.Details, bool) {
+	p, err := credential.Decode(record)
+	if err != nil {
+		return desk.Details{}, false
+	}
+	it, err := credential.OpenItems(sealed, *j.keys.Load(), p)
+	if err != nil {
+		return desk.Details{}, false
+	}
+	return desk.Details{Name: it[credential.ItemName], Number: it[credential.ItemNumber], Grade: it[credential.ItemGrade],
+		Class: it[credential.ItemClass], School: it[credential.ItemSchoolName]}, true
+}

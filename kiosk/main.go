@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"xueji/kiosk/internal/app"
+
+	"github.com/alecthomas/kong"
+)
+
+var version = "dev"
+
+// commands are the flags, each also an environment variable.
+type commands struct {
+	Enrol struct {
+		Server string `required:"" env:"XUEJI_SERVER" help:"address of the server"`
+		Code   string `required:"" help:"one-time code from the school's console"`
+		Data   string `required:"" env:"XUEJI_KIOSK_DATA" type:"path" help:"data folder of this kiosk"`
+	} `cmd:"" help:"make this machine a kiosk by a one-time code"`
+	Serve struct {
+		Listen  string `default:"127.0.0.1:7030" env:"XUEJI_KIOSK_LISTEN" help:"address of the pages, loopback only"`
+		Data    string `required:"" env:"XUEJI_KIOSK_DATA" type:"path" help:"data folder of this kiosk"`
+		Server  string `env:"XUEJI_SERVER" help:"address of the server, when it moved since the enrolment"`
+		Cardsvc string `default:"http://127.0.0.1:7022" env:"XUEJI_CARDSVC" help:"address of this machine's card service"`
+		Printer string `env:"XUEJI_PRINTER" help:"name of the print queue (lpstat -e); without it receipts go to the print tray in the data folder"`
+	} `cmd:"" help:"serve the pages"`
+	Version struct{} `cmd:"" help:"print the version"`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// run is the whole program. It returns nil when ctx ends it.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var c commands
+	exited := false
+	p, err := kong.New(&c, kong.Name("kiosk"), kong.Description("The school's self-service kiosk."), kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { exited = true }))
+	if err != nil {
+		return err
+	}
+	k, err := p.Parse(args)
+	if exited {
+		return nil // --help
+	}
+	if err != nil {
+		return err
+	}
+	switch k.Command() {
+	case "enrol":
+		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+		defer cancel()
+		return app.Enrol(ctx, c.Enrol.Server, c.Enrol.Code, c.Enrol.Data, nil, stdout)
+	case "serve":
+		s := c.Serve
+		return app.Run(ctx, app.Config{Listen: s.Listen, Data: s.Data, Server: s.Server, Cardsvc: s.Cardsvc, Printer: s.Printer, Version: version,
+			Log: slog.New(slog.NewJSONHandler(stderr, nil))})
+	case "version":
+		_, err := fmt.Fprintln(stdout, version)
+		return err
+	}
+	return errors.New("kiosk: unknown command")
+}
