@@ -16,6 +16,7 @@ const (
 	CodeBadTrust    = "bad_trust"     // 422: certificates or list do not verify under the pinned roots; the old ones stay
 	CodeReaderGone  = "reader_gone"   // 503: unplugged, or pcscd is down; it comes back by itself
 	CodeNoIssuer    = "no_issuer"     // 503: started without --issuer
+	CodeBadSimCard  = "bad_sim_card"  // 422: no software card speaks that profile
 	CodeUnreachable = "unreachable"   // client only: cardsvc does not answer
 	CodeInternal    = "internal"      // 500
 	CodeNotAllowed  = "not_allowed"   // 405

@@ -151,6 +151,7 @@ var statuses = map[string]int{
 	localapi.CodeSimLocked:  http.StatusConflict,
 	localapi.CodeNotSim:     http.StatusConflict,
 	localapi.CodeBadTrust:   http.StatusUnprocessableEntity,
+	localapi.CodeBadSimCard: http.StatusUnprocessableEntity,
 	localapi.CodeReaderGone: http.StatusServiceUnavailable,
 	localapi.CodeNoIssuer:   http.StatusServiceUnavailable,
 	localapi.CodeShutdown:   http.StatusServiceUnavailable,

@@ -1,6 +1,7 @@
 package reader
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -36,6 +37,7 @@ type Hub struct {
 	health  map[string]error      // by source kind; nil is up, absent not yet known
 	subs    map[*Subscription]struct{}
 	wg      sync.WaitGroup // identifications under way
+	probing int
 	closed  bool
 }
 
@@ -119,6 +121,13 @@ func (h *Hub) Up(kind string) (known bool, err error) {
 	return known, err
 }
 
+// Quiet says that no card is being recognised just now.
+func (h *Hub) Quiet() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.probing == 0
+}
+
 // Use gives the card on a reader to f alone, with the reader's state at that moment. It waits for another user at most lockTime (then ErrBusy). Errors unwrap to
 // the meanings of this package, or are f's. f's session must not outlive f. reset is asked after f has run.
 func (h *Hub) Use(ctx context.Context, id string, f func(Session, localapi.Reader) (reset bool, err error)) error {
@@ -140,14 +149,14 @@ func (h *Hub) Use(ctx context.Context, id string, f func(Session, localapi.Reade
 	defer func() { <-r.lock }()
 
 	h.mu.Lock()
-	now := r.public
+	now, slot := r.public, r.slot
 	h.mu.Unlock()
-	switch now.State {
-	case localapi.ReaderGone:
+	switch { // by the slot: a card just laid on may not be recognised yet
+	case now.State == localapi.ReaderGone:
 		return ErrGone
-	case localapi.ReaderEmpty:
+	case !slot.Present:
 		return ErrEmpty
-	case localapi.ReaderMany:
+	case slot.Many:
 		return ErrMany
 	}
 	s, err := r.source.Open(ctx, r.name)
@@ -182,7 +191,7 @@ func (h *Hub) update(ctx context.Context, src Source, st State) {
 	h.health[src.Kind()] = st.Err
 	seen := map[string]bool{}
 	for _, slot := range st.Slots {
-		r := h.find(src, slot.Name)
+		r := h.find(src, slot)
 		seen[r.public.ID] = true
 		h.place(ctx, r, slot)
 	}
@@ -196,20 +205,20 @@ func (h *Hub) update(ctx context.Context, src Source, st State) {
 }
 
 // find gives the state of a reader, made when it is new. mu is held.
-func (h *Hub) find(src Source, name string) *slotState {
+func (h *Hub) find(src Source, slot Slot) *slotState {
 	for _, r := range h.readers {
-		if r.source == src && r.name == name {
+		if r.source == src && r.name == slot.Name {
 			return r
 		}
 	}
-	base := src.Kind() + "-" + slug(name)
+	base := src.Kind() + "-" + slug(slot.Name)
 	id := base
 	for n := 2; h.readers[id] != nil; n++ {
 		id = fmt.Sprintf("%s-%d", base, n)
 	}
 	r := &slotState{
-		source: src, name: name, lock: make(chan struct{}, 1),
-		public: localapi.Reader{ID: id, Name: name, State: localapi.ReaderGone},
+		source: src, name: slot.Name, lock: make(chan struct{}, 1),
+		public: localapi.Reader{ID: id, Name: cmp.Or(slot.Title, slot.Name), State: localapi.ReaderGone},
 	}
 	h.readers[id] = r
 	return r
@@ -246,7 +255,13 @@ func (h *Hub) recognise(ctx context.Context, r *slotState) {
 		return
 	}
 	gen := r.gen
+	h.probing++
 	h.wg.Go(func() {
+		defer func() {
+			h.mu.Lock()
+			h.probing--
+			h.mu.Unlock()
+		}()
 		ctx, cancel := context.WithTimeout(ctx, identifyTime)
 		defer cancel()
 		state, profile := localapi.ReaderCard, ""

@@ -11,6 +11,7 @@ import (
 // Slot is one reader as its source shows it now.
 type Slot struct {
 	Name    string // unique within the source
+	Title   string // for people; "" is Name
 	Present bool
 	Mute    bool
 	Many    bool

@@ -1,7 +1,7 @@
 // Package journal is the issuer's append-only diary of personalisations. What it records is on the disk (fsync) before the call returns, so the intent to write a
 // card is never younger than the first byte on the card: after a crash or a pulled card, the chip's serial leads back to what was being made.
 //
-// It holds no name, no ID number and no key: only opaque references, the signed public record and the sealed one. It must not import net/http.
+// It holds no name, no ID number and no key: only opaque references and the signed public record. It must not import net/http.
 package journal
 
 import (
@@ -46,8 +46,7 @@ type Plan struct {
 	CardNo   string `json:"card_no"`
 	PupilRef []byte `json:"pupil_ref"` // opaque
 	Sequence uint32 `json:"sequence"`
-	Record   []byte `json:"record"`
-	Sealed   []byte `json:"sealed"`
+	Record   []byte `json:"record"` // signed: what this issuer ever put its name to stands here
 }
 
 // Entry is an issuance as the journal knows it.
@@ -64,13 +63,13 @@ type line struct {
 	At       time.Time `json:"at"`
 	Plan     *Plan     `json:"plan,omitempty"`
 	Issuance string    `json:"issuance,omitempty"`
-	State    State     `json:"state"`
+	State    State     `json:"state,omitempty"`
 	Detail   string    `json:"detail,omitempty"`
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// maxLine bounds one line in bytes; a plan with two 512-byte records is below 2 KiB.
+// maxLine bounds one line in bytes; a plan with its record is below 2 KiB.
 const maxLine = 64 << 10
 
 // Errors.
@@ -87,8 +86,9 @@ type Journal struct {
 	mu     sync.Mutex
 	f      *os.File
 	n      uint64
-	all    map[string]*Entry // by issuance
-	broken error             // after a failed write the file's end is not known: no more is written
+	all    map[string]*Entry   // by issuance
+	chips  map[string][]*Entry // by chip
+	broken error               // after a failed write the file's end is not known: no more is written
 }
 
 // Open reads the journal at path, made if it is not there. A last line that was cut off was never acknowledged and is dropped; any other damage is ErrDamaged and
@@ -98,7 +98,7 @@ func Open(path string, now func() time.Time) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	j := &Journal{now: now, f: f, all: map[string]*Entry{}}
+	j := &Journal{now: now, f: f, all: map[string]*Entry{}, chips: map[string][]*Entry{}}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
 		return nil, fmt.Errorf("%w: %s", ErrInUse, path)
@@ -187,13 +187,21 @@ func encodeLine(l line) ([]byte, error) {
 
 func (j *Journal) replay(l line) error {
 	j.n = l.N
+	if l.Plan == nil && l.Issuance == "" { // a note
+		return nil
+	}
 	if l.Plan != nil {
-		for _, e := range j.all {
-			if e.Chip == l.Plan.Chip && e.State.unfinished() {
+		for _, e := range j.chips[l.Plan.Chip] {
+			if e.State.unfinished() {
 				e.State = Replaced
 			}
 		}
-		j.all[l.Plan.Issuance] = &Entry{Plan: *l.Plan, State: Planned, At: l.At}
+		if old := j.all[l.Plan.Issuance]; old != nil {
+			j.chips[old.Chip] = slices.DeleteFunc(j.chips[old.Chip], func(e *Entry) bool { return e == old })
+		}
+		e := &Entry{Plan: *l.Plan, State: Planned, At: l.At}
+		j.all[e.Issuance] = e
+		j.chips[e.Chip] = append(j.chips[e.Chip], e)
 		return nil
 	}
 	e := j.all[l.Issuance]
@@ -202,7 +210,7 @@ func (j *Journal) replay(l line) error {
 	}
 	e.State, e.At, e.Detail = l.State, l.At, l.Detail
 	if !e.State.unfinished() {
-		e.Record, e.Sealed = nil, nil // the file keeps them
+		e.Record = nil // the file keeps it
 	}
 	return nil
 }
@@ -251,6 +259,13 @@ func (j *Journal) Mark(issuance string, s State, detail string) error {
 	return j.append(line{Issuance: issuance, State: s, Detail: detail})
 }
 
+// Note records something that belongs to no issuance, durable on return. text carries nothing personal.
+func (j *Journal) Note(text string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.append(line{Detail: text})
+}
+
 // Find gives an issuance.
 func (j *Journal) Find(issuance string) (Entry, bool) {
 	j.mu.Lock()
@@ -262,17 +277,15 @@ func (j *Journal) Find(issuance string) (Entry, bool) {
 	return *e, true
 }
 
-// Unfinished gives the plan that a chip was left with.
-func (j *Journal) Unfinished(serial []byte) (Entry, bool) {
+// OfChip gives every issuance that was ever planned for a chip.
+func (j *Journal) OfChip(serial []byte) []Entry {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	chip := hex.EncodeToString(serial)
-	for _, e := range j.all {
-		if e.Chip == chip && e.State.unfinished() {
-			return *e, true
-		}
+	var out []Entry
+	for _, e := range j.chips[hex.EncodeToString(serial)] {
+		out = append(out, *e)
 	}
-	return Entry{}, false
+	return out
 }
 
 // List gives the issuances in the given states, oldest first.

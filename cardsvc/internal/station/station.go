@@ -1,0 +1,66 @@
+// Package station joins readers with what is done to the card on them: a tap, or a relay by the issuer. It must not import net/http or os.
+package station
+
+import (
+	"context"
+
+	"xueji/cardsvc/internal/reader"
+	"xueji/cardsvc/internal/relayclient"
+	"xueji/cardsvc/internal/tap"
+	"xueji/cardsvc/localapi"
+	"xueji/cardsvc/relay"
+)
+
+// Issuer drives a card under a ticket.
+type Issuer interface {
+	Drive(ctx context.Context, ticket string, card relayclient.Card, progress func(step string, done, total int)) relay.Outcome
+}
+
+// Station serves taps and relays. Issuer may be nil.
+type Station struct {
+	Hub    *reader.Hub
+	Engine *tap.Engine
+	Issuer Issuer
+}
+
+// Tap reads and judges the card on a reader.
+func (s *Station) Tap(ctx context.Context, id string) (t localapi.Tap, err error) {
+	err = s.Hub.Use(ctx, id, func(card reader.Session, r localapi.Reader) (bool, error) {
+		var err error
+		t, err = s.Engine.Read(ctx, card, r.Profile)
+		t.Reader, t.Tap = r.ID, r.Tap
+		return false, err
+	})
+	if err == nil {
+		return t, nil
+	}
+	if kind := whatBroke(err); kind != "" {
+		r, _ := s.Hub.Reader(id)
+		return localapi.Tap{Reader: id, Tap: r.Tap, Verdict: kind}, nil
+	}
+	return t, err
+}
+
+// Relay lets the issuer drive the card on a reader. The card is reset afterwards: keys may have been used.
+func (s *Station) Relay(ctx context.Context, id, ticket string) (localapi.RelayOutcome, error) {
+	var out relay.Outcome
+	err := s.Hub.Use(ctx, id, func(card reader.Session, r localapi.Reader) (bool, error) {
+		out = s.Issuer.Drive(ctx, ticket, relayclient.Card{Tx: card, ATR: card.ATR(), Profile: r.Profile}, func(step string, done, total int) {
+			s.Hub.Progress(localapi.RelayProgress{Reader: id, Step: step, Done: done, Total: total})
+		})
+		return true, nil
+	})
+	if err != nil {
+		if whatBroke(err) == "" {
+			return localapi.RelayOutcome{}, err
+		}
+		out = relay.Outcome{Code: relay.CodeCard, Detail: "the card does not answer: is it upside down or damaged?"}
+	}
+	end := "failed"
+	if out.OK {
+		end = "done"
+	}
+	s.Hub.Progress(localapi.RelayProgress{Reader: id, Step: end})
+	return localapi.RelayOutcome{OK: out.OK, Code: string(out.Code), Detail: out.Detail, CardNo: out.CardNo, Sequence: out.Sequence, Profile: out.Profile,
+		Level: out.Level, Resumed: out.Resumed}, nil
+}

@@ -1,0 +1,131 @@
+// Package tap reads a card and judges it offline: profile, applet, verifier. It must not import net/http or os.
+package tap
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	profiles "xueji/firmware-profiles"
+
+	"xueji/cardsvc/applet"
+	"xueji/cardsvc/credential"
+	"xueji/cardsvc/internal/reader"
+	"xueji/cardsvc/localapi"
+)
+
+// Engine taps.
+type Engine struct {
+	Profiles *profiles.Set
+	Verifier *credential.Verifier
+	Now      func() time.Time
+}
+
+// Identify is a reader.Identifier over the profiles.
+func (e *Engine) Identify(ctx context.Context, s reader.Session) (string, error) {
+	p, err := applet.Identify(ctx, s, e.Profiles, s.ATR())
+	if errors.Is(err, applet.ErrUnknownChip) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return p.Name, nil
+}
+
+// timed measures what the card itself takes.
+type timed struct {
+	tx    applet.Transmitter
+	now   func() time.Time
+	spent time.Duration
+	apdus int
+	bytes int
+}
+
+func (t *timed) Transmit(ctx context.Context, command []byte) ([]byte, error) {
+	start := t.now()
+	b, err := t.tx.Transmit(ctx, command)
+	t.spent += t.now().Sub(start)
+	t.apdus++
+	t.bytes += len(command) + len(b)
+	return b, err
+}
+
+// Read reads and judges the card behind s. profile "" is found out first. What is wrong with the card is a verdict; an error says that there is no card to judge or
+// ctx ended.
+func (e *Engine) Read(ctx context.Context, s reader.Session, profile string) (localapi.Tap, error) {
+	start := e.Now()
+	tx := &timed{tx: s, now: e.Now}
+	t, err := e.read(ctx, tx, s.ATR(), profile)
+	t.APDUs, t.Bytes, t.CardTime, t.Total = tx.apdus, tx.bytes, tx.spent, e.Now().Sub(start)
+	return t, err
+}
+
+func (e *Engine) read(ctx context.Context, tx *timed, atr []byte, profile string) (localapi.Tap, error) {
+	p, known := e.Profiles.Get(profile)
+	if !known {
+		var err error
+		p, err = applet.Identify(ctx, tx, e.Profiles, atr)
+		if errors.Is(err, applet.ErrUnknownChip) {
+			return localapi.Tap{Verdict: localapi.VerdictUnknownChip}, nil
+		}
+		if err != nil {
+			return unreadable(ctx, err)
+		}
+	}
+	var public credential.Public
+	var result credential.Result
+	judge := func(record, serial []byte) bool {
+		// Called for the newest record, and for the other slot's only when the newest is refused: the last word stands.
+		pub, res := e.Verifier.Check(record, serial, e.Now())
+		ok := res.Verdict != credential.Forged
+		if ok || result.Verdict == "" {
+			public, result = pub, res
+		}
+		return ok
+	}
+	r, err := applet.Read(ctx, tx, p, applet.WithJudge(judge))
+	if err != nil {
+		t, err := unreadable(ctx, err)
+		t.Profile = p.Name
+		return t, err
+	}
+	t := localapi.Tap{Profile: p.Name, ChipSerial: r.ChipSerial, Record: r.Record, Sealed: r.Sealed}
+	switch {
+	case r.Blank:
+		t.Verdict = localapi.VerdictBlank
+		return t, nil
+	case r.Torn:
+		t.Verdict = localapi.VerdictTorn
+		return t, nil
+	}
+	t.Verdict, t.ListStale = localapi.Verdict(result.Verdict), result.ListStale
+	if public.CardNo != "" {
+		t.Public = Public(public)
+	}
+	switch result.Verdict {
+	case credential.Forged, credential.UnknownIssuer, credential.WrongChip:
+	default:
+		t.Level = min(p.Level, 1) // this reading proves signature and serial; of a chip without a serial of its own it proves nothing
+	}
+	return t, nil
+}
+
+// unreadable turns a broken reading into a verdict, unless it was the asker who left.
+func unreadable(ctx context.Context, err error) (localapi.Tap, error) {
+	if ctx.Err() != nil {
+		return localapi.Tap{}, ctx.Err()
+	}
+	if errors.Is(err, reader.ErrDown) {
+		return localapi.Tap{}, err
+	}
+	return localapi.Tap{Verdict: localapi.VerdictUnreadable}, nil
+}
+
+// Public is a record for people.
+func Public(p credential.Public) *localapi.Public {
+	return &localapi.Public{
+		CardNo: p.CardNo, PupilRef: p.PupilRef[:], School: p.School, Status: int(p.Status), Sequence: p.Sequence, Issued: p.Issued, Expires: p.Expires,
+		StatusIdx: p.StatusIdx, KeyID: p.KeyID[:], Epoch: p.Epoch, Suite: string(p.Suite),
+	}
+}

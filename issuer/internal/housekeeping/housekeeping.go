@@ -1,0 +1,196 @@
+// Package housekeeping keeps the server's copy of the issuer's public work up to date: roots and certificates, the signed status list, reading keys sealed to
+// enrolled devices, and reports of cards that were finished while the server was out of reach.
+//
+// It must not import net/http.
+package housekeeping
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"xueji/cardsvc/credential"
+	"xueji/server/api"
+)
+
+// Life of a status list, and how old it may grow before it is signed anew though nothing changed: a kiosk that is cut off has ListLife-ListRefresh at least.
+const (
+	ListLife    = 7 * 24 * time.Hour
+	ListRefresh = 24 * time.Hour
+)
+
+// refreshBits is how much room a list's number has for refreshes: number = the register's state number ‖ count of refreshes. A verifier takes only higher
+// numbers, so a list that is signed anew over the same state needs one, and the next state's first list is higher than all of them.
+const refreshBits = 20
+
+// Keys is what it needs of custody.
+type Keys interface {
+	Authority() string
+	Signer() credential.Signer
+	Certificates() [][]byte
+	RootsFile() []byte
+	ReadingKeys() []credential.ReadingKey
+}
+
+// Register is what it needs of the server.
+type Register interface {
+	Revocations(ctx context.Context) (api.Revocations, error)
+	PutStatusList(ctx context.Context, l api.SignedList) error
+	PutCertificates(ctx context.Context, c api.Certificates) error
+	Devices(ctx context.Context) ([]api.Device, error)
+	PutSealedKeys(ctx context.Context, k api.SealedKeys) error
+}
+
+// Keeper does the work. Set the fields before Run.
+type Keeper struct {
+	Log      *slog.Logger
+	Keys     Keys
+	Register Register
+	Now      func() time.Time
+	// Settle reports finished cards again and says how many are left.
+	Settle func(ctx context.Context) int
+	// Every is the time between rounds; after a failure it starts at a second and doubles up to Every.
+	Every time.Duration
+
+	ready   atomic.Bool
+	certsAt time.Time
+}
+
+// Ready says that the server holds our certificates and a status list: cards can be made and judged.
+func (k *Keeper) Ready() bool { return k.ready.Load() }
+
+// Run works until ctx ends.
+func (k *Keeper) Run(ctx context.Context) {
+	wait := time.Second
+	for {
+		err := k.Round(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			k.Log.Warn("housekeeping", "error", err)
+			wait = min(2*wait, k.Every)
+		default:
+			wait = k.Every
+		}
+		if err != nil && !k.Ready() {
+			wait = min(wait, time.Second) // the server is coming up
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-t.C:
+		}
+		if err == nil {
+			wait = time.Second
+		}
+	}
+}
+
+// Round does everything once. A part that fails does not keep the others from being tried.
+func (k *Keeper) Round(ctx context.Context) error {
+	if err := k.certificates(ctx); err != nil {
+		return fmt.Errorf("certificates: %w", err)
+	}
+	if err := k.statusList(ctx); err != nil {
+		return fmt.Errorf("status list: %w", err)
+	}
+	k.ready.Store(true)
+	if left := k.Settle(ctx); left > 0 {
+		k.Log.Warn("finished cards that the server does not know yet", "count", left)
+	}
+	if err := k.sealKeys(ctx); err != nil {
+		return fmt.Errorf("reading keys: %w", err)
+	}
+	return nil
+}
+
+// certificates are told at the start and each hour: a server restored from a backup gets them back.
+func (k *Keeper) certificates(ctx context.Context) error {
+	now := k.Now()
+	if !k.certsAt.IsZero() && now.Sub(k.certsAt) < time.Hour {
+		return nil
+	}
+	if err := k.Register.PutCertificates(ctx, api.Certificates{Roots: k.Keys.RootsFile(), Certificates: k.Keys.Certificates()}); err != nil {
+		return err
+	}
+	k.certsAt = now
+	return nil
+}
+
+func (k *Keeper) statusList(ctx context.Context) error {
+	r, err := k.Register.Revocations(ctx)
+	if err != nil {
+		return err
+	}
+	now := k.Now().UTC().Truncate(time.Second)
+	number, due := ListNumber(r, now)
+	if !due {
+		return nil
+	}
+	list, err := credential.SignStatusList(credential.StatusList{
+		Authority: k.Keys.Authority(), Number: number, Issued: now, Expires: now.Add(ListLife), Revoked: r.Revoked,
+	}, k.Keys.Signer())
+	if err != nil {
+		return err
+	}
+	if err := k.Register.PutStatusList(ctx, api.SignedList{Number: number, List: list}); err != nil {
+		return err
+	}
+	k.Log.Info("status list published", "number", number, "revoked", len(r.Revoked))
+	return nil
+}
+
+// ListNumber says whether a new list is due and which number it has.
+func ListNumber(r api.Revocations, now time.Time) (number uint64, due bool) {
+	first := r.Number << refreshBits
+	switch {
+	case r.PublishedAt.IsZero() || r.Published < first:
+		return max(first, 1), true
+	case now.Sub(r.PublishedAt) >= ListRefresh:
+		return r.Published + 1, true
+	}
+	return r.Published, false
+}
+
+func (k *Keeper) sealKeys(ctx context.Context) error {
+	devices, err := k.Register.Devices(ctx)
+	if err != nil {
+		return err
+	}
+	out := map[string]map[uint16][]byte{}
+	for _, d := range devices {
+		has := map[uint16]bool{}
+		for _, e := range d.Epochs {
+			has[e] = true
+		}
+		for _, key := range k.Keys.ReadingKeys() {
+			if has[key.Epoch] {
+				continue
+			}
+			sealed, err := credential.SealKey(d.SealKey, key, rand.Reader)
+			if err != nil {
+				// One device with a bad key does not keep the others from theirs.
+				k.Log.Error("device cannot be given reading keys: enrol it anew", "kiosk", d.KioskID, "error", err)
+				break
+			}
+			if out[d.KioskID] == nil {
+				out[d.KioskID] = map[uint16][]byte{}
+			}
+			out[d.KioskID][key.Epoch] = sealed
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	if err := k.Register.PutSealedKeys(ctx, api.SealedKeys{Keys: out}); err != nil {
+		return err
+	}
+	k.Log.Info("reading keys sealed to devices", "devices", len(out))
+	return nil
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"xueji/cardsvc/credential"
+	"xueji/issuer/internal/custody"
+	"xueji/issuer/internal/journal"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "issuer:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+type cli struct {
+	Init    initCmd    `cmd:"" help:"Make a province's keys in a new folder, once."`
+	Serve   serveCmd   `cmd:"" help:"Make cards at stations, and keep the server's certificates, status list and sealed keys up to date."`
+	Recover recoverCmd `cmd:"" help:"Show cards that were begun and not finished, or give one up. The issuer must not be running."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// terminal is what commands work with; tests give their own.
+type terminal struct {
+	ctx    context.Context
+	out    io.Writer
+	log    *slog.Logger
+	now    func() time.Time
+	listen func(addr string)
+}
+
+// run is the program: it returns when the command is done or ctx ends.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	return runWith(args, stdout, stderr, terminal{ctx: ctx, now: time.Now, listen: func(string) {}})
+}
+
+func runWith(args []string, stdout, stderr io.Writer, t terminal) error {
+	t.out, t.log = stdout, slog.New(slog.NewJSONHandler(stderr, nil))
+	var c cli
+	exited := false
+	parser, err := kong.New(&c, kong.Name("issuer"), kong.Description("Xueji's card issuer."),
+		kong.Writers(stdout, stderr), kong.Exit(func(int) { exited = true }), kong.UsageOnError())
+	if err != nil {
+		return err
+	}
+	k, err := parser.Parse(args)
+	if exited { // --help
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = k.Run(t)
+	if errors.Is(err, context.Canceled) && t.ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+type initCmd struct {
+	Dir       string `required:"" type:"path" help:"Folder for the keys; it must not hold any yet."`
+	Authority string `required:"" help:"Province, six digits, such as 330000."`
+	Suite     string `default:"ES256" enum:"ES256,SM2" help:"Algorithms of the keys: ES256 or SM2."`
+}
+
+// Run makes the keys.
+func (c initCmd) Run(t terminal) error {
+	if err := custody.Init(c.Dir, c.Authority, credential.Suite(c.Suite), t.now()); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(t.out, "keys of authority %s (%s) are in %s\npinned roots for verifiers: %s\nKeep a copy of the folder under lock: cards can only be renewed with these keys.\n",
+		c.Authority, c.Suite, c.Dir, filepath.Join(c.Dir, custody.FileRoots))
+	return err
+}
+
+type recoverCmd struct {
+	Dir    string `required:"" type:"existingdir" help:"Folder of issuer init."`
+	GiveUp string `placeholder:"ISSUANCE" help:"Mark this issuance as failed, so that its half-made card may be used for another pupil."`
+}
+
+// Run shows or gives up unfinished cards.
+func (c recoverCmd) Run(t terminal) error {
+	if _, err := custody.Open(c.Dir); err != nil {
+		return err
+	}
+	j, err := journal.Open(filepath.Join(c.Dir, custody.FileJournal), t.now)
+	if err != nil {
+		return err
+	}
+	defer j.Close()
+	if c.GiveUp != "" {
+		e, ok := j.Find(c.GiveUp)
+		if !ok || (e.State != journal.Planned && e.State != journal.Written) {
+			return fmt.Errorf("issuance %s is not unfinished in this journal", c.GiveUp)
+		}
+		return j.Mark(c.GiveUp, journal.Failed, "given up by hand")
+	}
+	list := j.List(journal.Planned, journal.Written)
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(t.out, "every card that was begun is finished")
+		return err
+	}
+	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ISSUANCE\tCARD NUMBER\tCHIP\tPROFILE\tSEQUENCE\tSTATE\tSINCE\tWHAT TO DO")
+	for _, e := range list {
+		todo := "put the same card on a station's reader, with the pupil's ticket"
+		if e.State == journal.Written {
+			todo = "nothing: the card is good, `issuer serve` tells the server"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", e.Issuance, e.CardNo, e.Chip, e.Profile, e.Sequence, e.State, e.At.Format(time.RFC3339), todo)
+	}
+	return w.Flush()
+}
+
+// version is set by the linker for releases.
+var version string
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run(t terminal) error {
+	v := version
+	if v == "" {
+		v = "(built from source)"
+		if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" {
+			v = b.Main.Version
+		}
+	}
+	_, err := fmt.Fprintln(t.out, "issuer", v)
+	return err
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	profiles "xueji/firmware-profiles"
+
+	"xueji/cardsvc/relay"
+	"xueji/issuer/internal/custody"
+	"xueji/issuer/internal/housekeeping"
+	"xueji/issuer/internal/journal"
+	"xueji/issuer/internal/perso"
+	"xueji/issuer/internal/station"
+	"xueji/server/api"
+)
+
+type serveCmd struct {
+	Listen    string        `default:"127.0.0.1:7010" help:"Address for the stations; port 0 picks one. Beyond this machine, put TLS in front."`
+	Dir       string        `required:"" type:"existingdir" help:"Folder of issuer init."`
+	Server    string        `required:"" placeholder:"URL" help:"The register."`
+	TokenFile string        `required:"" type:"path" help:"File with the server's issuer token."`
+	Profiles  string        `type:"existingdir" placeholder:"DIR" help:"More firmware profiles, beside the built-in ones."`
+	Every     time.Duration `default:"15s" help:"Time between rounds of housekeeping."`
+}
+
+// drain is how long a turn under way may take to end at shutdown.
+const drain = 10 * time.Second
+
+// Run serves until the terminal's context ends. Sessions under way end with "gone": their cards are finished when put back.
+func (c serveCmd) Run(t terminal) error {
+	if u, err := url.Parse(c.Server); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return fmt.Errorf("server URL %q: http://host:port or https://host is wanted", c.Server)
+	}
+	if c.Every <= 0 {
+		return errors.New("--every must be above zero")
+	}
+	token, err := readToken(c.TokenFile)
+	if err != nil {
+		return err
+	}
+	vault, err := custody.Open(c.Dir)
+	if err != nil {
+		return err
+	}
+	if end := vault.CertificateEnd(); !t.now().Before(end) {
+		return fmt.Errorf("the issuing certificate ended on %s: cards made now would not be valid", end.Format(time.DateOnly))
+	}
+	var extra []fs.FS
+	if c.Profiles != "" {
+		extra = append(extra, os.DirFS(c.Profiles))
+	}
+	set, err := profiles.Load(extra...)
+	if err != nil {
+		return err
+	}
+	j, err := journal.Open(filepath.Join(c.Dir, custody.FileJournal), t.now)
+	if err != nil {
+		return err
+	}
+	defer j.Close()
+	server := api.NewIssuerClient(c.Server, token, nil)
+	maker := &perso.Maker{
+		Log: t.log, Keys: vault, Profiles: set, Register: server, Journal: j, Now: t.now, Rand: rand.Reader,
+		Lost: func(err error) bool { return errors.Is(err, station.ErrGone) },
+	}
+	keeper := &housekeeping.Keeper{
+		Log: t.log, Keys: vault, Register: server, Now: t.now, Every: c.Every,
+		Settle: func(ctx context.Context) int { return maker.Settle(ctx, j.List(journal.Written)) },
+	}
+	sessions := station.New(t.log, func(ctx context.Context, s station.Start, link *station.Link) relay.Outcome {
+		return maker.Make(ctx, s.Ticket, s.ATR, link)
+	}, 0)
+	return serve(t, c.Listen, sessions, keeper)
+}
+
+func serve(t terminal, listen string, sessions *station.Server, keeper *housekeeping.Keeper) error {
+	var lc net.ListenConfig
+	ln, err := lc.Listen(t.ctx, "tcp", listen)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.ctx))
+	defer cancel()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() { keeper.Run(ctx) })
+
+	mux := http.NewServeMux()
+	mux.Handle(relay.Path, sessions)
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if !keeper.Ready() {
+			http.Error(w, "the server does not hold our certificates yet", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
+	ended := make(chan error, 1)
+	wg.Go(func() { ended <- srv.Serve(ln) })
+	t.log.Info("listening", "address", ln.Addr().String())
+	t.listen(ln.Addr().String())
+	select {
+	case err = <-ended:
+		sessions.Close()
+		return err
+	case <-t.ctx.Done():
+	}
+	sessions.Close() // cards in the making: their stations are told, the journal keeps them
+	stop, done := context.WithTimeout(context.WithoutCancel(t.ctx), drain)
+	defer done()
+	if err := srv.Shutdown(stop); err != nil {
+		_ = srv.Close()
+	}
+	<-ended
+	return nil
+}
+
+// readToken reads the bearer token: one line of printable characters.
+func readToken(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("token file: %w; the server writes it at its first start", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return "", fmt.Errorf("token file %s has mode %04o: others on this machine may have read it; make the server write a new one, mode 0600", path, info.Mode().Perm())
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("token file: %w", err)
+	}
+	b = bytes.TrimSpace(b)
+	if len(b) < 16 || len(b) > 512 {
+		return "", fmt.Errorf("token file %s: 16–512 characters are wanted", path)
+	}
+	for _, c := range b {
+		if c <= ' ' || c > '~' {
+			return "", fmt.Errorf("token file %s: one line of printable characters is wanted", path)
+		}
+	}
+	return string(b), nil
+}
