@@ -28,13 +28,14 @@ func short(reason string) string {
 }
 
 // Failed counts a failure of a waiting row.
-func (s *Store) Failed(ctx context.Context, ref store.RowRef, reason string, retryAt time.Time, max int) (dead bool, err error) {
+func (s *Store) Failed(ctx context.Context, ref store.RowRef, reason string, now time.Time, backoff time.Duration, max int) (dead bool, err error) {
 	table, where, key := rowOf(ref)
-	args := append(key, short(reason), nanos(retryAt), int64(max), nanos(time.Now()))
+	args := append(key, short(reason), nanos(now), int64(backoff), int64(max))
 	err = s.db.Write(ctx, func(tx Tx) error {
 		dead = false
-		r, err := tx.Query(`UPDATE `+table+` SET failures = failures + 1, reason = $3, lease_until = $4,
-			state = CASE WHEN failures + 1 >= $5 THEN 'dead' ELSE state END, settled_at = CASE WHEN failures + 1 >= $5 THEN $6 ELSE settled_at END
+		r, err := tx.Query(`UPDATE `+table+` SET failures = failures + 1, reason = $3,
+			lease_until = $4 + ($5 << CAST(CASE WHEN failures > 6 THEN 6 ELSE failures END AS INTEGER)),
+			state = CASE WHEN failures + 1 >= $6 THEN 'dead' ELSE state END, settled_at = CASE WHEN failures + 1 >= $6 THEN $4 ELSE settled_at END
 			WHERE `+where+` AND state = 'waiting' RETURNING state`, args...)
 		return each(r, err, func(r Rows) error {
 			var state string

@@ -314,9 +314,9 @@ type DeadLetter struct {
 
 // DeadLetters counts failures of inbox and outbox rows in SQL, where a lost queue cannot forget them.
 type DeadLetters interface {
-	// Failed counts one failure of a waiting row and puts off its next lease until retryAt. At max failures the row becomes a dead letter: it is leased no
-	// more, and dead is true. A row that has its outcome already is left alone.
-	Failed(ctx context.Context, ref RowRef, reason string, retryAt time.Time, max int) (dead bool, err error)
+	// Failed counts one failure of a waiting row and puts off its next lease by backoff, doubled for each failure before (64× at most). At max failures the
+	// row becomes a dead letter: it is leased no more, and dead is true. A row that has its outcome already is left alone.
+	Failed(ctx context.Context, ref RowRef, reason string, now time.Time, backoff time.Duration, max int) (dead bool, err error)
 	// DeadLetters lists them, oldest first.
 	DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error)
 	// Revive puts a dead letter back, its failures forgotten; ErrConflict when it is none.

@@ -268,9 +268,9 @@ func deadLetters(t *testing.T, s store.Store) {
 	c.Outbox = []store.OutboxRow{{ID: "o1", Kind: "notify", At: Epoch}}
 	must(t, s.Commit(ctx, store.Batch{Changes: []store.Change{c}}))
 	in, out := store.RowRef{Kiosk: "k-a", Seq: 1}, store.RowRef{UID: UID(1), ID: "o1"}
-	for _, ref := range []store.RowRef{in, out} {
+	for n, ref := range []store.RowRef{in, out} {
 		for i := range 3 {
-			dead, err := s.Failed(ctx, ref, fmt.Sprintf("fails \x00\xff %d", i), Epoch.Add(time.Minute), 3)
+			dead, err := s.Failed(ctx, ref, fmt.Sprintf("fails \x00\xff %d", i), Epoch.Add(time.Duration(n)*time.Second), time.Minute, 3)
 			must(t, err)
 			if dead != (i == 2) {
 				t.Fatalf("%v after %d failures: dead %v", ref, i+1, dead)
@@ -295,15 +295,21 @@ func deadLetters(t *testing.T, s store.Store) {
 		t.Fatalf("revived: %v %v", keys, err)
 	}
 	// failing puts the next try off
-	if dead, err := s.Failed(ctx, in, "again", Epoch.Add(4*time.Hour), 3); err != nil || dead {
-		t.Fatalf("failures are counted anew: %v %v", dead, err)
-	}
-	if keys, err := s.LeaseInbox(ctx, Epoch.Add(3*time.Hour), time.Minute, 10); err != nil || len(keys) != 1 {
-		t.Fatalf("put off: %v %v", keys, err)
+	for i, off := range []time.Duration{time.Minute, 2 * time.Minute} {
+		at := Epoch.Add(time.Duration(3+i) * time.Hour)
+		if dead, err := s.Failed(ctx, in, "again", at, time.Minute, 3); err != nil || dead {
+			t.Fatalf("failures are counted anew: %v %v", dead, err)
+		}
+		if keys, err := s.LeaseInbox(ctx, at.Add(off-1), time.Second, 10); err != nil || len(keys) != 1 || keys[0].Seq != 2 {
+			t.Fatalf("put off by %v: %v %v", off, keys, err)
+		}
+		if keys, err := s.LeaseInbox(ctx, at.Add(off), time.Second, 10); err != nil || len(keys) != 1 || keys[0].Seq != 1 {
+			t.Fatalf("no longer than %v: %v %v", off, keys, err)
+		}
 	}
 	// a settled row is not touched, a dead one may be settled by hand
 	must(t, s.Refuse(ctx, store.Outcome{Kiosk: "k-a", Seq: 1, Code: registry.CodeInternal}))
-	if dead, err := s.Failed(ctx, in, "late", Epoch, 1); err != nil || dead {
+	if dead, err := s.Failed(ctx, in, "late", Epoch, time.Minute, 1); err != nil || dead {
 		t.Fatalf("a settled row died: %v %v", dead, err)
 	}
 	must(t, s.Dead(ctx, store.InboxKey{Kiosk: "k-a", Seq: 2}, "by hand"))
