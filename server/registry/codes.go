@@ -120,7 +120,7 @@ func InList(name ListName, code string) bool {
 
 // FindCode reads what a school writes for a code: the code, its title, "code title" or "code-title", or a usual other word. ok is false when none fits.
 func FindCode(name ListName, text string) (code string, ok bool) {
-	text = strings.TrimSpace(text)
+	text = strings.TrimFunc(text, isSpace)
 	if InList(name, text) {
 		return text, true
 	}

@@ -154,7 +154,7 @@ func (c *formCheck) document(f *Field, v string) {
 	case "1":
 		hints := IDHints{}
 		if f.Key == FIDNumber {
-			hints = IDHints{Birth: Date(c.form[FBirth]), Sex: c.form[FSex]}
+			hints = IDHints{Birth: Date(c.form[FBirth]), Sex: c.form[FSex], Regions: []string{c.form[FBirthPlace], c.form[FHukou]}}
 		}
 		code, mean := checkID(v, c.on, hints)
 		if code == "" && v != strings.ToUpper(v) {

@@ -92,7 +92,9 @@ func attempts() []attempt {
 				return registry.SendArchive{No: "DA-7QK2M9XC4T5R", Carrier: "中国邮政"}
 			}},
 		{"receive_archive", func(p *registry.Pupil) registry.Actor { return rt.Registrar(unit(p.Archive.To)) },
-			func(p *registry.Pupil) registry.Event { return registry.ReceiveArchive{No: p.Archive.No, Missing: []int{3, 1, 3}} }},
+			func(p *registry.Pupil) registry.Event {
+				return registry.ReceiveArchive{No: p.Archive.No, Missing: []int{3, 1, 3}}
+			}},
 		{"settle_missing", func(p *registry.Pupil) registry.Actor { return rt.Registrar(unit(p.Archive.MissingFrom)) },
 			func(*registry.Pupil) registry.Event { return registry.SettleMissing{Note: "已补寄"} }},
 		{"start_suspend", atSchool, func(*registry.Pupil) registry.Event {

@@ -30,6 +30,8 @@ func CheckID(id string, on Date) (FindingCode, []string) { return checkID(id, on
 type IDHints struct {
 	Birth Date
 	Sex   string // "1" male, "2" female
+	// Regions are counties the number may begin with: birth place, household register. The first six digits of each count.
+	Regions []string
 }
 
 // RepairID is CheckID's list of repairs ranked with hints; nil when the number is right or beyond repair.
@@ -109,6 +111,9 @@ func repairID(id string, on Date, h IDHints) []string {
 		}
 		if h.Sex != "" && IDSex(s) == h.Sex {
 			score += 30
+		}
+		if slices.ContainsFunc(h.Regions, func(r string) bool { return len(r) >= 6 && r[:6] == s[:6] }) {
+			score += 60
 		}
 		if age := birth.AgeOn(on); age >= 3 && age <= 22 {
 			score += 40

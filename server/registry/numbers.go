@@ -42,7 +42,7 @@ func NewNumberJ(region string, birth Date, serial int) (Number, error) {
 
 func numberParts(region string, birth Date, serial, most int) error {
 	switch {
-	case len(region) != 6 || !ValidRegion(region):
+	case len(region) != 6 || !idRegion(region):
 		return &Error{Code: CodeInvalid, Field: "region"}
 	case !birth.Valid():
 		return &Error{Code: CodeInvalid, Field: string(FBirth)}
@@ -70,7 +70,7 @@ func ParseNumber(n Number) (NumberParts, error) {
 	}
 	body := string(n[1:])
 	p := NumberParts{Kind: NumberKind(n[0]), Region: body[:6]}
-	if !allDigits(body[:17]) || !ValidRegion(p.Region) {
+	if !allDigits(body[:17]) || !idRegion(body) {
 		return bad(string(FindFormat))
 	}
 	if p.Birth = IDBirth(body); p.Birth == "" {

@@ -1,6 +1,9 @@
 package registry
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // Tidy mends what needs no person, as a school's workbook brings it: spaces around values, full-width digits and letters in codes, numbers and dates, dates
 // written 20180203 or 2018/2/3 or 2018年2月3日, codes written as titles (男 → 1), a lower-case x. What it does not understand it leaves for CheckForm. Names
@@ -8,17 +11,12 @@ import "strings"
 func Tidy(f Form) Form {
 	out := make(Form, len(f))
 	for k, v := range f {
-		v = strings.TrimFunc(v, isSpace)
-		if v == "" {
-			continue
-		}
 		fd, known := FieldOf(k)
-		if !known {
-			out[k] = v
-			continue
+		if known && fd.Type != TypeText {
+			v = halfWidth(v)
 		}
-		if fd.Type != TypeText {
-			v = strings.TrimSpace(halfWidth(v))
+		if v = strings.TrimFunc(v, isSpace); v == "" {
+			continue
 		}
 		switch fd.Type {
 		case TypeCode:
@@ -34,7 +32,9 @@ func Tidy(f Form) Form {
 				v = m[0]
 			}
 		case TypeID:
-			v = strings.ToUpper(strings.Join(strings.FieldsFunc(v, isSpace), ""))
+			if v = strings.ToUpper(strings.Join(strings.FieldsFunc(v, isSpace), "")); v == "" {
+				continue
+			}
 		}
 		out[k] = v
 	}
@@ -42,11 +42,7 @@ func Tidy(f Form) Form {
 }
 
 func isSpace(r rune) bool {
-	switch r {
-	case ' ', '\t', '\n', '\r', '\u00a0', '\u3000', '\u200b', '\ufeff':
-		return true
-	}
-	return false
+	return unicode.IsSpace(r) || r == '\u200b' || r == '\ufeff'
 }
 
 // halfWidth turns full-width ASCII (U+FF01–U+FF5E) and the ideographic space into ASCII.

@@ -254,7 +254,7 @@ type Archive struct {
 	MissingSince  Date   `json:"missing_since,omitempty"`
 	MissingDue    Date   `json:"missing_due,omitempty"`
 	MissingUnsure bool   `json:"missing_unsure,omitempty"`
-	Backups       []Unit `json:"backups,omitempty"` // former custodians, each keeping an electronic backup (Art. 9)
+	Backups       []Unit `json:"backups,omitempty"` // schools the pupil left, each keeping an electronic backup (Art. 9)
 }
 
 // Suspension is a running 休学.
