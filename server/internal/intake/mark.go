@@ -230,7 +230,14 @@ func Words(f registry.Finding) string {
 
 func say(f registry.Finding, fd registry.Field) string {
 	p := f.Params
-	switch f.Code {
+	code := f.Code
+	if code == registry.FindTooLong && fd.Type == registry.TypeCode { // whatever its length, it is in no list
+		code = registry.FindNotInList
+	}
+	if p["why"] == string(registry.CodeGrade) {
+		return "本校不开设这个年级，请核对年级，或由开设该年级的学校办理。"
+	}
+	switch code {
 	case registry.FindMissing:
 		if p["with"] == string(registry.FIDNumber) {
 			return "学生没有证件号时，至少要有一名监护人的证件号，请补上。"
@@ -286,8 +293,8 @@ func say(f registry.Finding, fd registry.Field) string {
 		return "本工作簿里另有一行是同一证件号，请删去一行或改正。"
 	case registry.FindDupRegister:
 		s := "这名学生已有学籍"
-		if p["school"] != "" {
-			s += "，现在“" + p["school"] + "”"
+		if at := cmp.Or(p["school_name"], p["school"]); at != "" {
+			s += "，现在“" + at + "”"
 		}
 		return s + "。不能重复建籍（第六条），请改办转学。"
 	case registry.FindFormula:
