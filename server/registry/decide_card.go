@@ -28,6 +28,9 @@ func (d *decision) bindCard(e BindCard) error {
 		c.BoundAt = d.env.Now
 	}
 	d.p.Card = &c
+	if e.School != "" && e.School != d.p.School {
+		d.rewriteCard()
+	}
 	d.notify(WhatCard, "", d.p.School)
 	return nil
 }

@@ -302,6 +302,19 @@ func shared(t *testing.T, path string, a, b reflect.Value) {
 	}
 }
 
+// A card made while the pupil moved says the old school: it is bound, and behind.
+func TestCardMadeDuringMove(t *testing.T) {
+	card := registry.CardRef{Number: registry.NewCardNumber("33", 7), Sequence: 1, Written: 1, ExpiresOn: "2032-08-31"}
+	p := run(t, rt.In("moved/called").Do(rt.Clerk(rt.CountyB), registry.BindCard{Card: card, School: rt.PrimaryA}))
+	if !p.CardBehind() {
+		t.Errorf("%+v", p.Card)
+	}
+	p = run(t, rt.In("moved/called").Do(rt.Clerk(rt.CountyB), registry.BindCard{Card: card, School: rt.NineYearB}))
+	if p.CardBehind() {
+		t.Errorf("%+v", p.Card)
+	}
+}
+
 func TestDecideWithoutEnvironment(t *testing.T) {
 	for _, env := range []registry.Env{{}, {Now: rt.Start}, {Now: rt.Start, Pack: registry.DefaultPack()}} {
 		if _, _, err := registry.Decide(rt.Pupil("enrolled"), registry.SetPIN{}, env); registry.CodeOf(err) != registry.CodeInternal {

@@ -107,6 +107,8 @@ type Return struct {
 // BindCard makes a personalised card the pupil's active card.
 type BindCard struct {
 	Card CardRef `json:"card"`
+	// School is the one written in the card's record; when the pupil moved while the card was made, the card is behind and the next tap rewrites it.
+	School Unit `json:"school,omitempty"`
 }
 
 // CardWritten records that a station or kiosk verified a sequence on the pupil's card.

@@ -36,8 +36,12 @@ func TestMasks(t *testing.T) {
 		if utf8.RuneCountInString(m) != utf8.RuneCountInString(s) || !utf8.ValidString(m) {
 			t.Fatalf("%q → %q", s, m)
 		}
-		MaskName(s)
-		MaskAddress(s)
+		if !utf8.ValidString(s) {
+			return
+		}
+		if !utf8.ValidString(MaskName(s)) || !utf8.ValidString(MaskAddress(s)) {
+			t.Fatalf("%q → %q, %q", s, MaskName(s), MaskAddress(s))
+		}
 	})
 }
 
