@@ -97,7 +97,13 @@ func caseOf(after registry.Pupil, ev registry.Event) registry.CaseNo {
 
 // committed wakes the relay and the open consoles of every unit that has, or had, something to do with the pupil.
 func (s *Service) committed(before registry.Pupil, changes ...store.Change) {
-	s.wake()
+	var ids []jobs.ID
+	for _, c := range changes {
+		for _, o := range c.Outbox {
+			ids = append(ids, jobs.OutboxID(string(o.UID), o.ID))
+		}
+	}
+	s.wake(ids...)
 	units := map[registry.Unit]struct{}{}
 	note := func(p *registry.Pupil) {
 		units[p.School] = struct{}{}

@@ -57,7 +57,7 @@ func (s *Service) StartImport(ctx context.Context, who Staff, name string, workb
 	if err := s.st.PutImport(ctx, i); err != nil {
 		return store.Import{}, internal(err)
 	}
-	s.wake()
+	s.wakeImports()
 	return i, nil
 }
 

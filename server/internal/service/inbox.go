@@ -12,6 +12,7 @@ import (
 	"xueji/cardsvc/credential"
 	"xueji/server/api"
 	"xueji/server/internal/store"
+	"xueji/server/jobs"
 	"xueji/server/registry"
 )
 
@@ -62,7 +63,11 @@ func (s *Service) Ingest(ctx context.Context, kiosk store.Kiosk, b api.Batch) (a
 	} else if n := len(rows); n > 0 && rows[n-1].Seq == high {
 		s.chains.Store(kiosk.ID, chainPoint{high, rows[n-1].Chain})
 	}
-	s.wake()
+	ids := make([]jobs.ID, 0, len(rows))
+	for _, r := range rows {
+		ids = append(ids, jobs.InboxID(r.Kiosk, r.Seq))
+	}
+	s.wake(ids...)
 	return s.receipt(kiosk, high, quarantined), nil
 }
 
@@ -214,7 +219,6 @@ func (s *Service) ApplyInbox(ctx context.Context, kioskID string, seq uint64) er
 	if err := s.st.Refuse(ctx, o); err != nil && !isConflict(err) {
 		return internal(err)
 	}
-	s.wake()
 	return nil
 }
 

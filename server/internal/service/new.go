@@ -15,41 +15,44 @@ import (
 	"xueji/server/internal/access"
 	"xueji/server/internal/password"
 	"xueji/server/internal/store"
+	"xueji/server/jobs"
 	"xueji/server/registry"
 )
 
 // Options are what a Service leans on. Store and Keys are required.
 type Options struct {
-	Store    store.Store
-	Keys     *Keys
-	Papers   Papers                  // nil: papers answer CodeUnavailable
-	Passes   *password.Hasher        // nil: password.Default, one hash a processor
-	Pack     *registry.Pack          // nil: CN-2013
-	Calendar *registry.Calendar      // nil: the built-in notices
-	Now      func() time.Time        // nil: time.Now
-	Log      *slog.Logger            // nil: discard
-	Wake     func()                  // called after a commit that left work; must not block. nil: none
-	PollLive time.Duration           // how often Live looks whether another process changed the unit's tasks; 0: 15 s
-	OnEvent  func(name, what string) // counts for operators: ("inbox","refused")…; nil: none
+	Store       store.Store
+	Keys        *Keys
+	Papers      Papers                  // nil: papers answer CodeUnavailable
+	Passes      *password.Hasher        // nil: password.Default, one hash a processor
+	Pack        *registry.Pack          // nil: CN-2013
+	Calendar    *registry.Calendar      // nil: the built-in notices
+	Now         func() time.Time        // nil: time.Now
+	Log         *slog.Logger            // nil: discard
+	Wake        func(ids ...jobs.ID)    // called after a commit with the rows it left to be worked on; must not block. nil: none
+	WakeImports func()                  // an import was queued; must not block. nil: none
+	PollLive    time.Duration           // how often Live looks whether another process changed the unit's tasks; 0: 15 s
+	OnEvent     func(name, what string) // counts for operators: ("inbox","refused")…; nil: none
 }
 
 // Service is the server's use cases. It is safe for concurrent use.
 type Service struct {
-	st       store.Store
-	keys     *Keys
-	papers   Papers
-	passes   *password.Hasher
-	pack     *registry.Pack
-	cal      *registry.Calendar
-	now      func() time.Time
-	log      *slog.Logger
-	wake     func()
-	pollLive time.Duration
-	onEvent  func(name, what string)
-	hub      hub
-	dir      atomic.Pointer[directory]
-	trust    trustCache
-	chains   sync.Map // kiosk id → chainPoint: the newest chain value known here
+	st          store.Store
+	keys        *Keys
+	papers      Papers
+	passes      *password.Hasher
+	pack        *registry.Pack
+	cal         *registry.Calendar
+	now         func() time.Time
+	log         *slog.Logger
+	wake        func(ids ...jobs.ID)
+	wakeImports func()
+	pollLive    time.Duration
+	onEvent     func(name, what string)
+	hub         hub
+	dir         atomic.Pointer[directory]
+	trust       trustCache
+	chains      sync.Map // kiosk id → chainPoint: the newest chain value known here
 }
 
 var (
@@ -64,7 +67,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if o.Store == nil || o.Keys == nil {
 		return nil, errors.New("service: a store and keys are required")
 	}
-	s := &Service{st: o.Store, keys: o.Keys, papers: o.Papers, passes: o.Passes, pack: o.Pack, cal: o.Calendar, now: o.Now, log: o.Log, wake: o.Wake,
+	s := &Service{st: o.Store, keys: o.Keys, papers: o.Papers, passes: o.Passes, pack: o.Pack, cal: o.Calendar, now: o.Now, log: o.Log, wake: o.Wake, wakeImports: o.WakeImports,
 		pollLive: o.PollLive, onEvent: o.OnEvent}
 	if s.passes == nil {
 		s.passes = password.New(password.Default, 0)
@@ -82,7 +85,10 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	if s.wake == nil {
-		s.wake = func() {}
+		s.wake = func(...jobs.ID) {}
+	}
+	if s.wakeImports == nil {
+		s.wakeImports = func() {}
 	}
 	if s.onEvent == nil {
 		s.onEvent = func(string, string) {}

@@ -1,0 +1,134 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"xueji/server/internal/service"
+	"xueji/server/internal/sqlite"
+	"xueji/server/internal/store"
+)
+
+// cli is the command line. Environment variables fill what flags leave out; an unknown flag or argument is an error.
+type cli struct {
+	Common
+
+	Serve   serveCmd   `cmd:"" help:"Run the server: console, API, workers."`
+	Seed    seedCmd    `cmd:"" help:"Make a demonstration province in an empty register."`
+	Kiosk   kioskCmd   `cmd:"" name:"kiosk-code" help:"Make a kiosk of a school and print its one-time enrolment code."`
+	Account accountCmd `cmd:"" help:"Members of staff."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// env is what commands run in.
+type env struct {
+	ctx     context.Context
+	out     io.Writer
+	log     *slog.Logger
+	common  Common
+	version string
+	ready   func(addr, admin string) // told when the server listens
+}
+
+// Options of Run, for tests.
+type Options struct {
+	Version string
+	Stderr  io.Writer
+	// Ready is told the addresses once the server listens (port 0 in tests).
+	Ready func(addr, admin string)
+}
+
+// Run parses args and runs one command until it ends or ctx does. Errors are for people: one line that says what to mend.
+func Run(ctx context.Context, args []string, stdout io.Writer, o Options) error {
+	if o.Stderr == nil {
+		o.Stderr = os.Stderr
+	}
+	var c cli
+	exited := false
+	p, err := kong.New(&c, kong.Name("server"), kong.Description("Xueji's register of pupils: console, API and workers."), kong.Writers(stdout, o.Stderr),
+		kong.Exit(func(int) { exited = true }), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	if err != nil {
+		return err
+	}
+	k, err := p.Parse(args)
+	if exited {
+		return nil // help was asked for and given
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.Common.validate(); err != nil {
+		return err
+	}
+	return k.Run(&env{ctx: ctx, out: stdout, log: newLog(o.Stderr, c.LogLevel), common: c.Common, version: o.Version, ready: o.Ready})
+}
+
+// secretKeys are attributes that no log line may show, whoever writes it.
+var secretKeys = map[string]bool{"password": true, "pin": true, "token": true, "ticket": true, "secret": true, "cookie": true, "authorization": true, "id_number": true, "form": true, "pupil": true}
+
+func newLog(w io.Writer, level string) *slog.Logger {
+	var l slog.Level
+	_ = l.UnmarshalText([]byte(level)) // kong has held it to the four words
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: l, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if secretKeys[strings.ToLower(a.Key)] {
+			return slog.String(a.Key, "[redacted]")
+		}
+		return a
+	}}))
+}
+
+// opened is the register, open.
+type opened struct {
+	st   store.Store
+	keys *service.Keys
+}
+
+func (e *env) open() (*opened, error) {
+	if err := os.MkdirAll(e.common.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	keys, err := service.LoadKeys(e.common.Data)
+	if err != nil {
+		return nil, fmt.Errorf("server key: %w", err)
+	}
+	st, err := openStore(e.ctx, e.common)
+	if err != nil {
+		return nil, err
+	}
+	return &opened{st, keys}, nil
+}
+
+func openStore(ctx context.Context, c Common) (store.Store, error) {
+	if c.DatabaseURL != "" {
+		return openPostgres(ctx, c.DatabaseURL)
+	}
+	return sqlite.Open(ctx, filepath.Join(c.Data, "xueji.db"))
+}
+
+// service opens the register for a command that is over soon. The returned function closes it.
+func (e *env) service() (*service.Service, func() error, error) {
+	o, err := e.open()
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := service.New(e.ctx, service.Options{Store: o.st, Keys: o.keys, Log: e.log})
+	if err != nil {
+		return nil, nil, errors.Join(err, o.st.Close())
+	}
+	return s, o.st.Close, nil
+}
+
+type versionCmd struct{}
+
+func (versionCmd) Run(e *env) error {
+	_, err := fmt.Fprintln(e.out, "xueji server", e.version)
+	return err
+}

@@ -1,0 +1,104 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"time"
+
+	"xueji/server/document"
+	"xueji/server/internal/service"
+	"xueji/server/internal/web"
+	"xueji/server/internal/worker"
+	"xueji/server/jobs"
+	"xueji/server/jobs/redisstream"
+)
+
+// drain is how long requests and work in hand may go on after the end was asked for.
+const drain = 20 * time.Second
+
+type serveCmd struct{ Serve }
+
+// Run serves until the context ends. Start: keys, store (with its migrations), fonts, queue, service, workers, listeners. Stop, in turn: no more
+// connections, requests drained, workers drained, queue and store closed.
+func (c *serveCmd) Run(e *env) (err error) {
+	if err := c.validate(); err != nil {
+		return err
+	}
+	o, err := e.open()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, o.st.Close()) }()
+	tokenFile := c.TokenFile
+	if tokenFile == "" {
+		tokenFile = filepath.Join(e.common.Data, "issuer.token")
+	}
+	token, err := issuerToken(tokenFile)
+	if err != nil {
+		return fmt.Errorf("issuer token: %w", err)
+	}
+	papers, err := document.NewMaker(document.Options{})
+	if err != nil {
+		return fmt.Errorf("papers: %w", err)
+	}
+	queue, err := c.queue(e.ctx)
+	if err != nil {
+		return fmt.Errorf("queue: %w", err)
+	}
+	defer func() { err = errors.Join(err, queue.Close()) }()
+
+	var w *worker.Worker
+	var count func(name, what string)
+	s, err := service.New(e.ctx, service.Options{Store: o.st, Keys: o.keys, Papers: papers, Log: e.log,
+		Wake:        func(ids ...jobs.ID) { w.Nudge(ids...) },
+		WakeImports: func() { w.NudgeImports() },
+		OnEvent:     func(name, what string) { count(name, what) },
+	})
+	if err != nil {
+		return err
+	}
+	w = worker.New(o.st, queue, s, worker.Options{Log: e.log})
+	edge, err := web.New(web.Options{Service: s, Keys: o.keys, Log: e.log, IssuerToken: token, PublicURL: c.PublicURL, StationURL: c.StationURL, Version: e.version,
+		Proxies: c.Proxies, Ready: o.st.Ping, Degraded: func(ctx context.Context) []string {
+			if queue.Ping(ctx) != nil {
+				return []string{"queue"}
+			}
+			return nil
+		}})
+	if err != nil {
+		return err
+	}
+	count = edge.Metrics.Event
+
+	ln, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return err
+	}
+	admin, err := net.Listen("tcp", c.Admin)
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	// Workers outlive the last request: what it committed is begun, not left to the next start.
+	work, stop := context.WithCancel(context.WithoutCancel(e.ctx))
+	done := make(chan error, 1)
+	go func() { done <- w.Run(work) }()
+	e.log.Info("serving", "listen", ln.Addr().String(), "admin", admin.Addr().String(), "store", o.st.Engine(), "version", e.version)
+	if e.ready != nil {
+		e.ready(ln.Addr().String(), admin.Addr().String())
+	}
+	err = edge.Serve(e.ctx, ln, admin, drain)
+	stop()
+	err = errors.Join(err, <-done)
+	e.log.Info("ended")
+	return err
+}
+
+func (c *serveCmd) queue(ctx context.Context) (jobs.Queue, error) {
+	if c.RedisURL == "" {
+		return redisstream.Embedded(ctx)
+	}
+	return redisstream.Open(ctx, c.RedisURL)
+}

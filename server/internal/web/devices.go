@@ -1,0 +1,166 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"xueji/server/api"
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+// nonces remembers the nonces of the last two spans, each as long as a clock may be off both ways. It is this process's memory: behind several servers a
+// request could be replayed once at each, which the idempotence of what devices send makes harmless.
+type nonces struct {
+	mu     sync.Mutex
+	now    map[string]struct{}
+	before map[string]struct{}
+	turned time.Time
+}
+
+// fresh reports whether a nonce was not seen before, and remembers it.
+func (n *nonces) fresh(key string, at time.Time) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.now == nil || at.Sub(n.turned) >= 2*api.MaxClockSkew {
+		n.before, n.now, n.turned = n.now, map[string]struct{}{}, at
+	}
+	if _, ok := n.now[key]; ok {
+		return false
+	}
+	if _, ok := n.before[key]; ok {
+		return false
+	}
+	n.now[key] = struct{}{}
+	return true
+}
+
+func unauthorised(why string) error {
+	return &registry.Error{Code: registry.CodeForbidden, Params: map[string]string{"why": why}}
+}
+
+// device authenticates a kiosk by its signature over the request (package api). What fails is counted; an unknown kiosk looks like a wrong signature.
+func (w *server) device(c *fiber.Ctx) error {
+	err := w.authenticate(c)
+	if err != nil {
+		w.metrics.event("device_auth", string(registry.CodeOf(err)))
+		return err
+	}
+	return c.Next()
+}
+
+func (w *server) authenticate(c *fiber.Ctx) error {
+	a, err := api.ParseDeviceAuth(c.Get(api.HeaderDevice))
+	if err != nil {
+		return unauthorised("signature")
+	}
+	now := w.now()
+	if d := now.Sub(a.At); d > api.MaxClockSkew || d < -api.MaxClockSkew {
+		return unauthorised("clock")
+	}
+	k, err := w.svc.Kiosk(c.UserContext(), a.Kiosk)
+	if registry.CodeOf(err) == registry.CodeNotFound {
+		return unauthorised("signature")
+	}
+	if err != nil {
+		return err
+	}
+	if !a.Verify(k.PublicKey, c.Method(), string(c.Request().RequestURI()), c.Request().Body()) {
+		return unauthorised("signature")
+	}
+	if !w.nonces.fresh(a.Kiosk+" "+a.Nonce, now) {
+		return unauthorised("nonce")
+	}
+	c.Locals("kiosk", k)
+	return nil
+}
+
+func kioskOf(c *fiber.Ctx) store.Kiosk {
+	k, _ := c.Locals("kiosk").(store.Kiosk)
+	return k
+}
+
+// body decodes a JSON body; anything else is refused before it is looked at.
+func body(c *fiber.Ctx, into any) error {
+	if t, _, err := mime.ParseMediaType(c.Get(fiber.HeaderContentType)); err != nil || t != fiber.MIMEApplicationJSON {
+		return &registry.Error{Code: registry.CodeInvalid, Field: "content-type", Params: map[string]string{"why": "media"}}
+	}
+	dec := json.NewDecoder(bytes.NewReader(c.Request().Body()))
+	if err := dec.Decode(into); err != nil || dec.More() {
+		return &registry.Error{Code: registry.CodeInvalid, Field: "body"}
+	}
+	return nil
+}
+
+// call is a handler of one request type and one answer type.
+func call[In, Out any](f func(c *fiber.Ctx, in In) (Out, error)) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		var in In
+		if !safe(c.Method()) {
+			if err := body(c, &in); err != nil {
+				return err
+			}
+		}
+		out, err := f(c, in)
+		if err != nil {
+			return err
+		}
+		c.Set(fiber.HeaderCacheControl, "no-store")
+		return c.JSON(out)
+	}
+}
+
+type none struct{}
+
+// mountAPI registers every path of package api.
+func (w *server) mountAPI(r fiber.Router) {
+	s := w.svc
+	r.Post(api.PathEnrol, w.slow, call(func(c *fiber.Ctx, in api.EnrolRequest) (api.EnrolReply, error) { return s.EnrolKiosk(c.UserContext(), in) }))
+
+	k := w.device
+	r.Post(api.PathBatches, k, call(func(c *fiber.Ctx, in api.Batch) (api.Receipt, error) { return s.Ingest(c.UserContext(), kioskOf(c), in) }))
+	r.Get(api.PathOutcomes, k, call(func(c *fiber.Ctx, _ none) ([]api.Outcome, error) {
+		after, err := strconv.ParseUint(c.Query("after", "0"), 10, 63)
+		if err != nil {
+			return nil, &registry.Error{Code: registry.CodeInvalid, Field: "after"}
+		}
+		return s.Outcomes(c.UserContext(), kioskOf(c), after)
+	}))
+	r.Get(api.PathTrust, k, call(func(c *fiber.Ctx, _ none) (api.Trust, error) { return s.DeviceTrust(c.UserContext(), kioskOf(c)) }))
+	r.Get(api.PathDirectory, k, call(func(c *fiber.Ctx, _ none) (api.Directory, error) { return s.DeviceDirectory(c.UserContext(), kioskOf(c)) }))
+	r.Post(api.PathSignIn, k, w.slow, call(func(c *fiber.Ctx, in api.SignIn) (api.StaffSession, error) { return s.DeviceSignIn(c.UserContext(), kioskOf(c), in) }))
+	r.Post(api.PathStatus, k, call(func(c *fiber.Ctx, in api.StatusRequest) (api.StatusReply, error) { return s.Status(c.UserContext(), kioskOf(c), in) }))
+	r.Post(api.PathConsignment, k, call(func(c *fiber.Ctx, in api.ConsignmentRequest) (api.Consignment, error) {
+		return s.Consignment(c.UserContext(), kioskOf(c), in)
+	}))
+	r.Post(api.PathRefresh, k, call(func(c *fiber.Ctx, in api.RefreshRequest) (api.RefreshReply, error) { return s.Refresh(c.UserContext(), kioskOf(c), in) }))
+	r.Post(api.PathHeartbeat, k, call(func(c *fiber.Ctx, in api.Heartbeat) (api.HeartbeatReply, error) { return s.Heartbeat(c.UserContext(), kioskOf(c), in) }))
+
+	i := w.issuer
+	r.Post(api.PathOrder, i, call(func(c *fiber.Ctx, in api.OrderRequest) (api.Order, error) { return s.Order(c.UserContext(), in) }))
+	r.Post(api.PathReport, i, call(func(c *fiber.Ctx, in api.Report) (api.ReportReply, error) { return s.Report(c.UserContext(), in) }))
+	r.Get(api.PathRevocations, i, call(func(c *fiber.Ctx, _ none) (api.Revocations, error) { return s.Revocations(c.UserContext()) }))
+	r.Put(api.PathStatusList, i, call(func(c *fiber.Ctx, in api.SignedList) (none, error) { return none{}, s.PutStatusList(c.UserContext(), in) }))
+	r.Put(api.PathCerts, i, call(func(c *fiber.Ctx, in api.Certificates) (none, error) { return none{}, s.PutCertificates(c.UserContext(), in) }))
+	r.Get(api.PathDevices, i, call(func(c *fiber.Ctx, _ none) ([]api.Device, error) { return s.IssuerDevices(c.UserContext()) }))
+	r.Put(api.PathSealedKeys, i, call(func(c *fiber.Ctx, in api.SealedKeys) (none, error) { return none{}, s.PutSealedKeys(c.UserContext(), in) }))
+	r.All("/v1/*", func(c *fiber.Ctx) error { return fiber.NewError(http.StatusNotFound) })
+}
+
+// issuer authenticates the issuer by its bearer token.
+func (w *server) issuer(c *fiber.Ctx) error {
+	got, ok := strings.CutPrefix(c.Get(fiber.HeaderAuthorization), "Bearer ")
+	if !ok || !api.SameToken(got, w.opt.IssuerToken) {
+		w.metrics.event("issuer_auth", "refused")
+		return unauthorised("token")
+	}
+	return c.Next()
+}

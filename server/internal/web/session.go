@@ -1,0 +1,161 @@
+package web
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"xueji/server/internal/console"
+	"xueji/server/internal/service"
+	"xueji/server/registry"
+)
+
+const (
+	cookieSession = "xj_session"
+	cookieAnon    = "xj_anon" // names a browser before sign-in, for the CSRF token of the sign-in form
+	localStaff    = "staff"
+	fieldCSRF     = "csrf"
+	headerCSRF    = "X-CSRF-Token"
+)
+
+// people is what a request under the console passes through: security headers, the session, the way to the sign-in page, and the CSRF check.
+func (w *server) people(c *fiber.Ctx) error {
+	h := &c.Response().Header
+	h.Set("Content-Security-Policy", w.csp)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+	if w.secure {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+	static := strings.HasPrefix(c.Path(), "/static/")
+	if !static {
+		h.Set("Cache-Control", "no-store")
+		if err := w.session(c); err != nil {
+			return err
+		}
+	}
+	if !safe(c.Method()) {
+		if err := w.checkCSRF(c); err != nil {
+			return err
+		}
+	}
+	if _, ok := staff(c); !ok && !static && !open(c.Path()) {
+		if c.Method() == http.MethodGet && !strings.HasPrefix(c.Get(fiber.HeaderAccept), fiber.MIMEApplicationJSON) && c.Path() != "/events" {
+			return c.Redirect("/sign-in?next="+url.QueryEscape(c.OriginalURL()), http.StatusSeeOther)
+		}
+		return &registry.Error{Code: registry.CodeForbidden, Params: map[string]string{"why": "session"}}
+	}
+	return c.Next()
+}
+
+// open paths need no session.
+func open(path string) bool {
+	return path == "/sign-in" || strings.HasPrefix(path, "/lang/") || path == "/favicon.ico"
+}
+
+func safe(method string) bool {
+	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
+}
+
+// session finds who is signed in. A cookie whose session is over is taken away.
+func (w *server) session(c *fiber.Ctx) error {
+	token := c.Cookies(cookieSession)
+	if token == "" {
+		return nil
+	}
+	who, err := w.svc.WhoIs(c.UserContext(), token)
+	if registry.CodeOf(err) == registry.CodeNotFound {
+		w.setCookie(c, cookieSession, "", -1)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c.Locals(localStaff, who)
+	return nil
+}
+
+func staff(c *fiber.Ctx) (service.Staff, bool) {
+	who, ok := c.Locals(localStaff).(service.Staff)
+	return who, ok
+}
+
+func (w *server) setCookie(c *fiber.Ctx, name, value string, maxAge int) {
+	c.Cookie(&fiber.Cookie{Name: name, Value: value, Path: "/", HTTPOnly: true, Secure: w.secure, SameSite: "Strict", MaxAge: maxAge, SessionOnly: maxAge == 0})
+}
+
+// csrf is the token of this browser: bound to the session, or before sign-in to a random cookie.
+func (w *server) csrf(c *fiber.Ctx) string {
+	id := c.Cookies(cookieSession)
+	if _, ok := staff(c); !ok {
+		if id, _ = c.Locals(cookieAnon).(string); id == "" {
+			if id = c.Cookies(cookieAnon); len(id) < 20 || len(id) > 64 {
+				var b [16]byte
+				rand.Read(b[:])
+				id = base64.RawURLEncoding.EncodeToString(b[:])
+				w.setCookie(c, cookieAnon, id, 0)
+			}
+			c.Locals(cookieAnon, id)
+		}
+		id = "anon:" + id
+	}
+	return base64.RawURLEncoding.EncodeToString(w.keys.CSRF(id))
+}
+
+// checkCSRF refuses an unsafe request that another site's page could have sent.
+func (w *server) checkCSRF(c *fiber.Ctx) error {
+	refused := &registry.Error{Code: registry.CodeForbidden, Params: map[string]string{"why": "csrf"}}
+	if site := c.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+		return refused
+	}
+	if origin := c.Get(fiber.HeaderOrigin); origin != "" && origin != "null" {
+		u, err := url.Parse(origin)
+		if err != nil || !strings.EqualFold(u.Host, string(c.Request().Host())) {
+			return refused
+		}
+	}
+	got := c.Get(headerCSRF)
+	if got == "" {
+		got = c.FormValue(fieldCSRF)
+	}
+	if subtle.ConstantTimeCompare([]byte(got), []byte(w.csrf(c))) != 1 {
+		return refused
+	}
+	return nil
+}
+
+// deps is what the console is given.
+func (w *server) deps() console.Deps {
+	return console.Deps{
+		Service: w.svc,
+		Staff:   staff,
+		CSRF:    w.csrf,
+		SignIn: func(c *fiber.Ctx, login, password string) (service.Staff, error) {
+			who, err := w.svc.SignIn(c.UserContext(), login, password, c.IP())
+			if err != nil {
+				return who, err
+			}
+			w.setCookie(c, cookieAnon, "", -1)
+			w.setCookie(c, cookieSession, who.Token, 0)
+			c.Locals(localStaff, who)
+			return who, nil
+		},
+		SignOut: func(c *fiber.Ctx) error {
+			err := w.svc.SignOut(c.UserContext(), c.Cookies(cookieSession))
+			w.setCookie(c, cookieSession, "", -1)
+			return err
+		},
+		Lang:       func(c *fiber.Ctx) string { return string(lang(c)) },
+		Problem:    w.problem,
+		StationURL: w.opt.StationURL,
+		PublicURL:  strings.TrimRight(w.opt.PublicURL, "/"),
+		Version:    w.opt.Version,
+	}
+}
