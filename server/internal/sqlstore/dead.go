@@ -34,8 +34,8 @@ func (s *Store) Failed(ctx context.Context, ref store.RowRef, reason string, now
 	err = s.db.Write(ctx, func(tx Tx) error {
 		dead = false
 		r, err := tx.Query(`UPDATE `+table+` SET failures = failures + 1, reason = $3,
-			lease_until = $4 + ($5 << CAST(CASE WHEN failures > 6 THEN 6 ELSE failures END AS INTEGER)),
-			state = CASE WHEN failures + 1 >= $6 THEN 'dead' ELSE state END, settled_at = CASE WHEN failures + 1 >= $6 THEN $4 ELSE settled_at END
+			lease_until = CAST($4 AS BIGINT) + (CAST($5 AS BIGINT) << CAST(CASE WHEN failures > 6 THEN 6 ELSE failures END AS INTEGER)),
+			state = CASE WHEN failures + 1 >= CAST($6 AS BIGINT) THEN 'dead' ELSE state END, settled_at = CASE WHEN failures + 1 >= CAST($6 AS BIGINT) THEN CAST($4 AS BIGINT) ELSE settled_at END
 			WHERE `+where+` AND state = 'waiting' RETURNING state`, args...)
 		return each(r, err, func(r Rows) error {
 			var state string
