@@ -123,12 +123,13 @@ func (m *Maker) classify(err error) *tried {
 
 // job is one session.
 type job struct {
-	m       *Maker
-	link    Link
-	order   api.Order
-	profile *profiles.Profile
-	serial  []byte
-	planned bool
+	m        *Maker
+	link     Link
+	order    api.Order
+	profile  *profiles.Profile
+	serial   []byte
+	planned  bool
+	prepared bool // in this session
 }
 
 func (j *job) run(ctx context.Context, ticket string, atr []byte) (relay.Outcome, error) {
@@ -239,6 +240,7 @@ func (j *job) giveSerial(ctx context.Context, v *credential.Verifier) (applet.Re
 	if err := applet.Prepare(ctx, j.link, j.profile); err != nil {
 		return applet.Reading{}, err
 	}
+	j.prepared = true
 	r, err := j.read(ctx, v)
 	if err == nil && r.ChipSerial == nil {
 		err = fmt.Errorf("%w: no serial after preparation", applet.ErrHostile)
@@ -285,11 +287,13 @@ func (j *job) sign() (record, sealed []byte, err error) {
 
 func (j *job) write(ctx context.Context, reading applet.Reading, record, sealed []byte) error {
 	total := (len(record)+len(sealed))/j.profile.Limits.Write + (len(record)+len(sealed))/j.profile.Limits.Read + 6
-	if !reading.Prepared {
+	// A card without a record may have been torn out while it was prepared, whatever Prepared says.
+	prepare := (reading.Blank || reading.Torn) && !j.prepared
+	if prepare {
 		total += prepareSteps(j.profile)
 	}
 	j.link.Step("write", total)
-	if !reading.Prepared {
+	if prepare {
 		if err := applet.Prepare(ctx, j.link, j.profile); err != nil {
 			return err
 		}
