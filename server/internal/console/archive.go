@@ -17,12 +17,12 @@ import (
 // archiveView is the 档案 region for a page.
 type archiveView struct {
 	registry.Archive
-	Editable  bool // the school has custody: the catalogue may be built or mended
-	Pages     int
-	Clock     clock // for sending
-	Build     clock // Art. 7
-	Gone      map[int]bool
-	NextItems []registry.ArchiveItem
+	Editable bool // the school has custody: the catalogue may be built or mended
+	Pages    int
+	Clock    clock // for sending
+	Build    clock // Art. 7
+	Owed     clock // for what the receiver missed
+	Gone     map[int]bool
 }
 
 func (k *console) archiveView(lang string, p registry.Pupil) archiveView {
@@ -34,21 +34,24 @@ func (k *console) archiveView(lang string, p registry.Pupil) archiveView {
 		a.Gone[n] = true
 	}
 	switch a.State {
-	case registry.ArchiveNone, registry.ArchiveHeld, registry.ArchiveReceived, "":
+	case registry.ArchiveNone, registry.ArchiveHeld, registry.ArchiveReceived, registry.ArchiveCalled, registry.ArchiveReturned:
 		a.Editable = true
 	}
-	if a.State == registry.ArchiveCalled || a.State == registry.ArchiveTransit {
+	if a.State == registry.ArchiveCalled || a.State == registry.ArchiveTransit || a.State == registry.ArchiveNone && a.To != "" {
 		a.Clock = k.clock(lang, dateOf(a.CalledAt), a.DueOn, a.Unsure)
 	}
-	if a.State == registry.ArchiveNone || a.State == "" {
-		a.Build = k.clock(lang, "", a.BuildDue, false)
+	if a.State == registry.ArchiveNone {
+		a.Build = k.clock(lang, "", a.BuildDue, a.BuildUnsure)
+	}
+	if len(a.Missing) > 0 {
+		a.Owed = k.clock(lang, a.MissingSince, a.MissingDue, a.MissingUnsure)
 	}
 	return a
 }
 
 const (
 	archiveBlankRows = 3
-	archiveMaxItems  = 300
+	archiveMaxRows   = 220 // the register takes 200 items
 )
 
 type archivePageView struct {
@@ -60,6 +63,7 @@ type archivePageView struct {
 	CanBuild bool
 	CanSend  bool
 	Settle   bool
+	Cover    bool
 	Seen     int64
 }
 
@@ -107,21 +111,13 @@ func (k *console) archivePage(c *fiber.Ctx, who service.Staff) error {
 func (k *console) archiveShow(c *fiber.Ctx, who service.Staff, p registry.Pupil, rows []archiveRow, pr *problem) error {
 	a := k.archiveView(k.lang(c), p)
 	keep := mayOf(who).Keep
-	custody := p.Archive.Custodian
-	if custody == "" {
-		custody = p.School
-	}
 	v := archivePageView{P: p, Name: p.Form[registry.FName], A: a, Rows: rows, Groups: seq(1, 7), Seen: p.Version,
-		CanBuild: keep && custody == who.Unit && a.Editable && registered(p),
-		CanSend:  keep && p.Archive.From == who.Unit && p.Archive.State == registry.ArchiveCalled,
-		Settle:   keep && p.Archive.From == who.Unit && len(p.Archive.Missing) > 0,
+		CanBuild: keep && p.Archive.Custodian == who.Unit && a.Editable,
+		CanSend:  keep && p.Archive.Custodian == who.Unit && p.Archive.State == registry.ArchiveCalled,
+		Settle:   keep && p.Archive.MissingFrom == who.Unit && len(p.Archive.Missing) > 0,
+		Cover:    p.Archive.No != "" && p.Archive.From == who.Unit,
 	}
 	return k.show(c, &who, "archive", "archive.title", v, withActive("archives"), withProblem(pr))
-}
-
-// registered: an archive belongs to a pupil who has come in.
-func registered(p registry.Pupil) bool {
-	return p.Standing == registry.StandingEnrolled || p.Standing == registry.StandingSuspended
 }
 
 func (k *console) buildArchive(c *fiber.Ctx, who service.Staff) error {
@@ -166,7 +162,7 @@ func blankRows(from, n int) []archiveRow {
 
 // readRows reads the catalogue's cells by row index; a checkbox is sent only when ticked, so cells are named by index.
 func readRows(c *fiber.Ctx) []archiveRow {
-	n := min(formInt(c, "rows"), archiveMaxItems)
+	n := min(formInt(c, "rows"), archiveMaxRows)
 	var out []archiveRow
 	for i := range n {
 		s := strconv.Itoa(i)
@@ -225,7 +221,7 @@ func (k *console) sendArchive(c *fiber.Ctx, who service.Staff) error {
 	if err != nil {
 		return err
 	}
-	_, err = k.Service.Act(c.UserContext(), who, uid, seen(c), registry.SendArchive{No: p.Archive.No, Carrier: strings.TrimSpace(c.FormValue("carrier"))})
+	_, err = k.Service.Act(c.UserContext(), who, uid, seen(c), registry.SendArchive{Carrier: strings.TrimSpace(c.FormValue("carrier"))})
 	if err == nil {
 		return k.done(c, here, flash{Key: "archive.sent", Href: here + "/cover.pdf", Open: "archive.print_cover"})
 	}

@@ -50,9 +50,9 @@ var issueWords = []string{
 	"issue.connecting", "issue.offline", "issue.offline_help", "issue.no_reader", "issue.no_reader_help", "issue.put_blank", "issue.put_blank_help", "issue.put_back", "issue.put_back_help",
 	"issue.remove", "issue.remove_help", "issue.unknown", "issue.unknown_help", "issue.mute", "issue.mute_help", "issue.many", "issue.many_help",
 	"issue.ticket", "issue.working", "issue.working_help", "issue.step.plan", "issue.step.write", "issue.step.verify", "issue.step.bind", "issue.step.done", "issue.step.failed",
-	"issue.success", "issue.success_help", "issue.all_done", "issue.all_done_help", "issue.paused", "issue.paused_help", "issue.done_count", "issue.left_count",
+	"issue.success", "issue.success_help", "issue.all_done", "issue.all_done_help", "issue.paused", "issue.paused_help",
 	"issue.fail.ticket", "issue.fail.not_blank", "issue.fail.wrong_card", "issue.fail.unknown_chip", "issue.fail.gone", "issue.fail.card", "issue.fail.verify", "issue.fail.server", "issue.fail.internal",
-	"issue.fail_title", "issue.again", "issue.skip", "issue.pause", "issue.resume", "issue.refused", "issue.card_no", "issue.trust_failed", "issue.resumed",
+	"issue.fail_title", "issue.trust_failed", "issue.resumed",
 }
 
 // cardQueue is the list of who still needs a card, for script.

@@ -161,26 +161,26 @@ func wantsJSON(c *fiber.Ctx) bool {
 	return strings.HasPrefix(c.Get(fiber.HeaderAccept), fiber.MIMEApplicationJSON)
 }
 
-// may says what a role is offered; the service decides again.
+// may says what a role is offered on screen; internal/access decides again, and its table is the truth.
 type may struct {
 	Todo, Pupils, Enrol, Transfer, Cards, Kiosks, Staff bool
-	// Act: decides steps. Keep: keeps pupils' records, archives and suspensions.
-	Act, Keep bool
+	// Act: decides steps. Keep: keeps pupils' records, archives and suspensions. KeepKiosks: enrols and revokes devices. Revoke: puts a card on the deny list.
+	Act, Keep, KeepKiosks, Revoke bool
 }
 
 func mayOf(who service.Staff) may {
 	school := who.Unit.IsSchool()
 	switch who.Role {
 	case registry.RoleRegistrar:
-		return may{Todo: true, Pupils: true, Enrol: school, Transfer: school, Staff: true, Act: true, Keep: school}
+		return may{Todo: true, Pupils: true, Enrol: school, Transfer: school, Kiosks: true, Act: true, Keep: school, Revoke: true}
 	case registry.RoleLeader:
-		return may{Todo: true, Pupils: true, Staff: true, Act: true}
+		return may{Todo: true, Pupils: true, Kiosks: true, KeepKiosks: true, Staff: true, Act: true, Revoke: true}
 	case registry.RoleOfficer:
 		return may{Todo: true, Pupils: true, Kiosks: true, Staff: true, Act: true}
 	case registry.RoleClerk:
-		return may{Cards: true}
+		return may{Cards: true, Revoke: true}
 	case registry.RoleOperator:
-		return may{Kiosks: true, Staff: true}
+		return may{Kiosks: true, KeepKiosks: true, Staff: true}
 	}
 	return may{}
 }

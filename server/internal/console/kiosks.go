@@ -26,6 +26,7 @@ type kiosksView struct {
 	Code    string
 	Server  string
 	Name    string
+	Keep    bool
 }
 
 func (k *console) kiosks(c *fiber.Ctx, who service.Staff) error {
@@ -40,7 +41,7 @@ func (k *console) kiosksShow(c *fiber.Ctx, who service.Staff, v kiosksView, pr *
 	if err != nil {
 		return err
 	}
-	v.Schools, v.Server = k.Service.Schools(who), k.PublicURL
+	v.Schools, v.Server, v.Keep = k.Service.Schools(who), k.PublicURL, mayOf(who).KeepKiosks
 	now := time.Now()
 	for _, r := range rows {
 		row := kioskRow{Kiosk: r}

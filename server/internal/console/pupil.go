@@ -166,6 +166,7 @@ type pupilView struct {
 	P          registry.Pupil
 	Name       string
 	Masked     bool
+	Brief      bool // only a case or a card of the pupil is for this person: nothing but that is shown
 	MayUnmask  bool
 	IDTail     string
 	Groups     []formGroup
@@ -180,7 +181,7 @@ type pupilView struct {
 
 // pupilActs is what this person is offered for this pupil now.
 type pupilActs struct {
-	Suspend, Return, BuildArchive, SendArchive, Settle, RevokeCard, PrintFace, PrintReceipt bool
+	Suspend, Return, BuildArchive, SendArchive, Settle, RevokeCard, PrintFace bool
 }
 
 func (k *console) pupil(c *fiber.Ctx, who service.Staff) error {
@@ -208,8 +209,8 @@ func (k *console) pupilShow(c *fiber.Ctx, who service.Staff, masked bool) error 
 	if err != nil {
 		return err
 	}
-	v := pupilView{P: p, Name: p.Form[registry.FName], IDTail: tail(p.Form[registry.FIDNumber], 4), History: historyView(entries)}
-	v.MayUnmask = mayOf(who).Pupils && k.inScope(who, p.School)
+	v := pupilView{P: p, Name: p.Form[registry.FName], IDTail: tail(p.Form[registry.FIDNumber], 4), History: historyView(entries), Brief: len(entries) == 0}
+	v.MayUnmask = !v.Brief && mayOf(who).Pupils && k.inScope(who, p.School)
 	v.Masked = masked || !v.MayUnmask
 	v.Groups = k.groupsOf(lang, p.Form, v.Masked)
 	for i := len(p.Cases) - 1; i >= 0; i-- {
@@ -232,12 +233,11 @@ func (k *console) pupilShow(c *fiber.Ctx, who service.Staff, masked bool) error 
 	v.Acts = pupilActs{
 		Suspend:      keep && mine && p.Standing == registry.StandingEnrolled && p.Lock == "",
 		Return:       keep && mine && p.Standing == registry.StandingSuspended && p.Lock == "",
-		BuildArchive: keep && p.Archive.Custodian == who.Unit && v.Archive.Editable || keep && mine && p.Archive.State == registry.ArchiveNone,
-		SendArchive:  keep && p.Archive.From == who.Unit && p.Archive.State == registry.ArchiveCalled,
-		Settle:       keep && p.Archive.From == who.Unit && len(p.Archive.Missing) > 0,
-		RevokeCard:   keep && mine && p.Card != nil,
-		PrintFace:    keep && mine && p.Card != nil,
-		PrintReceipt: p.Archive.No != "",
+		BuildArchive: keep && p.Archive.Custodian == who.Unit && v.Archive.Editable,
+		SendArchive:  keep && p.Archive.Custodian == who.Unit && p.Archive.State == registry.ArchiveCalled,
+		Settle:       keep && p.Archive.MissingFrom == who.Unit && len(p.Archive.Missing) > 0,
+		RevokeCard:   mayOf(who).Revoke && (mine || !who.Unit.IsSchool()) && p.Card != nil,
+		PrintFace:    p.Card != nil,
 	}
 	return k.show(c, &who, "pupil", "pupil.title", v, withActive("pupils"), withTitle(v.Name))
 }

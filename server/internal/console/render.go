@@ -61,18 +61,18 @@ func parseViews(k *console) (*views, error) {
 
 // page is what the layout reads; D is the page's own.
 type page struct {
-	Lang, Title, Active string
-	Signed, Bare        bool
-	Name, Unit, Role    string
-	CSRF, Version, Path string
-	Station             string
-	May                 may
-	Flash               *flash
-	Problem             *problem
-	CSS, JS, IssueJS    string
-	Today               string
-	Languages           []struct{ Code, Name string }
-	D                   any
+	Lang, Title, Active    string
+	Signed, Bare           bool
+	Name, Unit, Role       string
+	CSRF, Version, Path    string
+	Station                string
+	May                    may
+	Flash                  *flash
+	Problem                *problem
+	CSS, JS, IssueJS, Icon string
+	Today                  string
+	Languages              []struct{ Code, Name string }
+	D                      any
 	// Script names a second script of the page ("issue").
 	Script string
 }

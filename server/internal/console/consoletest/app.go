@@ -1,0 +1,123 @@
+package consoletest
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"xueji/server/api"
+	"xueji/server/internal/console"
+	"xueji/server/internal/i18n"
+	"xueji/server/internal/service"
+	"xueji/server/registry"
+)
+
+// CSRF is the token that every form must carry in this app.
+const CSRF = "csrf-token-of-the-test"
+
+// CSP is web's policy, with the station's address.
+func CSP(station string) string {
+	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self' " + station +
+		"; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+}
+
+// App serves the console over a Fake with stand-ins for web's sessions, tokens, headers and live notices.
+func App(f *Fake, station string) (*fiber.App, error) {
+	status := func(err error) int {
+		switch registry.CodeOf(err) {
+		case registry.CodeNotFound:
+			return fiber.StatusNotFound
+		case registry.CodeForbidden:
+			return fiber.StatusForbidden
+		case registry.CodeConflict, registry.CodeLocked, registry.CodeDuplicate:
+			return fiber.StatusConflict
+		case registry.CodeUnavailable:
+			return fiber.StatusServiceUnavailable
+		case registry.CodeInternal:
+			return fiber.StatusInternalServerError
+		}
+		return fiber.StatusUnprocessableEntity
+	}
+	var d console.Deps
+	d = console.Deps{
+		Service: f,
+		Staff: func(c *fiber.Ctx) (service.Staff, bool) {
+			s, err := f.WhoIs(c.UserContext(), c.Cookies("xj_session"))
+			return s, err == nil
+		},
+		CSRF: func(*fiber.Ctx) string { return CSRF },
+		SignIn: func(c *fiber.Ctx, login, password string) (service.Staff, error) {
+			s, err := f.SignIn(c.UserContext(), login, password, "")
+			if err == nil {
+				c.Cookie(&fiber.Cookie{Name: "xj_session", Value: s.Token, Path: "/", HTTPOnly: true})
+			}
+			return s, err
+		},
+		SignOut: func(c *fiber.Ctx) error {
+			c.Cookie(&fiber.Cookie{Name: "xj_session", Path: "/", MaxAge: -1})
+			return nil
+		},
+		Lang: func(c *fiber.Ctx) string { return c.Cookies("xj_lang") },
+		Problem: func(c *fiber.Ctx, err error) api.Problem {
+			var e *registry.Error
+			if !errors.As(err, &e) {
+				e = &registry.Error{Code: registry.CodeInternal}
+			}
+			return i18n.Problem(i18n.Lang(langOr(c.Cookies("xj_lang"))), e, status(err), "ref-0001", f.dir.Name)
+		},
+		StationURL: station, PublicURL: "http://127.0.0.1:7000", Version: "test",
+	}
+	app := fiber.New(fiber.Config{Immutable: true, BodyLimit: console.MaxUpload, DisableStartupMessage: true, ErrorHandler: func(c *fiber.Ctx, err error) error {
+		var fe *fiber.Error
+		if errors.As(err, &fe) && fe.Code == fiber.StatusNotFound {
+			err = registry.ErrNotFound
+		}
+		return console.ErrorPage(c, d, d.Problem(c, err))
+	}})
+	app.Use(func(c *fiber.Ctx) error {
+		c.Set("Content-Security-Policy", CSP(station))
+		if c.Method() == fiber.MethodPost && c.FormValue("csrf") != CSRF && c.Get("X-CSRF-Token") != CSRF {
+			return &registry.Error{Code: registry.CodeForbidden, Params: map[string]string{"why": "csrf"}}
+		}
+		return c.Next()
+	})
+	app.Get("/events", func(c *fiber.Ctx) error {
+		who, ok := d.Staff(c)
+		if !ok {
+			return fiber.ErrUnauthorized
+		}
+		notices, err := f.Live(c.UserContext(), who)
+		if err != nil {
+			return err
+		}
+		c.Set(fiber.HeaderContentType, "text/event-stream")
+		c.Set(fiber.HeaderCacheControl, "no-store")
+		c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
+			tick := time.NewTicker(time.Second)
+			defer tick.Stop()
+			fmt.Fprint(w, ": hello\n\n")
+			for w.Flush() == nil {
+				select {
+				case n := <-notices:
+					b, _ := json.Marshal(n)
+					fmt.Fprintf(w, "event: %s\ndata: %s\n\n", n.What, b)
+				case <-tick.C:
+					fmt.Fprint(w, ":\n\n")
+				}
+			}
+		})
+		return nil
+	})
+	return app, console.Mount(app, d)
+}
+
+func langOr(l string) string {
+	if l == "" {
+		return "zh-Hans"
+	}
+	return l
+}
