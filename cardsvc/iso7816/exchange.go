@@ -46,7 +46,7 @@ func Exchange(ctx context.Context, tx Transmitter, command []byte) (Response, er
 		if turn == maxGetResponse || silent == maxSilent {
 			return Response{}, fmt.Errorf("%w: 61xx after %d bytes", ErrRestless, len(data))
 		}
-		if r, err = once(ctx, tx, []byte{command[0] &^ 0x1C, 0xC0, 0, 0, byte(r.SW)}); err != nil {
+		if r, err = once(ctx, tx, []byte{channel(command[0]), 0xC0, 0, 0, byte(r.SW)}); err != nil {
 			return Response{}, err
 		}
 		if len(data)+len(r.Data) > MaxExtendedNe {
@@ -60,6 +60,14 @@ func Exchange(ctx context.Context, tx Transmitter, command []byte) (Response, er
 		data = append(data, r.Data...)
 	}
 	return Response{Data: data, SW: r.SW}, nil
+}
+
+// channel is the class of GET RESPONSE: the command's logical channel in the plain interindustry class (ISO/IEC 7816-4 §5.4.1); 00 for makers' own classes.
+func channel(cla byte) byte {
+	if cla&0xE0 != 0 {
+		return 0x00
+	}
+	return cla & 0x03
 }
 
 func once(ctx context.Context, tx Transmitter, command []byte) (Response, error) {
