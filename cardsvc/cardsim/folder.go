@@ -131,7 +131,7 @@ func (f *Folder) Info(ctx context.Context, id string) (Info, error) {
 	unlock, err := lock(f.path(id) + ".lock")
 	switch {
 	case errors.Is(err, ErrInUse):
-		info.InUse = true
+		info.InUse, err = true, nil
 	case err != nil:
 		return Info{}, err
 	default:
