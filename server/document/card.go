@@ -54,7 +54,14 @@ func (m *Maker) face(s *sheet, f *Face) error {
 		s.box(tx, photoY+9.2, tw, 5, f.Class, write{style: sans, pt: 8.5, ink: grey}, 6)
 	}
 
-	const qrSize = 16.6
+	qrSize := 16.6
+	if f.QR != "" {
+		mods, err := m.codes.of(f.QR)
+		if err != nil {
+			return err
+		}
+		qrSize = max(qrSize, min(21, float64(len(mods))*0.45)) // modules of 0.45 mm while there is room
+	}
 	qx, qy := cardW-x0-qrSize, cardH-4.4-qrSize
 	room := qx - tx - 2.5
 	if f.QR == "" {

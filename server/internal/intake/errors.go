@@ -47,7 +47,7 @@ func Explain(params map[string]string) string {
 	case WhyBomb:
 		return "文件解压后过大（上限 " + params["max"] + " MB），已拒绝打开。请只保留填写了学生的行，另存后再上传。"
 	case WhyRows:
-		return "工作簿有 " + params["rows"] + " 行，一次最多 " + params["max"] + " 行。请按年级或班级分成几个工作簿上传，没有任何一行被导入。"
+		return "工作簿有 " + params["rows"] + " 行，一次最多 " + params["max"] + " 行。请删去末尾的空行，或按年级、班级分成几个工作簿上传。没有任何一行被导入。"
 	case WhyNoRows:
 		return "工作簿里没有学生。请在表头下面填写，每名学生一行。"
 	case WhyNoHeader:

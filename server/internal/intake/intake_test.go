@@ -249,14 +249,17 @@ func TestRefusedWorkbooks(t *testing.T) {
 		why   string
 		param string // "key=value"
 	}{
-		"text":          {[]byte("姓名,性别\n"), intake.WhyNotXLSX, ""},
-		"empty":         {nil, intake.WhyNotXLSX, ""},
-		"old xls":       {append([]byte{0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1}, make([]byte, 4096)...), intake.WhyOldFormat, ""},
-		"another zip":   {zipOf(t, map[string]func(io.Writer){"a.txt": text("x")}), intake.WhyNotXLSX, ""},
-		"zip bomb":      {zipOf(t, map[string]func(io.Writer){"xl/workbook.xml": zeros(300)}), intake.WhyBomb, "max=256"},
-		"dense part":    {zipOf(t, map[string]func(io.Writer){"xl/workbook.xml": zeros(20)}), intake.WhyBomb, ""},
-		"too big":       {make([]byte, 17<<20), intake.WhyTooBig, "max=16"},
-		"100,000 rows":  {huge(t, 100000), intake.WhyRows, "rows=100000"},
+		"text":         {[]byte("姓名,性别\n"), intake.WhyNotXLSX, ""},
+		"empty":        {nil, intake.WhyNotXLSX, ""},
+		"old xls":      {append([]byte{0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1}, make([]byte, 4096)...), intake.WhyOldFormat, ""},
+		"another zip":  {zipOf(t, map[string]func(io.Writer){"a.txt": text("x")}), intake.WhyNotXLSX, ""},
+		"zip bomb":     {zipOf(t, map[string]func(io.Writer){"xl/workbook.xml": zeros(300)}), intake.WhyBomb, "max=256"},
+		"dense part":   {zipOf(t, map[string]func(io.Writer){"xl/workbook.xml": zeros(20)}), intake.WhyBomb, ""},
+		"too big":      {make([]byte, 17<<20), intake.WhyTooBig, "max=16"},
+		"100,000 rows": {huge(t, 100000), intake.WhyRows, "rows=100000"},
+		"a far row": {book(t, func(f *excelize.File, at func(registry.FieldKey) string) {
+			f.SetCellStr("学生信息", strings.TrimRight(at(registry.FName), "2")+"1048576", "王一")
+		}), intake.WhyRows, "rows=1048576"},
 		"no header":     {plain(t, []string{"你好"}, []string{"世界"}), intake.WhyNoHeader, ""},
 		"no rows":       {plain(t, whole), intake.WhyNoRows, ""},
 		"column gone":   {plain(t, without, without), intake.WhyHeader, "missing=姓名"},
@@ -498,6 +501,61 @@ func FuzzRead(f *testing.F) {
 		again, err := intake.Read(bytes.NewReader(out.Bytes()), int64(out.Len()), intake.Limits{})
 		if err == nil && again.Already()+len(again.Rows()) != wb.Already()+len(wb.Rows()) {
 			t.Fatalf("rows were lost: %d+%d of %d+%d", again.Already(), len(again.Rows()), wb.Already(), len(wb.Rows()))
+		}
+	})
+}
+
+// FuzzSheet feeds the sheet part alone, in a workbook whose other parts are whole.
+func FuzzSheet(f *testing.F) {
+	b, err := demo.New(5).On(today).Workbook(2, 1, nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		f.Fatal(err)
+	}
+	const part = "xl/worksheets/sheet1.xml"
+	others := map[string][]byte{}
+	for _, e := range z.File {
+		rc, err := e.Open()
+		if err != nil {
+			f.Fatal(err)
+		}
+		body, _ := io.ReadAll(rc)
+		rc.Close()
+		if e.Name == part {
+			f.Add(body)
+		} else {
+			others[e.Name] = body
+		}
+	}
+	f.Add([]byte(`<worksheet><sheetData><row r="1"><c t="inlineStr"><is><r><t>姓</t></r><rPh><t>x</t></rPh><r><t>名</t></r></is></c></row></sheetData></worksheet>`))
+	f.Fuzz(func(t *testing.T, sheet []byte) {
+		var out bytes.Buffer
+		w := zip.NewWriter(&out)
+		for name, body := range others {
+			p, _ := w.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
+			p.Write(body)
+		}
+		p, _ := w.CreateHeader(&zip.FileHeader{Name: part, Method: zip.Store})
+		p.Write(sheet)
+		w.Close()
+		wb, err := intake.Read(bytes.NewReader(out.Bytes()), int64(out.Len()), intake.Limits{Rows: 100})
+		if err != nil {
+			var e *registry.Error
+			if !errors.As(err, &e) || intake.Explain(e.Params) == "" {
+				t.Fatalf("an error without words: %v", err)
+			}
+			return
+		}
+		last := 0
+		for _, r := range wb.Rows() {
+			if r.No <= last {
+				t.Fatalf("row %d after row %d", r.No, last)
+			}
+			last = r.No
+			r.All(registry.CheckForm(r.Form, today))
 		}
 	})
 }

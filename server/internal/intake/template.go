@@ -153,7 +153,10 @@ func (t *tmpl) form(rows []registry.Form) {
 	line1 := make([]any, len(registry.Fields))
 	for n, form := range rows {
 		for i, fd := range registry.Fields {
-			line1[i] = excelize.Cell{StyleID: text, Value: shown(fd, form[fd.Key])}
+			line1[i] = nil // the column's style holds
+			if v := form[fd.Key]; v != "" {
+				line1[i] = excelize.Cell{StyleID: text, Value: shown(fd, v)}
+			}
 		}
 		t.keep(sw.SetRow("A"+strconv.Itoa(n+2), line1))
 	}
