@@ -106,7 +106,7 @@ func (w *Workbook) readSheet(b *book, s sheetRef) (bool, error) {
 			w.plan, w.sheet = pl, s.name
 			return nil
 		}
-		if no > max(5*w.limits.Rows, 100_000) { // blank rows cost as much as filled ones when the marks are written
+		if no > max(6*w.limits.Rows, 120_000) { // blank rows cost as much as filled ones when the marks are written
 			return refuse(WhyRows, nil, "rows", strconv.Itoa(no), "max", strconv.Itoa(w.limits.Rows))
 		}
 		if !w.filled(cells) {
