@@ -31,6 +31,9 @@ func (s *Service) decide(p registry.Pupil, ev registry.Event, actor registry.Act
 		Index: indexOf(after),
 	}
 	for _, e := range effects {
+		if e.What == registry.WhatTasks {
+			continue // that a list changed is told by committed, and to other processes by Live's poll: no row of its own
+		}
 		body, err := json.Marshal(e)
 		if err != nil {
 			return store.Change{}, internal(err)

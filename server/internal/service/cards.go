@@ -370,7 +370,7 @@ func (s *Service) checkRecord(ctx context.Context, p *registry.Pupil, iss store.
 	if err != nil {
 		return internal(err)
 	}
-	if res.Verdict != "valid" || pub.CardNo != iss.CardNo || pub.PupilRef != ref || pub.Sequence != r.Sequence || digestHex(pub.ChipSerial) != r.ChipHash {
+	if res.Verdict != credential.Valid || pub.CardNo != iss.CardNo || pub.PupilRef != ref || pub.Sequence != r.Sequence || digestHex(pub.ChipSerial) != r.ChipHash {
 		return fail(registry.CodeCard, "record", map[string]string{"verdict": string(res.Verdict)})
 	}
 	return nil

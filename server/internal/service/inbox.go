@@ -348,7 +348,7 @@ func (s *Service) cardHolder(ctx context.Context, proof api.CardProof, at time.T
 		return registry.Pupil{}, credential.Public{}, err
 	}
 	pub, res := v.Check(proof.Record, proof.ChipSerial, at)
-	if res.Verdict != "valid" {
+	if res.Verdict != credential.Valid {
 		return registry.Pupil{}, pub, fail(registry.CodeCard, "card", map[string]string{"verdict": string(res.Verdict)})
 	}
 	p, err := s.st.Pupil(ctx, registry.NewUID(pub.PupilRef))
