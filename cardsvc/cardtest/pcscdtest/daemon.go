@@ -36,7 +36,7 @@ const script = `ip link set lo up && mount --bind "$1" /run && exec pcscd --fore
 var (
 	processOnce sync.Once
 	processDir  string
-	inUse       sync.Mutex // one daemon at a time in a process
+	inUse       sync.Mutex // one daemon at a time for this process itself
 )
 
 // Daemon is a running pcscd.
@@ -58,7 +58,7 @@ type process struct {
 	done chan struct{} // closed when it has ended
 }
 
-// Start runs a daemon with two virtual readers until the test ends.
+// Start runs a daemon with two virtual readers, for this process and its children, until the test ends.
 func Start(tb testing.TB) *Daemon {
 	tb.Helper()
 	inUse.Lock()
@@ -70,21 +70,8 @@ func Start(tb testing.TB) *Daemon {
 		}
 		processDir = dir
 	})
-	d := &Daemon{
-		tb: tb, run: filepath.Join(processDir, "run"), config: filepath.Join(processDir, "conf"),
-		inserted: map[*Inserted]struct{}{}, readers: true,
-	}
-	tb.Cleanup(func() {
-		d.stopAll()
-		_ = os.RemoveAll(processDir)
-		inUse.Unlock()
-	})
-	_ = os.RemoveAll(processDir)
-	for _, dir := range []string{filepath.Join(d.run, "pcscd"), d.config} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			tb.Fatalf("pcscdtest: %v", err)
-		}
-	}
+	tb.Cleanup(inUse.Unlock)
+	d := prepare(tb, processDir)
 	if err := os.Setenv(envSocket, d.Socket()); err != nil {
 		tb.Fatalf("pcscdtest: %v", err)
 	}
@@ -92,8 +79,43 @@ func Start(tb testing.TB) *Daemon {
 	return d
 }
 
-// Socket is the daemon's socket; children of this process find it in the environment.
+// StartApart runs a daemon for children of this process that are given Env: a machine of its own. Any number may run beside one another and beside Start's.
+func StartApart(tb testing.TB) *Daemon {
+	tb.Helper()
+	dir, err := os.MkdirTemp("", "pcscd")
+	if err != nil {
+		tb.Fatalf("pcscdtest: %v", err)
+	}
+	d := prepare(tb, dir)
+	d.Restart()
+	return d
+}
+
+// prepare makes the folders of a daemon, empty, and has them removed, with all that runs, when the test ends.
+func prepare(tb testing.TB, dir string) *Daemon {
+	tb.Helper()
+	d := &Daemon{
+		tb: tb, run: filepath.Join(dir, "run"), config: filepath.Join(dir, "conf"),
+		inserted: map[*Inserted]struct{}{}, readers: true,
+	}
+	tb.Cleanup(func() {
+		d.stopAll()
+		_ = os.RemoveAll(dir)
+	})
+	_ = os.RemoveAll(dir)
+	for _, dir := range []string{filepath.Join(d.run, "pcscd"), d.config} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			tb.Fatalf("pcscdtest: %v", err)
+		}
+	}
+	return d
+}
+
+// Socket is the daemon's socket; after Start, children of this process find it in the environment.
 func (d *Daemon) Socket() string { return filepath.Join(d.run, "pcscd", "pcscd.comm") }
+
+// Env is the variable by which a child process finds this daemon.
+func (d *Daemon) Env() string { return envSocket + "=" + d.Socket() }
 
 // Restart kills the daemon if it runs and starts it anew; inserted cards are found again, as on a real reader.
 func (d *Daemon) Restart() {

@@ -5,7 +5,8 @@
 // pcscd of the machine too, and nothing listens to the network. It needs root (or CAP_SYS_ADMIN), pcscd, vsmartcard-vpcd, util-linux and iproute2, and for
 // StartVICC vsmartcard-vpicc and python3-pycryptodome; a test without them fails, it does not skip.
 //
-// libpcsclite reads the socket's name once in a process: one process has one daemon at a time, always at the same path.
+// libpcsclite reads the socket's name once in a process: one process has one daemon at a time, always at the same path. Programs
+// that a test starts may each have a daemon of their own: StartApart.
 //
 // It must not import cardsvc's own programs: cards are handed to it through the small interface Card.
 package pcscdtest
