@@ -1,0 +1,163 @@
+package service
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+
+	"xueji/server/internal/demo"
+	"xueji/server/internal/intake"
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+// dying is a store whose Commit fails for good after some batches, as a process that is killed there.
+type dying struct {
+	store.Store
+	left atomic.Int64
+	// torn: the commit is durable and the process dies before it learns so.
+	torn bool
+}
+
+var errKilled = errors.New("killed")
+
+func (d *dying) Commit(ctx context.Context, b store.Batch) error {
+	if d.left.Add(-1) < 0 {
+		if d.torn && d.left.Load() == -1 {
+			if err := d.Store.Commit(ctx, b); err != nil {
+				return err
+			}
+		}
+		return errKilled
+	}
+	return d.Store.Commit(ctx, b)
+}
+
+func (r *rig) count() int {
+	n := must[int](r.t)(r.st.Count(r.ctx, store.Query{All: true}))
+	return n
+}
+
+// An import that dies after any batch, also between commit and knowing of it, ends with each good row in once and the right counts.
+func TestImportResumes(t *testing.T) {
+	const rows, bad = 1600, 40
+	for _, torn := range []bool{false, true} {
+		r := newRig(t)
+		book := must[[]byte](t)(r.gen.Workbook(rows, bad, nil))
+		who := r.staff("registrar.yunhe")
+		imp := must[store.Import](t)(r.s.StartImport(r.ctx, who, "新生.xlsx", bytes.NewReader(book)))
+		for after := int64(0); after < 3; after++ {
+			d := &dying{Store: r.st, torn: torn}
+			d.left.Store(after)
+			s := must[*Service](t)(New(r.ctx, Options{Store: d, Keys: r.s.keys, Now: r.now}))
+			if err := s.RunImport(r.ctx, imp.ID); err == nil {
+				t.Fatal("did not die")
+			}
+		}
+		if err := r.s.RunImport(r.ctx, imp.ID); err != nil {
+			t.Fatal(err)
+		}
+		got := must[store.Import](t)(r.s.Import(r.ctx, who, imp.ID))
+		if got.State != importDone || got.Done != rows || got.Good != rows-bad || got.Bad != bad || r.count() != rows-bad {
+			t.Fatalf("torn=%v: %+v, %d pupils", torn, got, r.count())
+		}
+		// The marked workbook comes back as a workbook, its good rows passed over when it is uploaded again.
+		f := must[store.File](t)(r.s.File(r.ctx, who, got.Result))
+		wb := must[*intake.Workbook](t)(intake.Read(bytes.NewReader(f.Body), int64(len(f.Body)), intake.Limits{}))
+		if wb.Already() != rows-bad || len(wb.Rows()) != bad {
+			t.Fatalf("marked workbook: %d went in, %d rows left", wb.Already(), len(wb.Rows()))
+		}
+		// The whole first workbook again: every good row is a duplicate now, none goes in.
+		again := must[store.Import](t)(r.s.StartImport(r.ctx, who, "again.xlsx", bytes.NewReader(book)))
+		if err := r.s.RunImport(r.ctx, again.ID); err != nil {
+			t.Fatal(err)
+		}
+		if got = must[store.Import](t)(r.s.Import(r.ctx, who, again.ID)); got.Good != 0 || r.count() != rows-bad {
+			t.Fatalf("again: %+v", got)
+		}
+	}
+}
+
+func TestImportCancelledAndHidden(t *testing.T) {
+	r := newRig(t)
+	who := r.staff("registrar.yunhe")
+	book := must[[]byte](t)(r.gen.Workbook(20, 0, nil))
+	imp := must[store.Import](t)(r.s.StartImport(r.ctx, who, "a.xlsx", bytes.NewReader(book)))
+	_, err := r.s.Import(r.ctx, r.staff("registrar.qingshi"), imp.ID)
+	wantCode(t, err, registry.CodeNotFound)
+	wantCode(t, r.s.CancelImport(r.ctx, r.staff("registrar.qingshi"), imp.ID), registry.CodeNotFound)
+	if err := r.s.CancelImport(r.ctx, who, imp.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.s.RunImport(r.ctx, imp.ID); err != nil {
+		t.Fatal(err)
+	}
+	if r.count() != 0 {
+		t.Fatal("a cancelled import let rows in")
+	}
+	wantCode(t, r.s.CancelImport(r.ctx, who, imp.ID), registry.CodeWrongState)
+}
+
+func TestImportByTheWorker(t *testing.T) {
+	r := newRig(t)
+	r.work()
+	who := r.staff("registrar.yunhe")
+	uid := r.enrolled(0)
+	f := r.form(0)
+	book := must[[]byte](t)(r.gen.Workbook(60, 10, f))
+	imp := must[store.Import](t)(r.s.StartImport(r.ctx, who, "新生.xlsx", bytes.NewReader(book)))
+	r.await("the import's end", func() bool {
+		imp = must[store.Import](t)(r.s.Import(r.ctx, who, imp.ID))
+		return imp.State == importDone
+	})
+	if imp.Good+imp.Bad != imp.Total || imp.Bad < 11 {
+		t.Fatalf("%+v", imp)
+	}
+	_ = uid
+}
+
+func TestWorkbooksRefused(t *testing.T) {
+	r := newRig(t)
+	who := r.staff("registrar.yunhe")
+	var bomb bytes.Buffer
+	z := zip.NewWriter(&bomb)
+	for _, name := range []string{"[Content_Types].xml", "xl/workbook.xml", "xl/worksheets/sheet1.xml"} {
+		w, _ := z.Create(name)
+		chunk := make([]byte, 1<<20)
+		for range 100 {
+			_, _ = w.Write(chunk)
+		}
+	}
+	z.Close()
+	many := must[[]byte](t)(intake.Fill(nil, nil))
+	for name, b := range map[string][]byte{"not a workbook": []byte("姓名,性别\n"), "empty": {}, "bomb": bomb.Bytes(), "no rows": many, "too large": make([]byte, store.MaxFile+1)} {
+		_, err := r.s.StartImport(r.ctx, who, "x.xlsx", bytes.NewReader(b))
+		if registry.CodeOf(err) != registry.CodeInvalid || err.(*registry.Error).Params["why"] == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if list := must[[]store.Import](t)(r.s.Imports(r.ctx, who)); len(list) != 0 {
+		t.Fatalf("a refused workbook left a run: %+v", list)
+	}
+}
+
+// Rows per second of an import through Decide, commits included.
+func BenchmarkImport(b *testing.B) {
+	r := newRig(b)
+	who := r.staff("registrar.yunhe")
+	const rows = 5000
+	var total int
+	for i := range b.N {
+		g := demo.New(uint64(100 + i)).On(r.s.Today())
+		book := must[[]byte](b)(g.Workbook(rows, 0, nil))
+		imp := must[store.Import](b)(r.s.StartImport(r.ctx, who, "b.xlsx", bytes.NewReader(book)))
+		if err := r.s.RunImport(r.ctx, imp.ID); err != nil {
+			b.Fatal(err)
+		}
+		total += rows
+	}
+	b.ReportMetric(float64(total)/b.Elapsed().Seconds(), "rows/s")
+}
