@@ -4,10 +4,7 @@
 // It is pure: no clock, no file, no network; the caller hands in time and randomness.
 package credential
 
-import (
-	"io"
-	"time"
-)
+import "time"
 
 // Suite is the set of algorithms of a record; both have equal standing.
 type Suite string
@@ -133,18 +130,21 @@ type Result struct {
 //	func (v *Verifier) SetCertificates(certs [][]byte) error                           each must chain to a pinned root; all or nothing
 //	func (v *Verifier) SetStatusList(list []byte) error                                refuses lower numbers
 //	func (v *Verifier) ListState() (number uint64, expires time.Time)
-//	func (v *Verifier) Check(record, chipSerial []byte, now time.Time) (Public, Result)
+//	func (v *Verifier) Check(record, chipSerial []byte, now time.Time) (Public, Result)   an empty chipSerial is WrongChip
+//	func (v *Verifier) CheckRecord(record []byte, now time.Time) (Public, Result)     a record that is not on a chip
+//	func (v *Verifier) Authority(p Public) (string, bool)
 //	func SignCertificate(c Certificate, root Signer) ([]byte, error)
 //	func SignStatusList(l StatusList, s Signer) ([]byte, error)
 //	func EncodeRoots([]Root) ([]byte, error); func DecodeRoots([]byte) ([]Root, error)
+//	func KeyIDOf(s Suite, publicKey []byte) ([KeyIDSize]byte, error)                   the rule for every Signer's KeyID
+//	func RootOf(s Signer, authority string) Root; func NewReadingKey(epoch, s, rand) (ReadingKey, error); func EpochOf(sealed []byte) (uint16, error)
+//	func DecodeCertificate([]byte) (Certificate, error); func DecodeStatusList([]byte) (StatusList, error)   no trust implied
 //	func GenerateKey(s Suite, rand io.Reader) (*PrivateKey, error)                     a Signer; MarshalBinary / ParsePrivateKey
 //	func SealKey(recipient []byte, k ReadingKey, rand io.Reader) ([]byte, error)       X25519 + HKDF-SHA-256 + AES-256-GCM
 //	func OpenKey(private []byte, sealed []byte) (ReadingKey, error)
 
-// Secret never prints.
+// Secret never prints, and refuses to be written as JSON or text.
 type Secret []byte
 
 func (Secret) String() string   { return "[secret]" }
 func (Secret) GoString() string { return "[secret]" }
-
-var _ = io.Reader(nil)
