@@ -85,7 +85,7 @@ func ClassName(own, v string) (string, bool) {
 		}
 	}
 	if first < 0 {
-		return v + "班", true
+		return v + " 班", true
 	}
 	return own[:first] + v + own[last+1:], true
 }

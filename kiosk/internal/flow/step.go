@@ -236,6 +236,12 @@ func (m *machine) reader(in Input) {
 		case Saving, Rewrite, CardBack, Done, Refused:
 			return
 		}
+		if m.holds() == cardWait { // a second card came near: the right one alone may be put back
+			if m.AwayAt.IsZero() {
+				m.AwayAt = m.now
+			}
+			return
+		}
 		lang := m.Lang
 		m.wipe()
 		m.Lang = lang
