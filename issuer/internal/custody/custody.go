@@ -90,10 +90,11 @@ func Init(dir, authority string, suite credential.Suite, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	reading, err := encodeReading(newReading(1, suite))
+	readingKey, err := credential.NewReadingKey(1, suite, rand.Reader)
 	if err != nil {
 		return err
 	}
+	reading := encodeReading(readingKey)
 	m, err := json.MarshalIndent(manifest{Version: version, Authority: authority, Suite: suite, Created: now.UTC(), Epochs: []uint16{1}}, "", "  ")
 	if err != nil {
 		return err
@@ -126,16 +127,6 @@ func Init(dir, authority string, suite credential.Suite, now time.Time) error {
 	return nil
 }
 
-func newReading(epoch uint16, suite credential.Suite) credential.ReadingKey {
-	size := 32
-	if suite == credential.SM2 {
-		size = 16
-	}
-	k := credential.ReadingKey{Epoch: epoch, Suite: suite, Key: make(credential.Secret, size)}
-	_, _ = rand.Read(k.Key) // crypto/rand never fails: it ends the program first
-	return k
-}
-
 func encodeKey(k *credential.PrivateKey) ([]byte, error) {
 	der, err := k.MarshalBinary()
 	if err != nil {
@@ -145,12 +136,12 @@ func encodeKey(k *credential.PrivateKey) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: pemKey, Bytes: der}), nil
 }
 
-func encodeReading(k credential.ReadingKey) ([]byte, error) {
+func encodeReading(k credential.ReadingKey) []byte {
 	return pem.EncodeToMemory(&pem.Block{
 		Type:    pemReading,
 		Headers: map[string]string{"Epoch": strconv.Itoa(int(k.Epoch)), "Suite": string(k.Suite)},
 		Bytes:   k.Key,
-	}), nil
+	})
 }
 
 // create writes a new file, durable on return; an existing one is an error.
