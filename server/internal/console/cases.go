@@ -97,6 +97,7 @@ func (k *console) caseShow(c *fiber.Ctx, who service.Staff, pr *problem) error {
 		Refusal: c.FormValue("refusal"), Note: c.FormValue("note"), Class: c.FormValue("class", cs.ToClass)}
 	for _, e := range historyView(entries) {
 		if e.CaseNo == no {
+			e.CaseNo = "" // it stands at the top of the page
 			v.History = append(v.History, e)
 		}
 	}

@@ -145,14 +145,17 @@ func (k *console) code(lang string, l registry.ListName, code string) string {
 
 // fieldTitle is the official label, or its translation; guardians share one set of words.
 func (k *console) fieldTitle(lang string, f registry.Field) string {
-	key := "field." + strings.TrimPrefix(strings.TrimPrefix(string(f.Key), "g1."), "g2.")
-	if strings.HasPrefix(string(f.Key), "g1.") || strings.HasPrefix(string(f.Key), "g2.") {
+	key, title := "field."+string(f.Key), f.Title
+	if f.Group == "g1" || f.Group == "g2" {
 		key = "field.g." + string(f.Key)[3:]
+		for _, who := range []string{"家庭成员或监护人一", "家庭成员或监护人二"} { // the group's heading says whose
+			title = strings.TrimPrefix(title, who)
+		}
 	}
 	if k.words.has(lang, key) {
 		return k.words.say(lang, key)
 	}
-	return f.Title
+	return title
 }
 
 // clock is a deadline in words and as ticks, one for each working day.
@@ -231,11 +234,11 @@ func maskNumber(n registry.Number) string {
 	if len(n) < 6 {
 		return string(n)
 	}
-	return string(n[:1]) + strings.Repeat("•", 4) + string(n[len(n)-4:])
+	return string(n[:1]) + hidden + string(n[len(n)-4:])
 }
 
 // hidden stands for a value that is masked whole.
-const hidden = "••••"
+const hidden = "****"
 
 // maskField is a form value as a member of staff sees it before asking for the whole.
 func maskField(f registry.Field, v string) string {

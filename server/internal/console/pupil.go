@@ -56,7 +56,7 @@ func (k *console) groupsOf(lang string, f registry.Form, masked bool) []formGrou
 // stepView is a step as drawn.
 type stepView struct {
 	registry.Step
-	State string // "done", "refused", "now", "todo"
+	State string // "done", "refused", "now", "todo", "void" (the case ended before it)
 	Clock clock
 	N     int
 }
@@ -85,23 +85,17 @@ func (k *console) caseView(lang string, who service.Staff, uid registry.UID, cs 
 			sv.State = "refused"
 		case i == now:
 			sv.State, sv.Clock = "now", k.clock(lang, dateOf(s.ArrivedAt), s.DueOn, s.Unsure)
+		case now < 0:
+			sv.State = "void"
 		}
 		v.Steps = append(v.Steps, sv)
-		switch sv.State {
+	}
+	for i := range v.Steps { // the slice no longer moves
+		switch v.Steps[i].State {
 		case "now":
 			v.Now = &v.Steps[i]
 		case "refused":
 			v.Refused = &v.Steps[i]
-		}
-	}
-	if len(v.Steps) > 0 { // the slice no longer moves: take the pointers again
-		for i := range v.Steps {
-			switch v.Steps[i].State {
-			case "now":
-				v.Now = &v.Steps[i]
-			case "refused":
-				v.Refused = &v.Steps[i]
-			}
 		}
 	}
 	return v

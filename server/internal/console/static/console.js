@@ -227,6 +227,7 @@
   const drop = $("[data-drop]");
   if (drop) {
     const input = $("input[type=file]", drop), up = $(".upload", drop), bad = $("[role=alert]", drop), bar = $("progress", up), note = $("span", up);
+    $("[data-pick]", drop).hidden = false; input.classList.add("hide"); $("button", drop).hidden = true;
     const send = (file) => {
       if (!file) return;
       const f = new FormData();
