@@ -29,6 +29,12 @@ func (e *echo) Reset() {
 	e.resets++
 }
 
+func (e *echo) count() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.resets
+}
+
 func (e *echo) Transmit(_ context.Context, command []byte) ([]byte, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -136,13 +142,13 @@ func TestPCSC(t *testing.T) {
 			if !bytes.Equal(c.ATR(), card.ATR()) {
 				t.Fatalf("ATR % X", c.ATR())
 			}
-			resets := card.resets
+			resets := card.count()
 			c.Close(false)
 			c.Close(false)
 			if _, err := c.Transmit(ctx, []byte{0, 0, 0, 0}); !errors.Is(err, pcsc.ErrGone) {
 				t.Fatalf("after Close: %v", err)
 			}
-			if card.resets != resets {
+			if card.count() != resets {
 				t.Fatal("Close(false) reset the card")
 			}
 			c, err = pcsc.Open(ctx, pcscdtest.ReaderName(0))
@@ -150,7 +156,7 @@ func TestPCSC(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.Close(true)
-			if card.resets == resets {
+			if card.count() == resets {
 				t.Fatal("Close(true) did not reset the card")
 			}
 			in.Remove()
