@@ -1,0 +1,269 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"xueji/server/document"
+	"xueji/server/internal/demo"
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+// paperless stands for the printer: which papers may be asked for is tested here, how they look elsewhere.
+type paperless struct{}
+
+func (paperless) Archive(document.Cover, document.Slip) ([]byte, error) { return []byte("%PDF-"), nil }
+func (paperless) ArchiveReceipt(document.Receipt) ([]byte, error)       { return []byte("%PDF-"), nil }
+func (paperless) CaseReceipt(document.CaseReceipt) ([]byte, error)      { return []byte("%PDF-"), nil }
+func (paperless) Faces([]document.Face) ([]byte, error)                 { return []byte("%PDF-"), nil }
+
+// actors stand in the columns of the table. The pupil is at 云河区实验小学 (county 云河, city 云州, province).
+var actors = []string{
+	"registrar.yunhe", "registrar.qingshi", "leader.yunhe", "leader.qingshi", "officer.yunhe", "officer.qingshi", "officer.city", "clerk.yunhe", "clerk.qingshi", "operator",
+}
+
+// Words of the table: ok; nf: does not exist for them; no: forbidden; –: not about persons. Others are codes that show that access let them through.
+var words = map[string]registry.Code{"ok": "", "nf": registry.CodeNotFound, "no": registry.CodeForbidden, "turn": registry.CodeNotYourTurn, "state": registry.CodeWrongState,
+	"inv": registry.CodeInvalid, "dup": registry.CodeDuplicate, "same": registry.CodeSameSchool, "lock": registry.CodeLocked}
+
+type world struct {
+	r     *rig
+	uid   registry.UID // enrolled at 云河区实验小学, no open case, with a card, archive built
+	open  registry.UID // enrolment waits for the leader
+	file  string       // evidence filed for uid
+	imp   string
+	kiosk string
+}
+
+func (w *world) c() context.Context { return w.r.ctx }
+
+// table is every method of Console and what comes of it for each actor. A method that is not here fails the test.
+var table = []struct {
+	method string
+	call   func(w *world, who Staff) error
+	want   string // in the order of actors
+}{
+	//                                                                                reg    reg'  lead   lead'  off    off'  city   clerk  clerk' oper
+	{"ToDo", func(w *world, who Staff) error { _, err := w.r.s.ToDo(w.c(), who); return err }, "ok ok ok ok ok ok ok ok ok ok"},
+	{"Live", func(w *world, who Staff) error {
+		ctx, cancel := context.WithCancel(w.c())
+		defer cancel()
+		_, err := w.r.s.Live(ctx, who)
+		return err
+	}, "ok ok ok ok ok ok ok ok ok ok"},
+	{"Search", func(w *world, who Staff) error {
+		rows, n, err := w.r.s.Search(w.c(), who, store.Query{})
+		if err == nil && (n > 0) != slices.ContainsFunc(rows, func(s store.Summary) bool { return s.UID == w.uid }) {
+			return &registry.Error{Code: registry.CodeInternal}
+		}
+		if err == nil && n == 0 {
+			return registry.ErrNotFound
+		}
+		return err
+	}, "ok nf ok nf ok nf ok ok nf no"},
+	{"Pupil", func(w *world, who Staff) error { _, _, err := w.r.s.Pupil(w.c(), who, w.uid); return err }, "ok nf ok nf ok nf ok ok nf nf"},
+	{"Issuances", func(w *world, who Staff) error { _, err := w.r.s.Issuances(w.c(), who, w.uid); return err }, "ok nf ok nf ok nf ok ok nf nf"},
+	{"StartImport", func(w *world, who Staff) error {
+		_, err := w.r.s.StartImport(w.c(), who, "x.xlsx", bytes.NewReader([]byte("no workbook")))
+		return err
+	}, "inv inv no no no no no no no no"},
+	{"Import", func(w *world, who Staff) error { _, err := w.r.s.Import(w.c(), who, w.imp); return err }, "ok nf nf nf nf nf nf nf nf nf"},
+	{"Imports", func(w *world, who Staff) error { _, err := w.r.s.Imports(w.c(), who); return err }, "ok ok no no no no no no no no"},
+	{"CancelImport", func(w *world, who Staff) error { return w.r.s.CancelImport(w.c(), who, w.imp) }, "state nf nf nf nf nf nf nf nf nf"},
+	{"Template", func(w *world, who Staff) error { _, err := w.r.s.Template(w.c(), who); return err }, "ok ok no no no no no no no no"},
+	{"EnrolOne", func(w *world, who Staff) error { _, _, err := w.r.s.EnrolOne(w.c(), who, w.r.form(0), ""); return err }, "dup dup no no no no no no no no"},
+	{"WhereIs", func(w *world, who Staff) error { _, _, err := w.r.s.WhereIs(w.c(), who, w.uid); return err }, "ok ok no no no no no no no no"},
+	{"Act", func(w *world, who Staff) error { // the leader's word on an enrolment, refused for lack of a reason once it is their turn
+		p := w.r.pupil(w.open)
+		_, err := w.r.s.Act(w.c(), who, w.open, 0, registry.DecideStep{CaseNo: p.Lock, Party: registry.PartySchool, Decision: registry.DecisionRefuse})
+		return err
+	}, "no nf inv nf no nf no no nf nf"},
+	{"ActMany", func(w *world, who Staff) error { // an office's word before its turn
+		_, failed, err := w.r.s.ActMany(w.c(), who, []Ref{{UID: w.open}}, registry.DecideStep{CaseNo: w.r.pupil(w.open).Lock, Party: registry.PartyAuthority, Decision: registry.DecisionAccept})
+		if err != nil {
+			return err
+		}
+		return failed[w.open]
+	}, "no nf no nf turn nf turn no no no"},
+	{"FindByDocument", func(w *world, who Staff) error {
+		f := w.r.form(0)
+		_, err := w.r.s.FindByDocument(w.c(), who, f[registry.FIDNumber], f[registry.FName])
+		return err
+	}, "ok ok no no no no no no no no"},
+	{"StartTransfer", func(w *world, who Staff) error { // without a reason: nothing is started
+		_, err := w.r.s.StartTransfer(w.c(), who, w.uid, registry.StartTransfer{ToGrade: 1, Guardian: "母亲"})
+		return err
+	}, "same inv no no no no no no no no"},
+	{"StartSuspend", func(w *world, who Staff) error {
+		_, err := w.r.s.StartSuspend(w.c(), who, w.uid, registry.StartSuspend{})
+		return err
+	}, "inv nf no no no no no no no no"},
+	{"Cases", func(w *world, who Staff) error {
+		rows, err := w.r.s.Cases(w.c(), who, "", "", 0, 0)
+		if err == nil && len(rows) == 0 {
+			return registry.ErrNotFound
+		}
+		return err
+	}, "ok nf ok nf ok nf nf nf nf nf"},
+	{"PutFile", func(w *world, who Staff) error {
+		_, err := w.r.s.PutFile(w.c(), who, w.uid, "a.pdf", "application/pdf", strings.NewReader("%PDF-1.7"))
+		return err
+	}, "ok nf ok nf ok nf ok no no no"},
+	{"File", func(w *world, who Staff) error { _, err := w.r.s.File(w.c(), who, w.file); return err }, "ok nf ok nf ok nf ok nf nf nf"},
+	{"CaseReceipt", func(w *world, who Staff) error {
+		_, err := w.r.s.CaseReceipt(w.c(), who, w.uid, w.r.pupil(w.uid).Cases[0].No)
+		return err
+	}, "ok nf ok nf ok nf ok no nf nf"},
+	{"ArchiveCover", func(w *world, who Staff) error { _, err := w.r.s.ArchiveCover(w.c(), who, w.uid); return err }, "state nf state nf state nf state nf nf nf"},
+	{"ArchiveReceipt", func(w *world, who Staff) error { _, err := w.r.s.ArchiveReceipt(w.c(), who, w.uid); return err }, "state nf state nf state nf state nf nf nf"},
+	{"CardFace", func(w *world, who Staff) error {
+		_, err := w.r.s.CardFace(w.c(), who, []registry.UID{w.uid})
+		return err
+	}, "ok nf ok nf ok nf ok ok nf no"},
+	{"NeedCards", func(w *world, who Staff) error { _, _, err := w.r.s.NeedCards(w.c(), who, "", "", 10); return err }, "no no no no no no no ok ok no"},
+	{"StartIssue", func(w *world, who Staff) error { _, err := w.r.s.StartIssue(w.c(), who, w.uid, ""); return err }, "no nf no nf no nf no inv nf nf"},
+	{"RevokeCard", func(w *world, who Staff) error { return w.r.s.RevokeCard(w.c(), who, w.uid, "") }, "inv nf inv nf no nf no inv nf nf"},
+	{"Kiosks", func(w *world, who Staff) error {
+		ks, err := w.r.s.Kiosks(w.c(), who)
+		if err == nil && len(ks) == 0 {
+			return registry.ErrNotFound
+		}
+		return err
+	}, "ok nf ok nf ok nf ok no no ok"},
+	{"NewKiosk", func(w *world, who Staff) error {
+		_, _, err := w.r.s.NewKiosk(w.c(), who, demo.YunheShiyan, "")
+		return err
+	}, "no no inv nf no no no no no inv"},
+	{"RevokeKiosk", func(w *world, who Staff) error {
+		k, err := w.r.st.Kiosk(w.c(), w.kiosk)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = w.r.st.PutKiosk(w.c(), k) }()
+		return w.r.s.RevokeKiosk(w.c(), who, w.kiosk)
+	}, "no no ok nf no no no no no ok"},
+	{"StaffList", func(w *world, who Staff) error { _, err := w.r.s.StaffList(w.c(), who); return err }, "no no ok ok ok ok ok no no ok"},
+}
+
+// free are methods that tell nothing of a pupil or a unit's work, or that come before anybody is known.
+var free = []string{"SignIn", "SignOut", "WhoIs", "Directory", "Schools", "Today", "Calendar", "Pack", "Trust"}
+
+func TestAccessTable(t *testing.T) {
+	r := newRig(t)
+	r.authority()
+	r.s.papers = paperless{}
+	w := &world{r: r, uid: r.enrolled(0)}
+	r.issue(w.uid, chipA)
+	reg := r.staff("registrar.yunhe")
+	must[registry.Pupil](t)(r.s.Act(r.ctx, reg, w.uid, 0, registry.BuildArchive{Items: []registry.ArchiveItem{{No: 1, Group: 1, Title: "表", Pages: 1}}}))
+	w.file = must[string](t)(r.s.PutFile(r.ctx, reg, w.uid, "proof.pdf", "application/pdf", strings.NewReader("%PDF-1.4 proof")))
+	w.open, _, _ = r.s.EnrolOne(r.ctx, reg, r.form(1), "")
+	imp := must[store.Import](t)(r.s.StartImport(r.ctx, reg, "a.xlsx", bytes.NewReader(must[[]byte](t)(r.gen.Workbook(3, 0, nil)))))
+	if err := r.s.RunImport(r.ctx, imp.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.imp = imp.ID
+	w.kiosk = r.device(demo.YunheShiyan).kiosk.ID
+
+	covered := map[string]bool{}
+	for _, m := range free {
+		covered[m] = true
+	}
+	for _, row := range table {
+		covered[row.method] = true
+		want := strings.Fields(row.want)
+		if len(want) != len(actors) {
+			t.Fatalf("%s: %d cells for %d actors", row.method, len(want), len(actors))
+		}
+		for i, login := range actors {
+			code, known := words[want[i]]
+			if !known {
+				t.Fatalf("%s: unknown word %q", row.method, want[i])
+			}
+			err := row.call(w, r.staff(login))
+			if got := registry.CodeOf(err); got != code {
+				t.Errorf("%s by %s: got %q (%v), want %q", row.method, login, got, err, code)
+			}
+		}
+		// Nobody: a disabled account of the right unit, and one of a unit that is not in the directory.
+		gone := r.staff("registrar.yunhe")
+		gone.Disabled = true
+		if registry.CodeOf(row.call(w, gone)) == "" {
+			t.Errorf("%s: a disabled account got through", row.method)
+		}
+		lost := r.staff("leader.yunhe")
+		lost.Unit = "2199999999"
+		if err := row.call(w, lost); registry.CodeOf(err) == "" {
+			t.Errorf("%s: an account of no unit got through", row.method)
+		}
+	}
+	typ := reflect.TypeFor[Console]()
+	for i := range typ.NumMethod() {
+		if m := typ.Method(i).Name; !covered[m] {
+			t.Errorf("Console.%s is not in the access table", m)
+		}
+	}
+}
+
+// What a clerk and a bystander get to see of a pupil.
+func TestCutViews(t *testing.T) {
+	r := newRig(t)
+	uid := r.enrolled(0)
+	p, h, err := r.s.Pupil(r.ctx, r.staff("clerk.yunhe"), uid)
+	if err != nil || h != nil {
+		t.Fatal(err)
+	}
+	for _, k := range []registry.FieldKey{registry.FIDNumber, registry.FAddress, registry.FPhone, registry.FG1Name, registry.FHealth} {
+		if p.Form[k] != "" {
+			t.Errorf("a card clerk sees %s", k)
+		}
+	}
+	if p.Form[registry.FName] == "" || p.Number != "" || len(p.Cases) != 0 {
+		t.Errorf("a card clerk's view: %+v", p)
+	}
+	full, _, err := r.s.Pupil(r.ctx, r.staff("registrar.yunhe"), uid)
+	if err != nil || full.PIN != "set" {
+		t.Errorf("the PIN's hash leaves the service: %q %v", full.PIN, err)
+	}
+	for _, e := range must[[]store.Entry](t)(r.st.History(r.ctx, uid)) {
+		if strings.Contains(string(e.Payload), "argon2id") {
+			t.Error("history keeps the PIN's hash")
+		}
+	}
+}
+
+func TestSignIn(t *testing.T) {
+	r := newRig(t)
+	who := must[Staff](t)(r.s.SignIn(r.ctx, " Registrar.Yunhe ", demo.Password, "127.0.0.1"))
+	if who.Password != "" || who.Token == "" {
+		t.Fatal("the password's hash leaves the service")
+	}
+	if got := must[Staff](t)(r.s.WhoIs(r.ctx, who.Token)); got.ID != who.ID {
+		t.Fatal("not who signed in")
+	}
+	for _, try := range [][2]string{{"registrar.yunhe", "wrong"}, {"nobody", demo.Password}, {"", ""}} {
+		_, err := r.s.SignIn(r.ctx, try[0], try[1], "")
+		wantCode(t, err, registry.CodeForbidden)
+	}
+	r.pass(consoleIdle - 1)
+	must[Staff](t)(r.s.WhoIs(r.ctx, who.Token))
+	r.pass(consoleIdle + 1)
+	_, err := r.s.WhoIs(r.ctx, who.Token)
+	wantCode(t, err, registry.CodeNotFound)
+	// Art. 23: a registrar without a training record.
+	a := must[store.Account](t)(r.st.AccountByLogin(r.ctx, "registrar.yunhe"))
+	a.TrainedOn = ""
+	if err := r.st.PutAccount(r.ctx, a); err != nil {
+		t.Fatal(err)
+	}
+	_, err = r.s.SignIn(r.ctx, "registrar.yunhe", demo.Password, "")
+	wantCode(t, err, registry.CodeForbidden)
+	if err := r.s.SignOut(r.ctx, who.Token); err != nil {
+		t.Fatal(err)
+	}
+}
