@@ -140,8 +140,6 @@ func (t *tx) Exec(check sqlstore.Check, sql string, args ...any) error {
 	return nil
 }
 
-// flushMax bounds what a transaction keeps in memory before it is sent.
-const flushMax = 4096
 
 func (t *tx) flush() error {
 	if len(t.checks) == 0 {

@@ -1,5 +1,11 @@
 package sqlstore
 
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
 // Reference marks a table that is small and may be copied to every node.
 const Reference = "reference"
 
@@ -19,4 +25,48 @@ var Distribution = map[string]string{
 	// small
 	"unit_school": Reference, "unit_office": Reference, "account": Reference, "kiosk": Reference, "counter": Reference, "revocation": Reference,
 	"status_list": Reference, "blob": Reference,
+}
+
+// Constraint is a primary key, unique index or foreign key read from an engine's catalogue.
+type Constraint struct {
+	Table   string
+	Name    string
+	Columns []string
+}
+
+// Breaches lists what in a catalogue breaks the distribution rules: a table that has no place in Distribution or is missing, one without a primary key, a
+// constraint without the distribution key. tables are all of the schema but the migrator's own.
+func Breaches(tables []string, primary, others []Constraint) []string {
+	var out []string
+	present, keyed := map[string]bool{}, map[string]bool{}
+	for _, t := range tables {
+		present[t] = true
+		if _, ok := Distribution[t]; !ok {
+			out = append(out, t+": no distribution key is decided for this table")
+		}
+	}
+	for t := range Distribution {
+		if !present[t] {
+			out = append(out, t+": is not in the schema")
+		}
+	}
+	check := func(c Constraint) {
+		if key := Distribution[c.Table]; key != Reference && !slices.Contains(c.Columns, key) {
+			out = append(out, fmt.Sprintf("%s: %s (%s) is without the distribution key %s", c.Table, c.Name, strings.Join(c.Columns, ", "), key))
+		}
+	}
+	for _, c := range primary {
+		keyed[c.Table] = true
+		check(c)
+	}
+	for _, t := range tables {
+		if !keyed[t] {
+			out = append(out, t+": has no primary key")
+		}
+	}
+	for _, c := range others {
+		check(c)
+	}
+	slices.Sort(out)
+	return out
 }

@@ -154,13 +154,17 @@ func (a *sorted) compare(b *sorted) int {
 // Search finds pupils in scope, by school, grade, class and name.
 func (s *Store) Search(ctx context.Context, q store.Query) ([]store.Summary, error) {
 	limit, offset := page(q.Limit), max(q.Offset, 0)
-	var all []sorted
 	bs := s.branches(q)
-	for _, b := range bs {
-		n, skip := limit, offset
-		if len(bs) > 1 { // each part's first rows hold the union's first rows
-			n, skip = limit+offset, 0
+	var all []sorted
+	skipped := 0
+	// The last branch is the short one (open cases of pupils elsewhere): it is read first, up to the page's end. Of the long one, all but as many rows as the
+	// short one has may be skipped unseen: they stand before the page whatever the merge brings.
+	for i := len(bs) - 1; i >= 0; i-- {
+		skip, n := max(offset-len(all), 0), limit+min(offset, len(all))
+		if i > 0 {
+			skip, n = 0, limit+offset
 		}
+		b := bs[i]
 		sql := fmt.Sprintf("SELECT %s, p.class_sort, p.name_sort %s%s LIMIT $%d OFFSET $%d", summaryColumns, b.sql, listOrder, len(b.args)+1, len(b.args)+2)
 		err := s.query(ctx, func(r Rows) error {
 			var row sorted
@@ -171,12 +175,13 @@ func (s *Store) Search(ctx context.Context, q store.Query) ([]store.Summary, err
 		if err != nil {
 			return nil, err
 		}
+		skipped = skip
 	}
 	if len(bs) > 1 {
 		slices.SortFunc(all, func(a, b sorted) int { return a.compare(&b) })
-		all = all[min(offset, len(all)):]
-		all = all[:min(limit, len(all))]
 	}
+	all = all[min(offset-skipped, len(all)):]
+	all = all[:min(limit, len(all))]
 	out := make([]store.Summary, len(all))
 	for i := range all {
 		out[i] = all[i].Summary

@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -61,7 +62,7 @@ func (s *service) ApplyInbox(ctx context.Context, kiosk string, seq uint64) erro
 	// An event makes one pupil, whose UID it names, and promises a notice.
 	id := fmt.Sprintf("%s/%d", kiosk, seq)
 	h := sha256.Sum256([]byte(id))
-	p := storetest.Pupil(int(h[0])<<24|int(h[1])<<16|int(h[2])<<8|int(h[3]), "王小明", storetest.SchoolA, 1, "1班")
+	p := storetest.Pupil(int(binary.BigEndian.Uint64(h[:])>>1), "王小明", storetest.SchoolA, 1, "1班")
 	c := storetest.Change(p, registry.EvEnrol, store.Index{})
 	c.Outbox = []store.OutboxRow{{ID: "notify-" + id[2:], Kind: string(jobs.KindNotify), At: time.Now()}}
 	c.Outbox[0].ID = strings.ReplaceAll(c.Outbox[0].ID, "/", "-")
@@ -272,9 +273,11 @@ func TestUnavailableIsNoFailure(t *testing.T) {
 // brokenQueue refuses everything, as a Redis that is not there does.
 type brokenQueue struct{}
 
-func (brokenQueue) Publish(context.Context, int, ...jobs.ID) error { return errors.New("connection refused") }
-func (brokenQueue) Ping(context.Context) error                     { return errors.New("connection refused") }
-func (brokenQueue) Close() error                                   { return nil }
+func (brokenQueue) Publish(context.Context, int, ...jobs.ID) error {
+	return errors.New("connection refused")
+}
+func (brokenQueue) Ping(context.Context) error { return errors.New("connection refused") }
+func (brokenQueue) Close() error               { return nil }
 func (brokenQueue) Consume(ctx context.Context, _ int, _ func(context.Context, jobs.ID) error) error {
 	<-ctx.Done()
 	return nil
