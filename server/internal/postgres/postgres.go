@@ -140,7 +140,6 @@ func (t *tx) Exec(check sqlstore.Check, sql string, args ...any) error {
 	return nil
 }
 
-
 func (t *tx) flush() error {
 	if len(t.checks) == 0 {
 		return nil
