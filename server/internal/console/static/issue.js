@@ -20,7 +20,8 @@
   let usedTap = 0;        // a tap already used up: its card must leave before the next
   let held = null;        // {uid, name, again} a pupil whose card was interrupted
   let trustAt = 0;
-  let sent = null;        // the outcome that halt shows
+  let sent = null;        // what done and halt say
+  let swap = false;       // halt is about the card alone: another card goes on by itself
   const made = [];
 
   const show = (tone, title, help = "") => {
@@ -143,6 +144,7 @@
     }
     held = p.again ? p : null;
     mode = "halt";
+    swap = ["not_blank", "wrong_card", "unknown_chip", "card", "verify"].includes(out.code);
     sent = out.said || words["issue.fail." + out.code] || say("fail.internal");
     draw();
   }
@@ -151,7 +153,7 @@
   function settle() {
     if (mode === "work" || mode === "pause") { if (mode === "pause") draw(); return; }
     if (!reader) { draw(); return; }
-    if (reader.state === "empty" && mode === "done") mode = "wait";
+    if (reader.state === "empty" && (mode === "done" || mode === "halt" && swap)) mode = "wait";
     if (reader.state === "card" && reader.tap !== usedTap && (mode === "wait" || mode === "back" || mode === "done") && online && next()) {
       issue(reader.tap);
       return;
