@@ -71,6 +71,7 @@ func Mount(r fiber.Router, d Deps) error {
 	r.Get("/pupils/:uid/archive/cover.pdf", k.staff(k.coverPDF))
 	r.Get("/pupils/:uid/archive/receipt.pdf", k.staff(k.archiveReceiptPDF))
 	r.Post("/pupils/:uid/card/revoke", k.staff(k.revokeCard))
+	r.Post("/pupils/:uid/pin", k.staff(k.setPIN))
 	r.Get("/pupils/:uid/cases/:no", k.staff(k.casePage))
 	r.Post("/pupils/:uid/cases/:no/decide", k.staff(k.decide))
 	r.Post("/pupils/:uid/cases/:no/withdraw", k.staff(k.withdraw))

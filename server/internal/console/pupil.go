@@ -175,16 +175,16 @@ type pupilView struct {
 
 // pupilActs is what this person is offered for this pupil now.
 type pupilActs struct {
-	Suspend, Return, BuildArchive, SendArchive, Settle, RevokeCard, PrintFace bool
+	Suspend, Return, BuildArchive, SendArchive, Settle, RevokeCard, PrintFace, SetPIN bool
 }
 
 func (k *console) pupil(c *fiber.Ctx, who service.Staff) error {
-	return k.pupilShow(c, who, true)
+	return k.pupilShow(c, who, true, nil)
 }
 
 // pupilUnmasked is a POST, so that no link, prefetch or history shows a child's numbers unasked.
 func (k *console) pupilUnmasked(c *fiber.Ctx, who service.Staff) error {
-	return k.pupilShow(c, who, false)
+	return k.pupilShow(c, who, false, nil)
 }
 
 func (k *console) inScope(who service.Staff, school registry.Unit) bool {
@@ -196,7 +196,7 @@ func (k *console) inScope(who service.Staff, school registry.Unit) bool {
 	return false
 }
 
-func (k *console) pupilShow(c *fiber.Ctx, who service.Staff, masked bool) error {
+func (k *console) pupilShow(c *fiber.Ctx, who service.Staff, masked bool, pr *problem) error {
 	ctx, lang := c.UserContext(), k.lang(c)
 	uid := registry.UID(c.Params("uid"))
 	p, entries, err := k.Service.Pupil(ctx, who, uid)
@@ -232,8 +232,9 @@ func (k *console) pupilShow(c *fiber.Ctx, who service.Staff, masked bool) error 
 		Settle:       keep && p.Archive.MissingFrom == who.Unit && len(p.Archive.Missing) > 0,
 		RevokeCard:   mayOf(who).Revoke && (mine || !who.Unit.IsSchool()) && p.Card != nil,
 		PrintFace:    p.Card != nil,
+		SetPIN:       keep && mine && p.Standing != registry.StandingNone,
 	}
-	return k.show(c, &who, "pupil", "pupil.title", v, withActive("pupils"), withTitle(v.Name))
+	return k.show(c, &who, "pupil", "pupil.title", v, withActive("pupils"), withTitle(v.Name), withProblem(pr))
 }
 
 // photo sends a pupil's portrait.
@@ -421,4 +422,23 @@ func (k *console) revokeCard(c *fiber.Ctx, who service.Staff) error {
 		return k.actFailed(c, who, uid, "/pupils/"+string(uid), err)
 	}
 	return k.done(c, "/pupils/"+string(uid)+"#card", flash{Key: "card.revoked"})
+}
+
+// setPIN gives the guardian a new second factor for kiosks. The guardian types it twice at the registrar's desk; it is never shown again.
+func (k *console) setPIN(c *fiber.Ctx, who service.Staff) error {
+	uid := registry.UID(c.Params("uid"))
+	pin := strings.TrimSpace(c.FormValue("pin"))
+	if pin == "" || pin != strings.TrimSpace(c.FormValue("again")) {
+		c.Status(fiber.StatusUnprocessableEntity)
+		return k.pupilShow(c, who, true, &problem{Title: k.words.say(k.lang(c), "pin.differ"), Field: "pin"})
+	}
+	_, err := k.Service.Act(c.UserContext(), who, uid, 0, registry.SetPIN{PIN: pin})
+	switch {
+	case err == nil:
+		return k.done(c, "/pupils/"+string(uid)+"#card", flash{Key: "pin.done"})
+	case correctable(err):
+		c.Status(fiber.StatusUnprocessableEntity)
+		return k.pupilShow(c, who, true, k.problem(c, err))
+	}
+	return k.actFailed(c, who, uid, "/pupils/"+string(uid), err)
 }
