@@ -44,6 +44,7 @@ type world struct {
 	people  map[string]*page
 	glass   *page // the kiosk's screen
 
+	pupils   []*pupil // the newcomers, in the order of the workbook
 	password string
 	workbook string
 }

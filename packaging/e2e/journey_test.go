@@ -1,0 +1,26 @@
+package e2e
+
+import (
+	"testing"
+
+	"xueji/cardsvc/cardsim"
+)
+
+// pupil is one of the newcomers on the walk.
+type pupil struct {
+	row
+	uid    string
+	card   *cardsim.Card
+	cardNo string
+}
+
+func TestJourney(t *testing.T) {
+	t.Run("SQLite and embedded Redis", func(t *testing.T) { walk(t) })
+}
+
+// walk is the journey of the first issue, step by step.
+func walk(t *testing.T, env ...string) {
+	w := begin(t, env...)
+	w.step(t, "1 enrol", w.enrol)
+	w.step(t, "2 issue", w.issue)
+}
