@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	importBatch = 250 // rows a transaction
+	importBatch = 250 // rows a transaction, unless Options say otherwise
 	// importHold is how long a runner keeps an import to itself between batches.
 	importHold = 60 * time.Second
 	typeXLSX   = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -149,14 +149,17 @@ func (s *Service) RunImport(ctx context.Context, id string) error {
 	if i.Total = len(r.rows); i.State != importRunning {
 		i.State = importRunning
 	}
-	for at := 0; at < len(r.rows); at += importBatch {
+	for at, to := 0, 0; at < len(r.rows); at = to {
+		if to = min(at+s.importBatch, len(r.rows)); at < i.Done && to > i.Done {
+			to = i.Done // what was counted before a restart is not counted again, whatever the batches were then
+		}
 		if err := ctx.Err(); err != nil {
 			return internal(err)
 		}
 		if err := s.st.HoldImport(ctx, i.ID, s.now().Add(importHold)); err != nil && !isNotFound(err) {
 			return internal(err)
 		}
-		next, err := r.batch(ctx, i, at, min(at+importBatch, len(r.rows)))
+		next, err := r.batch(ctx, i, at, to)
 		if isConflict(err) { // cancelled, or another runner has it
 			return nil
 		}

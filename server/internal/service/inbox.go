@@ -244,17 +244,12 @@ func (s *Service) applyRow(ctx context.Context, kiosk store.Kiosk, row store.Inb
 	if kiosk.Revoked {
 		return fail(registry.CodeForbidden, "", map[string]string{"why": "revoked"})
 	}
-	var e api.Event
-	dec := json.NewDecoder(bytes.NewReader(row.Payload))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&e); err != nil || dec.More() {
-		return fail(registry.CodeInvalid, "payload", nil)
+	e, err := decodeEvent(row.Payload)
+	if err != nil {
+		return err
 	}
 	if e.Seq != row.Seq {
 		return fail(registry.CodeInvalid, "seq", map[string]string{"why": "replayed"})
-	}
-	if len(e.ID) != 26 {
-		return fail(registry.CodeInvalid, "id", nil)
 	}
 	first, err := s.st.SeqOfEvent(ctx, kiosk.ID, e.ID)
 	if err != nil {
@@ -264,9 +259,6 @@ func (s *Service) applyRow(ctx context.Context, kiosk store.Kiosk, row store.Inb
 		return fail(registry.CodeInvalid, "id", map[string]string{"why": "replayed", "seq": strconv.FormatUint(first, 10)})
 	}
 	done := &store.Outcome{Kiosk: kiosk.ID, Seq: row.Seq, State: stateApplied, At: s.now().UTC()}
-	if n := bodies(&e); n != 1 {
-		return fail(registry.CodeInvalid, "payload", map[string]string{"bodies": strconv.Itoa(n)})
-	}
 	if e.Tap != nil {
 		if e.Tap.Verdict != "valid" && e.Tap.Verdict != "blank" {
 			s.alarm(ctx, kiosk, "card "+knownVerdict(e.Tap.Verdict), nil)
@@ -301,6 +293,23 @@ func (s *Service) applyRow(ctx context.Context, kiosk store.Kiosk, row store.Inb
 	}
 	s.committed(p, c)
 	return nil
+}
+
+// decodeEvent reads one event's bytes: known members only, one body, an identity of 26 characters. CodeInvalid otherwise, without a word of the content.
+func decodeEvent(payload []byte) (api.Event, error) {
+	var e api.Event
+	dec := json.NewDecoder(bytes.NewReader(payload))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&e); err != nil || dec.More() {
+		return api.Event{}, fail(registry.CodeInvalid, "payload", nil)
+	}
+	if len(e.ID) != 26 {
+		return api.Event{}, fail(registry.CodeInvalid, "id", nil)
+	}
+	if n := bodies(&e); n != 1 {
+		return api.Event{}, fail(registry.CodeInvalid, "payload", map[string]string{"bodies": strconv.Itoa(n)})
+	}
+	return e, nil
 }
 
 func bodies(e *api.Event) int {

@@ -33,6 +33,7 @@ type Options struct {
 	WakeImports func()                  // an import was queued; must not block. nil: none
 	PollLive    time.Duration           // how often Live looks whether another process changed the unit's tasks; 0: 15 s
 	OnEvent     func(name, what string) // counts for operators: ("inbox","refused")…; nil: none
+	ImportBatch int                     // rows of a workbook in one transaction; 0: 250
 }
 
 // Service is the server's use cases. It is safe for concurrent use.
@@ -49,6 +50,7 @@ type Service struct {
 	wakeImports func()
 	pollLive    time.Duration
 	onEvent     func(name, what string)
+	importBatch int
 	hub         hub
 	dir         atomic.Pointer[directory]
 	trust       trustCache
@@ -68,7 +70,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		return nil, errors.New("service: a store and keys are required")
 	}
 	s := &Service{st: o.Store, keys: o.Keys, papers: o.Papers, passes: o.Passes, pack: o.Pack, cal: o.Calendar, now: o.Now, log: o.Log, wake: o.Wake, wakeImports: o.WakeImports,
-		pollLive: o.PollLive, onEvent: o.OnEvent}
+		pollLive: o.PollLive, onEvent: o.OnEvent, importBatch: o.ImportBatch}
 	if s.passes == nil {
 		s.passes = password.New(password.Default, 0)
 	}
@@ -92,6 +94,9 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	}
 	if s.onEvent == nil {
 		s.onEvent = func(string, string) {}
+	}
+	if s.importBatch <= 0 {
+		s.importBatch = importBatch
 	}
 	if s.pollLive == 0 {
 		s.pollLive = 15 * time.Second

@@ -123,10 +123,14 @@ type none struct{}
 // mountAPI registers every path of package api.
 func (w *server) mountAPI(r fiber.Router) {
 	s := w.svc
-	r.Post(api.PathEnrol, w.slow, call(func(c *fiber.Ctx, in api.EnrolRequest) (api.EnrolReply, error) { return s.EnrolKiosk(c.UserContext(), in) }))
+	r.Post(api.PathEnrol, w.slow, call(func(c *fiber.Ctx, in api.EnrolRequest) (api.EnrolReply, error) {
+		return s.EnrolKiosk(c.UserContext(), in)
+	}))
 
 	k := w.device
-	r.Post(api.PathBatches, k, call(func(c *fiber.Ctx, in api.Batch) (api.Receipt, error) { return s.Ingest(c.UserContext(), kioskOf(c), in) }))
+	r.Post(api.PathBatches, k, call(func(c *fiber.Ctx, in api.Batch) (api.Receipt, error) {
+		return s.Ingest(c.UserContext(), kioskOf(c), in)
+	}))
 	r.Get(api.PathOutcomes, k, call(func(c *fiber.Ctx, _ none) ([]api.Outcome, error) {
 		after, err := strconv.ParseUint(c.Query("after", "0"), 10, 63)
 		if err != nil {
@@ -135,23 +139,39 @@ func (w *server) mountAPI(r fiber.Router) {
 		return s.Outcomes(c.UserContext(), kioskOf(c), after)
 	}))
 	r.Get(api.PathTrust, k, call(func(c *fiber.Ctx, _ none) (api.Trust, error) { return s.DeviceTrust(c.UserContext(), kioskOf(c)) }))
-	r.Get(api.PathDirectory, k, call(func(c *fiber.Ctx, _ none) (api.Directory, error) { return s.DeviceDirectory(c.UserContext(), kioskOf(c)) }))
-	r.Post(api.PathSignIn, k, w.slow, call(func(c *fiber.Ctx, in api.SignIn) (api.StaffSession, error) { return s.DeviceSignIn(c.UserContext(), kioskOf(c), in) }))
-	r.Post(api.PathStatus, k, call(func(c *fiber.Ctx, in api.StatusRequest) (api.StatusReply, error) { return s.Status(c.UserContext(), kioskOf(c), in) }))
+	r.Get(api.PathDirectory, k, call(func(c *fiber.Ctx, _ none) (api.Directory, error) {
+		return s.DeviceDirectory(c.UserContext(), kioskOf(c))
+	}))
+	r.Post(api.PathSignIn, k, w.slow, call(func(c *fiber.Ctx, in api.SignIn) (api.StaffSession, error) {
+		return s.DeviceSignIn(c.UserContext(), kioskOf(c), in)
+	}))
+	r.Post(api.PathStatus, k, call(func(c *fiber.Ctx, in api.StatusRequest) (api.StatusReply, error) {
+		return s.Status(c.UserContext(), kioskOf(c), in)
+	}))
 	r.Post(api.PathConsignment, k, call(func(c *fiber.Ctx, in api.ConsignmentRequest) (api.Consignment, error) {
 		return s.Consignment(c.UserContext(), kioskOf(c), in)
 	}))
-	r.Post(api.PathRefresh, k, call(func(c *fiber.Ctx, in api.RefreshRequest) (api.RefreshReply, error) { return s.Refresh(c.UserContext(), kioskOf(c), in) }))
-	r.Post(api.PathHeartbeat, k, call(func(c *fiber.Ctx, in api.Heartbeat) (api.HeartbeatReply, error) { return s.Heartbeat(c.UserContext(), kioskOf(c), in) }))
+	r.Post(api.PathRefresh, k, call(func(c *fiber.Ctx, in api.RefreshRequest) (api.RefreshReply, error) {
+		return s.Refresh(c.UserContext(), kioskOf(c), in)
+	}))
+	r.Post(api.PathHeartbeat, k, call(func(c *fiber.Ctx, in api.Heartbeat) (api.HeartbeatReply, error) {
+		return s.Heartbeat(c.UserContext(), kioskOf(c), in)
+	}))
 
 	i := w.issuer
 	r.Post(api.PathOrder, i, call(func(c *fiber.Ctx, in api.OrderRequest) (api.Order, error) { return s.Order(c.UserContext(), in) }))
 	r.Post(api.PathReport, i, call(func(c *fiber.Ctx, in api.Report) (api.ReportReply, error) { return s.Report(c.UserContext(), in) }))
 	r.Get(api.PathRevocations, i, call(func(c *fiber.Ctx, _ none) (api.Revocations, error) { return s.Revocations(c.UserContext()) }))
-	r.Put(api.PathStatusList, i, call(func(c *fiber.Ctx, in api.SignedList) (none, error) { return none{}, s.PutStatusList(c.UserContext(), in) }))
-	r.Put(api.PathCerts, i, call(func(c *fiber.Ctx, in api.Certificates) (none, error) { return none{}, s.PutCertificates(c.UserContext(), in) }))
+	r.Put(api.PathStatusList, i, call(func(c *fiber.Ctx, in api.SignedList) (none, error) {
+		return none{}, s.PutStatusList(c.UserContext(), in)
+	}))
+	r.Put(api.PathCerts, i, call(func(c *fiber.Ctx, in api.Certificates) (none, error) {
+		return none{}, s.PutCertificates(c.UserContext(), in)
+	}))
 	r.Get(api.PathDevices, i, call(func(c *fiber.Ctx, _ none) ([]api.Device, error) { return s.IssuerDevices(c.UserContext()) }))
-	r.Put(api.PathSealedKeys, i, call(func(c *fiber.Ctx, in api.SealedKeys) (none, error) { return none{}, s.PutSealedKeys(c.UserContext(), in) }))
+	r.Put(api.PathSealedKeys, i, call(func(c *fiber.Ctx, in api.SealedKeys) (none, error) {
+		return none{}, s.PutSealedKeys(c.UserContext(), in)
+	}))
 	r.All("/v1/*", func(c *fiber.Ctx) error { return fiber.NewError(http.StatusNotFound) })
 }
 
