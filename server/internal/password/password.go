@@ -139,5 +139,8 @@ func parse(s string) (p Params, salt, key []byte, err error) {
 	if key, err = enc.DecodeString(parts[5]); err != nil || len(key) < 16 || len(key) > 64 {
 		return p, nil, nil, ErrFormat
 	}
+	if format(p, salt, key) != s { // the base64 decoder passes over line breaks
+		return p, nil, nil, ErrFormat
+	}
 	return p, salt, key, nil
 }
