@@ -268,6 +268,17 @@ func (r *importRun) judge(ctx context.Context, i store.Import, from, to int) ([]
 		v := &vs[n]
 		holder, taken := held[string(v.hash)]
 		switch {
+		case v.hash == nil && !registry.Blocking(v.findings):
+			// Duplicates without a document: the name, the birth date and a guardian's telephone are all there is.
+			f, err := r.s.likely(ctx, v.row.Form)
+			if err != nil {
+				return nil, err
+			}
+			if f != nil && f.Params["uid"] == string(v.uid) {
+				v.in = true
+			} else if f != nil {
+				v.findings = append(v.findings, *f)
+			}
 		case v.hash == nil || !taken:
 		case holder == v.uid:
 			v.in = true

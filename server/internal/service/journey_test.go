@@ -279,3 +279,27 @@ func TestResumeIssuance(t *testing.T) {
 	_, err = r.s.Order(r.ctx, api.OrderRequest{Ticket: t4.Ticket, ChipSerial: chipA})
 	wantCode(t, err, registry.CodeNotFound) // late
 }
+
+// A child without a document who looks like one in the register: enrolled, with a warning that says where the other is.
+func TestLikelyDuplicateIsAWarning(t *testing.T) {
+	r := newRig(t)
+	uid := r.enrolled(0)
+	f := r.form(0)
+	again := registry.Form{}
+	for k, v := range f {
+		again[k] = v
+	}
+	again[registry.FIDType] = "Z"
+	delete(again, registry.FIDNumber)
+	got, findings, err := r.s.EnrolOne(r.ctx, r.staff("registrar.qingshi"), again, "")
+	if err != nil || got == "" || got == uid {
+		t.Fatalf("%s %v %v", got, findings, err)
+	}
+	warned := false
+	for _, x := range findings {
+		warned = warned || x.Code == registry.FindDupRegister && x.Warning() && x.Params["uid"] == string(uid)
+	}
+	if !warned {
+		t.Fatalf("no warning: %+v", findings)
+	}
+}
