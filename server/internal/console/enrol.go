@@ -86,10 +86,7 @@ func (k *console) importPage(c *fiber.Ctx, who service.Staff) error {
 		return err
 	}
 	v := k.importView(c, i)
-	if v.Running {
-		c.Set("Refresh", "4") // without script the page itself asks again
-	}
-	return k.show(c, &who, "import", "import.title", v, withActive("enrol"))
+	return k.show(c, &who, "import", "import.title", v, withActive("enrol"), withRefresh(v.Running))
 }
 
 func (k *console) importState(c *fiber.Ctx, who service.Staff) error {

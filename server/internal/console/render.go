@@ -73,6 +73,8 @@ type page struct {
 	Today                  string
 	Languages              []struct{ Code, Name string }
 	D                      any
+	// Refresh: without script the page asks for itself again.
+	Refresh bool
 	// Script names a second script of the page ("issue").
 	Script string
 }
@@ -117,6 +119,7 @@ func (k *console) show(c *fiber.Ctx, who *service.Staff, name, titleKey string, 
 func withProblem(p *problem) func(*page)    { return func(x *page) { x.Problem = p } }
 func withActive(name string) func(*page)    { return func(x *page) { x.Active = name } }
 func withScript(name string) func(*page)    { return func(x *page) { x.Script = name } }
+func withRefresh(on bool) func(*page)       { return func(x *page) { x.Refresh = on } }
 func withTitle(title string) func(*page)    { return func(x *page) { x.Title = title } }
 func (k *console) lang(c *fiber.Ctx) string { return k.words.lang(k.Lang(c)) }
 

@@ -232,3 +232,26 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+// TestCrowd: at term start a list holds hundreds; a page of it stays light, and a grade can be approved in one go.
+func TestCrowd(t *testing.T) {
+	f := consoletest.New()
+	if err := f.Crowd(450); err != nil {
+		t.Fatal(err)
+	}
+	officer := client{t: t, app: app(t, f), who: "officer"}
+	_, body := officer.get("/todo")
+	m := regexp.MustCompile(`data-n="(4\d\d)"`).FindStringSubmatch(body)
+	if m == nil {
+		t.Fatal("the newcomers do not stand together")
+	}
+	link := regexp.MustCompile(`/todo\?group=[^"]+`).FindString(body)
+	for _, path := range []string{"/todo", strings.ReplaceAll(link, "&amp;", "&"), "/pupils", "/cases"} {
+		if _, body = officer.get(path); len(body) > 100<<10 {
+			t.Errorf("%s weighs %d KB before styles and scripts", path, len(body)>>10)
+		}
+	}
+	if _, body = officer.get(link); strings.Count(body, `name="ref"`) != 60 || !strings.Contains(body, `rel="next"`) {
+		t.Error("the group does not open into pages")
+	}
+}

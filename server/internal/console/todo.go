@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -30,6 +31,7 @@ type taskView struct {
 	Kind    string
 	Route   string
 	Holder  string
+	Party   string // what the holder is in the case, when it stands on a line of its own
 	Arrived registry.Date
 	Dots    []string // "d" done, "n" now, "" to come
 	DotsSay string
@@ -61,7 +63,7 @@ type todoView struct {
 	MoreWait int
 	Failed   []failure
 	DoneN    int
-	CanAct   bool
+	CanAct   bool // something on this page can be decided here
 	Empty    bool
 }
 
@@ -78,22 +80,40 @@ func (k *console) todo(c *fiber.Ctx, who service.Staff) error {
 
 // todoCount is the small number in the navigation, asked for by script after the page and at each notice.
 func (k *console) todoCount(c *fiber.Ctx, who service.Staff) error {
-	t, err := k.Service.ToDo(c.UserContext(), who)
+	t, err := k.toDo(c.UserContext(), who)
 	if err != nil {
 		return err
 	}
 	return c.JSON(fiber.Map{"mine": t.Counts.Overdue + t.Counts.Soon + t.Counts.InTime, "overdue": t.Counts.Overdue})
 }
 
+// toDo is the unit's list without what its day has not come for yet: a suspension that ends later than the rule pack's alert (registry.Task.Shown).
+func (k *console) toDo(ctx context.Context, who service.Staff) (service.ToDo, error) {
+	t, err := k.Service.ToDo(ctx, who)
+	if err != nil {
+		return t, err
+	}
+	mine := make([]store.TaskRow, 0, len(t.Mine))
+	for _, r := range t.Mine {
+		if r.Shown(t.Today, k.Service.Pack()) {
+			mine = append(mine, r)
+		} else if t.Counts.InTime > 0 {
+			t.Counts.InTime--
+		}
+	}
+	t.Mine = mine
+	return t, nil
+}
+
 func (k *console) todoView(c *fiber.Ctx, who service.Staff) (*todoView, error) {
 	ctx, lang := c.UserContext(), k.lang(c)
-	t, err := k.Service.ToDo(ctx, who)
+	t, err := k.toDo(ctx, who)
 	if err != nil {
 		return nil, err
 	}
 	cases := k.openCases(ctx, who)
 	kind, when, group := c.Query("kind"), c.Query("when"), c.Query("group")
-	v := &todoView{Counts: t.Counts, When: when, Group: group, CanAct: mayOf(who).Act, Empty: len(t.Mine) == 0}
+	v := &todoView{Counts: t.Counts, When: when, Group: group, Empty: len(t.Mine) == 0}
 
 	kinds := map[string]int{}
 	var rows []store.TaskRow
@@ -121,6 +141,7 @@ func (k *console) todoView(c *fiber.Ctx, who service.Staff) (*todoView, error) {
 	from := min(len(all), (page-1)*todoPage)
 	to := min(len(all), from+todoPage)
 	v.Rows, v.First, v.Last, v.Total = all[from:to], from+1, to, len(all)
+	v.CanAct = slices.ContainsFunc(v.Rows, func(r taskView) bool { return r.Refs != "" })
 	link := func(n int) string {
 		q := url.Values{}
 		for key, val := range map[string]string{"kind": kind, "when": when, "group": group} {
@@ -244,7 +265,10 @@ func (k *console) taskRow(lang string, who service.Staff, r store.TaskRow, t ser
 	switch {
 	case r.Kind == registry.TaskStep:
 		v.Kind = say("kind." + string(r.Case))
-		v.Holder = say("todo.holder", "unit", holder, "party", say("party."+string(r.Party)))
+		v.Holder, v.Party = holder, say("party."+string(r.Party))
+		if r.Unit == who.Unit {
+			v.Holder, v.Party = say("todo.holder", "unit", holder, "party", v.Party), ""
+		}
 		v.Href += "/cases/" + string(r.CaseNo)
 		if seen, ok := t.Versions[uid]; ok && r.Unit == who.Unit && k.mayDecide(who, r.Case, r.Party) {
 			v.Refs = string(uid) + ":" + strconv.FormatInt(seen, 10)

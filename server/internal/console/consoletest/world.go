@@ -156,6 +156,19 @@ func New() *Fake {
 	return f
 }
 
+// Crowd enrols n more newcomers of grade 1, confirmed by their school's leader.
+func (f *Fake) Crowd(n int) error {
+	for i := range n {
+		form := registrytest.FormOf(string([]rune("赵钱孙李周吴郑王冯陈")[i%10])+string(rune(0x4e00+i)), registry.Date("2020-01-01").AddDays(i), 500+i%400, 1)
+		l, err := f.enrol(registrytest.PrimaryA, form)
+		if err != nil {
+			return err
+		}
+		f.accept(l)
+	}
+	return nil
+}
+
 func (f *Fake) must(l *life, err error) *life {
 	if err != nil {
 		panic(fmt.Sprintf("consoletest: %v", err))
