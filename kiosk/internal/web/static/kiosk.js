@@ -42,7 +42,8 @@
   }
 
   function show(f) {
-    lost.hidden = true;
+    // A program that came back has another token, and maybe another page.
+    if (!lost.hidden) { location.replace("/"); return; }
     const same = f.screen === name && f.rev === rev;
     rev = f.rev;
     if (f.screen !== name) scan = "";
@@ -50,6 +51,7 @@
     if (f.lang !== lang) { lang = f.lang; document.documentElement.lang = lang; }
     if (f.html) draw(f.html, same);
     footEl.innerHTML = f.foot;
+    document.documentElement.dataset.screen = name;
     away = f.away;
     deadline = f.left > 0 ? performance.now() + f.left : 0;
     count();
@@ -179,7 +181,7 @@
     const es = new EventSource("/events");
     es.addEventListener("screen", (e) => show(JSON.parse(e.data)));
     es.onerror = () => {
-      deadline = 0; name = ""; pin = ""; scan = "";
+      deadline = 0; name = ""; delete document.documentElement.dataset.screen; pin = ""; scan = "";
       screenEl.textContent = ""; footEl.textContent = "";
       lost.hidden = false;
       if (es.readyState === EventSource.CLOSED) setTimeout(connect, 1000);
