@@ -23,8 +23,14 @@ import (
 // pageWait is how long a page may take to show what is awaited.
 const pageWait = 20 * time.Second
 
-// stage is the test that is on now: helpers live longer than one subtest.
-type stage struct{ testing.TB }
+// stage is the subtest that is on now: what is opened in one is used in the next, and closed when the whole walk ends.
+type stage struct {
+	testing.TB
+	whole testing.TB
+}
+
+// Cleanup overrides the subtest's.
+func (s *stage) Cleanup(f func()) { s.whole.Cleanup(f) }
 
 // browser is one Chromium; each page of it has cookies of its own, as each person has.
 type browser struct {
@@ -35,7 +41,7 @@ type browser struct {
 
 func openBrowser(t *stage, shots string) *browser {
 	t.Helper()
-	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
+	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.whole.TempDir()),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("lang", "zh-CN"), chromedp.Flag("accept-lang", "zh-CN"),
 		chromedp.WSURLReadTimeout(startWait))
 	actx, stop := chromedp.NewExecAllocator(context.Background(), opts...)

@@ -3,15 +3,16 @@ package e2e
 import (
 	"testing"
 
-	"xueji/cardsvc/cardsim"
+	"xueji/cardsvc/cardtest/pcscdtest"
 )
 
 // pupil is one of the newcomers on the walk.
 type pupil struct {
 	row
 	uid    string
-	card   *cardsim.Card
+	card   pcscdtest.Card
 	cardNo string
+	caseNo string // of the transfer
 }
 
 func TestJourney(t *testing.T) {
@@ -23,4 +24,5 @@ func walk(t *testing.T, env ...string) {
 	w := begin(t, env...)
 	w.step(t, "1 enrol", w.enrol)
 	w.step(t, "2 issue", w.issue)
+	w.step(t, "3 transfer", w.transfer)
 }

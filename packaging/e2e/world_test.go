@@ -42,7 +42,8 @@ type world struct {
 
 	browser *browser
 	people  map[string]*page
-	glass   *page // the kiosk's screen
+	glass   *page               // the kiosk's screen
+	lying   *pcscdtest.Inserted // on the kiosk's reader
 
 	pupils   []*pupil // the newcomers, in the order of the workbook
 	password string
@@ -56,7 +57,7 @@ func begin(t *testing.T, more ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: &stage{t}, bin: bin, people: map[string]*page{}}
+	w := &world{t: &stage{t, t}, bin: bin, people: map[string]*page{}}
 	// Kept when the test fails: logs and pictures are what tells why.
 	if w.data, err = os.MkdirTemp("", "xueji-e2e-"); err != nil {
 		t.Fatal(err)
