@@ -267,7 +267,7 @@ func TestBreaches(t *testing.T) {
 var only = map[string][]string{
 	"github.com/ebfe/scard":        {"cardsvc/pcsc"},
 	"github.com/redis/go-redis/v9": {"server/jobs/redisstream"},
-	"github.com/jackc/pgx/v5":      {"server/internal/postgres", "server/internal/testdeps"},
+	"github.com/jackc/pgx/v5":      {"server/internal/postgres", "server/testdeps"},
 	"modernc.org/sqlite":           {"server/internal/sqlite", "kiosk/internal/outbox"},
 	"github.com/jung-kurt/gofpdf":  {"server/document"},
 }

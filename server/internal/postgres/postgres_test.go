@@ -5,7 +5,7 @@ import (
 
 	"xueji/server/internal/store"
 	"xueji/server/internal/store/storetest"
-	"xueji/server/internal/testdeps"
+	"xueji/server/testdeps"
 )
 
 func openTest(t testing.TB) store.Store {

@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"xueji/server/internal/sqlstore"
-	"xueji/server/internal/testdeps"
+	"xueji/server/testdeps"
 )
 
 // The catalogue of PostgreSQL itself holds the distribution rules.

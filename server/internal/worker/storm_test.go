@@ -18,7 +18,7 @@ import (
 	"xueji/server/internal/sqlite"
 	"xueji/server/internal/store"
 	"xueji/server/internal/store/storetest"
-	"xueji/server/internal/testdeps"
+	"xueji/server/testdeps"
 	"xueji/server/internal/worker"
 	"xueji/server/jobs"
 	"xueji/server/jobs/redisstream"

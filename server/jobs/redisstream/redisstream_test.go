@@ -9,7 +9,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
-	"xueji/server/internal/testdeps"
+	"xueji/server/testdeps"
 	"xueji/server/jobs"
 	"xueji/server/jobs/jobstest"
 )
