@@ -569,7 +569,7 @@ func atRest(t *testing.T, w *world) {
 		if err != nil {
 			return err
 		}
-		if info.Mode().Perm()&0o077 != 0 && path != w.data && !strings.Contains(path, "outbox.db") {
+		if info.Mode().Perm()&0o077 != 0 && path != w.data {
 			t.Errorf("%s has mode %04o", path, info.Mode().Perm())
 		}
 		if d.IsDir() {

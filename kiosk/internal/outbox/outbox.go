@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"time"
 
 	"xueji/server/api"
@@ -73,6 +74,12 @@ INSERT OR IGNORE INTO head VALUES (1, 0, zeroblob(32), 0, zeroblob(32));`
 
 // Open opens or creates the file and checks the whole chain. It fails with ErrDamaged rather than hand out an event that was altered.
 func Open(ctx context.Context, path string, seal Sealer) (*Outbox, error) {
+	// SQLite gives its journal files the mode of the database.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	f.Close()
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: "_txlock=immediate" +
 		"&_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(ON)"}
 	db, err := sql.Open("sqlite", u.String())
