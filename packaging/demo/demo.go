@@ -21,6 +21,7 @@ type demo struct {
 	out       io.Writer
 	children  []*child
 	summary   summary
+	cards     map[string]string // software card id → whose it is
 }
 
 // summary is what `server seed` leaves in <data>/demo/summary.json.
@@ -141,6 +142,9 @@ func (d *demo) run(ctx context.Context) error {
 	if err := kiosk.ready(ctx, d.url(30)+"/readyz"); err != nil {
 		return err
 	}
+	if err := d.makeCards(ctx); err != nil {
+		return err
+	}
 	stopPanel, err := d.servePanel()
 	if err != nil {
 		return err
@@ -159,6 +163,23 @@ func (d *demo) run(ctx context.Context) error {
 	case c := <-gone:
 		return c.ended()
 	}
+}
+
+// makeCards mints the demo's cards once; whose they are is kept for the panel.
+func (d *demo) makeCards(ctx context.Context) error {
+	file := d.path("demo", "cards.json")
+	b, err := os.ReadFile(file)
+	if err == nil {
+		return json.Unmarshal(b, &d.cards)
+	}
+	d.cards = map[string]string{}
+	if err := d.mint(ctx); err != nil {
+		return err
+	}
+	if b, err = json.Marshal(d.cards); err != nil {
+		return err
+	}
+	return os.WriteFile(file, b, 0o600)
 }
 
 // welcome prints where to look.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	_ "embed"
+	"encoding/json"
 	"html/template"
 	"net"
 	"net/http"
@@ -17,7 +18,7 @@ var panelJS []byte
 
 // servePanel serves the start page and the card panel; the returned function ends it.
 func (d *demo) servePanel() (func(), error) {
-	page, err := template.New("panel").Parse(panelHTML)
+	page, err := template.New("panel").Funcs(template.FuncMap{"role": roleTitle}).Parse(panelHTML)
 	if err != nil {
 		return nil, err
 	}
@@ -34,6 +35,10 @@ func (d *demo) servePanel() (func(), error) {
 		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
 		w.Write(panelJS)
 	})
+	mux.HandleFunc("GET /cards.json", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(d.cards)
+	})
 	mux.HandleFunc("GET /workbook.xlsx", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Disposition", `attachment; filename="newcomers.xlsx"`)
 		http.ServeFile(w, r, d.summary.Workbook)
@@ -45,4 +50,13 @@ func (d *demo) servePanel() (func(), error) {
 		defer cancel()
 		srv.Shutdown(ctx)
 	}, nil
+}
+
+// roleTitle is a role in the words of docs/glossary.md.
+func roleTitle(role string) string {
+	titles := map[string]string{"registrar": "学籍管理员", "leader": "校领导", "officer": "主管部门审核人", "clerk": "制卡员", "operator": "运维人员"}
+	if t, ok := titles[role]; ok {
+		return t
+	}
+	return role
 }

@@ -10,6 +10,9 @@ async function call(method, url, body) {
   return data;
 }
 
+let whose = {}; // software card id → pupil, for the cards that the demo made
+const title = card => whose[card.id] ? `${whose[card.id]} ${card.label}` : card.label;
+
 class Reader {
   constructor(block) {
     this.block = block;
@@ -40,9 +43,9 @@ class Reader {
   show(cards) {
     this.here = cards.find(c => c.reader);
     this.slot.classList.toggle("on", !!this.here);
-    this.slot.textContent = this.here ? this.here.label : "没有卡";
+    this.slot.textContent = this.here ? title(this.here) : "没有卡";
     const kept = this.pick.value;
-    this.pick.replaceChildren(...cards.filter(c => !c.reader).map(c => new Option((c.blank ? "◌ " : "● ") + c.label, c.id)));
+    this.pick.replaceChildren(...cards.filter(c => !c.reader).map(c => new Option((c.blank ? "◌ " : "● ") + title(c), c.id)));
     if (kept) this.pick.value = kept;
     if (!this.pick.value && this.pick.options.length) this.pick.selectedIndex = 0;
     this.block.querySelector('[data-do="out"]').disabled = !this.here;
@@ -61,5 +64,5 @@ async function refresh() {
   running = false;
   if (again) { again = false; refresh(); }
 }
-refresh();
+fetch("/cards.json").then(r => r.json()).then(j => { whose = j; refresh(); });
 setInterval(refresh, 3000);
