@@ -1,6 +1,9 @@
 package securemsg
 
-import "fmt"
+import (
+	"crypto/cipher"
+	"fmt"
+)
 
 // MaxDiversifier is the longest input of Diversify, bytes (AN10922 §2.2).
 const MaxDiversifier = 31
@@ -14,11 +17,16 @@ func Diversify(c Cipher, master Secret, input []byte) (Secret, error) {
 	if err != nil {
 		return Secret{}, err
 	}
+	return DiversifyUnder(block, input)
+}
+
+// DiversifyUnder is Diversify for a master key that only enciphers, such as one in a PKCS#11 token. Blocks of 8 bytes are taken for 3DES.
+func DiversifyUnder(block cipher.Block, input []byte) (Secret, error) {
 	n := block.BlockSize()
 	if len(input) == 0 || len(input) > 2*n-1 {
 		return Secret{}, fmt.Errorf("%w: a diversifier of %d bytes", ErrKey, len(input))
 	}
-	if c == DES3 {
+	if n == 8 {
 		a := CMACPadded(block, append([]byte{0x21}, input...), 2*n)
 		b := CMACPadded(block, append([]byte{0x22}, input...), 2*n)
 		return Secret{append(a, b...)}, nil
