@@ -157,7 +157,11 @@ func (k *desk) pupils(ctx context.Context, standing string, n int) ([]cardFor, e
 		return nil, err
 	}
 	var out []cardFor
-	for _, m := range pupilLink.FindAllSubmatch(page, n) {
+	for row := range bytes.SplitSeq(page, []byte("<tr ")) {
+		m := pupilLink.FindSubmatch(row)
+		if m == nil || len(out) == n || bytes.Contains(row, []byte("pill sky")) { // a blue pill: a case is open, maybe another school's pupil
+			continue
+		}
 		out = append(out, cardFor{uid: string(m[1]), name: html.UnescapeString(string(m[2])), reason: "damaged"})
 	}
 	return out, nil
