@@ -25,4 +25,9 @@ func walk(t *testing.T, env ...string) {
 	w.step(t, "1 enrol", w.enrol)
 	w.step(t, "2 issue", w.issue)
 	w.step(t, "3 transfer", w.transfer)
+	w.step(t, "4 archive", w.archive)
+	w.step(t, "5 suspend and return", w.suspend)
+	w.step(t, "6 and 7 family and lists", w.todo)
+	w.step(t, "offline", w.offline)
+	w.step(t, "logs", w.silentLogs)
 }

@@ -78,7 +78,10 @@ func (s *Service) maskedStatus(p *registry.Pupil) api.StatusReply {
 		}
 	}
 	if a := &p.Archive; a.State != registry.ArchiveNone && a.State != "" {
-		out.Archive = &api.ArchiveView{State: a.State, Custodian: name(a.Custodian), DueOn: a.DueOn}
+		out.Archive = &api.ArchiveView{State: a.State, Custodian: name(a.Custodian)}
+		if a.State == registry.ArchiveCalled || a.State == registry.ArchiveTransit { // the receipt stopped the month
+			out.Archive.DueOn = a.DueOn
+		}
 	}
 	if p.Suspension != nil {
 		out.Suspension = &api.SuspensionView{Until: p.Suspension.Until}
