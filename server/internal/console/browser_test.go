@@ -144,7 +144,7 @@ func (b *tab) until(what, expr string) {
 	b.t.Helper()
 	end := time.Now().Add(patience)
 	for time.Now().Before(end) {
-		if v, err := chromedp.Run(b.ctx, chromedp.Evaluate[any]("!!("+expr+")")); err == nil && v == true {
+		if v, err := chromedp.Run(b.ctx, chromedp.Evaluate[any]("document.readyState === 'complete' && !!("+expr+")")); err == nil && v == true {
 			return
 		}
 		time.Sleep(25 * time.Millisecond)
@@ -229,6 +229,7 @@ func TestLive(t *testing.T) {
 	f := consoletest.New()
 	b := open(t, serve(t, f, station), "officer")
 	b.goTo("/todo")
+	b.until("the count in the navigation", `document.querySelector("[data-count]").textContent !== ""`)
 	b.js(`window.sameDocument = true; document.querySelector('[aria-label="徐若曦"]').click()`)
 	p := f.Get(f.UID("吴宇轩"))
 	reg := f.Staff["registrar"]

@@ -201,15 +201,15 @@
       if (!count) return;
       try {
         const r = await fetch("/todo/count", json);
-        if (r.ok) { const d = await r.json(); count.textContent = d.mine || ""; count.classList.toggle("why", d.overdue > 0); }
+        if (r.ok) { const d = await r.json(); count.textContent = d.mine || ""; count.classList.toggle("why", d.overdue > 0); return d.mine; }
       } catch { /* said below */ }
     };
-    number();
     const refresh = later(250, () => {
       number();
       const posted = $("main .problem");
       if ($("[data-swap]") && !$("[data-import]") && !posted) swap(location.href, false).catch(() => {});
     });
+    number();
     const es = new EventSource("/events");
     for (const what of ["tasks", "start_transfer", "completed", "refused", "withdrawn", "archive_called", "archive_missing", "import", "card"]) es.addEventListener(what, refresh);
     es.onmessage = refresh;
@@ -217,8 +217,12 @@
     es.onerror = () => { gone = gone || setTimeout(() => { lost.textContent = say("Lost"); lost.hidden = false; }, 3000); };
     es.onopen = () => {
       clearTimeout(gone);
-      if (!lost.hidden) { lost.textContent = say("Back"); setTimeout(() => { lost.hidden = true; }, 2500); refresh(); }
       gone = 0;
+      if (!lost.hidden) { lost.textContent = say("Back"); setTimeout(() => { lost.hidden = true; }, 2500); refresh(); return; }
+      number().then((n) => { // something may have come between the page and this connection
+        const list = $("[data-mine]");
+        if (list && n !== undefined && Number(list.dataset.mine) !== n) refresh();
+      });
     };
     addEventListener("pagehide", () => es.close());
   }
