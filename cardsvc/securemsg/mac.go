@@ -46,6 +46,16 @@ func CMAC(block cipher.Block, data []byte) []byte {
 // CMACPadded is CMAC whose input is padded (80 00…) to whole multiples of size bytes, as AN10922 wants 32: with size a block's it is CMAC itself. The padded input is
 // closed with the second subkey, the whole one with the first.
 func CMACPadded(block cipher.Block, data []byte, size int) []byte {
+	return cmac(block, make([]byte, block.BlockSize()), data, size)
+}
+
+// CMACFrom is CMAC whose chain begins with iv in place of zeros, as DESFire EV1 sessions run theirs through all commands and answers.
+func CMACFrom(block cipher.Block, iv, data []byte) []byte {
+	return cmac(block, append([]byte(nil), iv...), data, block.BlockSize())
+}
+
+// cmac changes x, the chain's value.
+func cmac(block cipher.Block, x, data []byte, size int) []byte {
 	n := block.BlockSize()
 	k1, k2 := subkeys(block)
 	last := k1
@@ -53,7 +63,6 @@ func CMACPadded(block cipher.Block, data []byte, size int) []byte {
 	if len(msg) == 0 || len(msg)%size != 0 {
 		msg, last = PadISO(msg, size), k2
 	}
-	x := make([]byte, n)
 	for i := 0; i < len(msg); i += n {
 		subtle.XORBytes(x, x, msg[i:i+n])
 		if i+n == len(msg) {
