@@ -1,37 +1,20 @@
 package cardsim
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
-
-	"xueji/cardsvc/iso7816"
 )
-
-// Profile is the profile the software card speaks.
-const Profile = "xueji-soft"
 
 // ErrGone says that the card is not on the reader: never put on, pulled, or torn out by a Tear.
 var ErrGone = errors.New("cardsim: the card is gone")
 
-// SerialSize is the length of the chip serial, bytes.
-const SerialSize = 8
-
-// memory is how much the card's files may hold together, bytes.
-const memory = 8 << 10
-
-// ATR is the answer to reset: a contactless card as PC/SC shows it, historical bytes 80 56 "XUEJI1".
-func ATR() []byte {
-	return []byte{0x3B, 0x88, 0x80, 0x01, 0x80, 0x56, 'X', 'U', 'E', 'J', 'I', '1', 0xA5}
-}
-
 // Tear pulls the card out by itself: After commands are answered; of the next one Bytes bytes take effect and no answer comes. With Bytes 0 the card is
-// gone right after the last answer. A write takes effect byte by byte; any other command wholly with Bytes ≥1.
+// gone right after the last answer. What part of a command does is the chip's own: see each Engine.
 type Tear struct {
 	After, Bytes int
 }
@@ -39,40 +22,66 @@ type Tear struct {
 // Fault may answer in the chip's place: n counts commands since insertion from 0; nil lets the chip answer.
 type Fault func(n int, command []byte) []byte
 
+// Engine is the software of one kind of chip. A Card gives it power, commands one at a time, tears and a place to keep its state.
+type Engine interface {
+	// Execute runs one command and answers data ‖ SW1 SW2. budget is how many bytes of the command arrive or take effect before the card leaves the field, 1 and
+	// more; <0: all of them. changed says that Snapshot is another than before.
+	Execute(command []byte, budget int) (answer []byte, changed bool)
+	// Reset forgets what a chip forgets without power.
+	Reset()
+	// ATR is the answer to reset as PC/SC shows it.
+	ATR() []byte
+	// Serial is the chip's serial as its profile reads it.
+	Serial() []byte
+	// Snapshot is what the chip keeps without power; it can be marshalled as JSON.
+	Snapshot() any
+}
+
 // Card is one software card. It is safe for concurrent use, commands run one at a time.
 type Card struct {
 	mu       sync.Mutex
-	state    *state
-	save     func(*state) error // makes a change durable; nil: memory only
-	release  func() error       // gives the card back to its folder
+	profile  string
+	label    string
+	chip     Engine
+	save     func(*Card) error // makes a change durable; nil: memory only
+	release  func() error      // gives the card back to its folder
 	powered  bool
 	gone     chan struct{}
 	n        int // commands since insertion
 	tear     *Tear
-	budget   int // bytes that may still take effect in this command; <0: all
 	fault    Fault
-	df       *dedicated // selected; nil: the master file
-	ef       *elementary
-	waiting  []byte // for GET RESPONSE
 	executed atomic.Int64
 }
 
-// New makes a blank card in memory, inserted. random gives its serial (nil: crypto/rand).
-func New(random io.Reader) (*Card, error) {
-	st, err := newState(random)
+// New makes a blank card of profile xueji-soft in memory, inserted. random gives its serial (nil: crypto/rand).
+func New(random io.Reader) (*Card, error) { return NewKind(Profile, random) }
+
+// NewKind makes a blank card of the kind that a profile speaks to, in memory, inserted. ErrKind when there is none.
+func NewKind(profile string, random io.Reader) (*Card, error) {
+	k, ok := kinds[profile]
+	if !ok {
+		return nil, fmt.Errorf("%w: %q", ErrKind, profile)
+	}
+	if random == nil {
+		random = rand.Reader
+	}
+	chip, err := k.blank(random)
 	if err != nil {
 		return nil, err
 	}
-	c := &Card{state: st}
+	c := &Card{profile: profile, chip: chip}
 	c.Insert()
 	return c, nil
 }
+
+// Profile is the profile the card speaks.
+func (c *Card) Profile() string { return c.profile }
 
 // Image is what the card keeps without power, for a copy.
 func (c *Card) Image() []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	b, err := json.Marshal(c.state)
+	b, err := c.encode()
 	if err != nil { // plain numbers and bytes: cannot happen
 		return nil
 	}
@@ -81,43 +90,19 @@ func (c *Card) Image() []byte {
 
 // FromImage makes a card in memory of another's image, the chip serial included: a clone, as no real chip of this kind allows.
 func FromImage(image []byte) (*Card, error) {
-	st, err := decodeState(image)
+	c, err := decodeCard(image)
 	if err != nil {
 		return nil, err
 	}
-	c := &Card{state: st}
 	c.Insert()
 	return c, nil
 }
 
-func decodeState(b []byte) (*state, error) {
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	var st state
-	if err := dec.Decode(&st); err != nil || len(st.Serial) != SerialSize {
-		return nil, errImage
-	}
-	return &st, nil
-}
-
-var errImage = errors.New("cardsim: not a card's image")
-
-func newState(random io.Reader) (*state, error) {
-	if random == nil {
-		random = rand.Reader
-	}
-	serial := make([]byte, SerialSize)
-	if _, err := io.ReadFull(random, serial); err != nil {
-		return nil, err
-	}
-	return &state{Serial: serial}, nil
-}
-
 // Serial is the chip's serial.
-func (c *Card) Serial() []byte { return append([]byte(nil), c.state.Serial...) }
+func (c *Card) Serial() []byte { return append([]byte(nil), c.chip.Serial()...) }
 
 // ATR is the card's answer to reset.
-func (c *Card) ATR() []byte { return ATR() }
+func (c *Card) ATR() []byte { return c.chip.ATR() }
 
 // Insert puts the card on a reader again: powered, nothing selected, tears and faults forgotten.
 func (c *Card) Insert() {
@@ -125,17 +110,15 @@ func (c *Card) Insert() {
 	defer c.mu.Unlock()
 	c.powered, c.n, c.tear, c.fault = true, 0, nil, nil
 	c.gone = make(chan struct{})
-	c.reset()
+	c.chip.Reset()
 }
 
 // Reset is a warm or cold reset: the selection is forgotten.
 func (c *Card) Reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.reset()
+	c.chip.Reset()
 }
-
-func (c *Card) reset() { c.df, c.ef, c.waiting = nil, nil, nil }
 
 // Pull takes the card off the reader between two commands.
 func (c *Card) Pull() {
@@ -190,14 +173,14 @@ func (c *Card) Transmit(ctx context.Context, command []byte) ([]byte, error) {
 		return nil, ErrGone
 	}
 	torn := c.tear != nil && c.n >= c.tear.After
-	c.budget = -1
+	budget := -1
 	if torn {
-		c.budget = c.tear.Bytes
+		budget = c.tear.Bytes
 	}
 	n := c.n
 	c.n++
 	c.executed.Add(1)
-	if torn && c.budget == 0 {
+	if torn && budget == 0 {
 		c.pull()
 		return nil, ErrGone
 	}
@@ -206,14 +189,13 @@ func (c *Card) Transmit(ctx context.Context, command []byte) ([]byte, error) {
 		answer = c.fault(n, command)
 	}
 	if answer == nil {
-		r, changed := c.execute(command)
-		if changed && c.save != nil {
-			if err := c.save(c.state); err != nil {
+		var changed bool
+		if answer, changed = c.chip.Execute(command, budget); changed && c.save != nil {
+			if err := c.save(c); err != nil {
 				c.pull()
 				return nil, err
 			}
 		}
-		answer = r.Bytes()
 	}
 	if torn {
 		c.pull()
@@ -237,5 +219,3 @@ func (c *Card) Eject() error {
 	c.release, c.save = nil, nil
 	return release()
 }
-
-func sw(word uint16) iso7816.Response { return iso7816.Response{SW: iso7816.StatusWord(word)} }

@@ -27,8 +27,14 @@ const (
 	swClass       = 0x6E00
 )
 
-// execute runs one command; changed says that the state must be saved.
-func (c *Card) execute(raw []byte) (r iso7816.Response, changed bool) {
+// Execute implements Engine: an update takes effect byte by byte, any other command wholly.
+func (c *soft) Execute(command []byte, budget int) (answer []byte, changed bool) {
+	c.budget = budget
+	r, changed := c.execute(command)
+	return r.Bytes(), changed
+}
+
+func (c *soft) execute(raw []byte) (r iso7816.Response, changed bool) {
 	cmd, err := iso7816.ParseCommand(raw)
 	if err != nil || cmd.Extended {
 		return sw(swLength), false
@@ -60,7 +66,7 @@ func (c *Card) execute(raw []byte) (r iso7816.Response, changed bool) {
 }
 
 // give answers data to a command that expects Ne bytes: none expected leaves it for GET RESPONSE, too few expected names the length.
-func (c *Card) give(data []byte, ne int) iso7816.Response {
+func (c *soft) give(data []byte, ne int) iso7816.Response {
 	switch {
 	case ne == 0:
 		c.waiting = data
@@ -71,7 +77,7 @@ func (c *Card) give(data []byte, ne int) iso7816.Response {
 	return iso7816.Response{Data: data, SW: swOK}
 }
 
-func (c *Card) selectFile(cmd *iso7816.Command) iso7816.Response {
+func (c *soft) selectFile(cmd *iso7816.Command) iso7816.Response {
 	if cmd.P2 != 0x00 && cmd.P2 != 0x0C {
 		return sw(swP1P2)
 	}
@@ -113,7 +119,7 @@ func (c *Card) selectFile(cmd *iso7816.Command) iso7816.Response {
 }
 
 // fci is the file control information of the selected file; an application's carries the chip's serial in A5/C1.
-func (c *Card) fci() []byte {
+func (c *soft) fci() []byte {
 	var body []byte
 	add := func(dst []byte, tag uint32, v []byte) []byte {
 		out, err := iso7816.AppendTLV(dst, tag, v)
@@ -136,7 +142,7 @@ func (c *Card) fci() []byte {
 }
 
 // target finds the file and offset of READ and UPDATE BINARY; a short id selects the file.
-func (c *Card) target(cmd *iso7816.Command) (*elementary, int, uint16) {
+func (c *soft) target(cmd *iso7816.Command) (*elementary, int, uint16) {
 	if cmd.P1&0x80 == 0 {
 		if c.ef == nil {
 			return nil, 0, swNoEF
@@ -157,7 +163,7 @@ func (c *Card) target(cmd *iso7816.Command) (*elementary, int, uint16) {
 	return f, int(cmd.P2), swOK
 }
 
-func (c *Card) readBinary(cmd *iso7816.Command) iso7816.Response {
+func (c *soft) readBinary(cmd *iso7816.Command) iso7816.Response {
 	if len(cmd.Data) != 0 || cmd.Ne == 0 {
 		return sw(swLength)
 	}
@@ -182,7 +188,7 @@ func (c *Card) readBinary(cmd *iso7816.Command) iso7816.Response {
 	return iso7816.Response{Data: append([]byte(nil), data...), SW: iso7816.StatusWord(word)}
 }
 
-func (c *Card) updateBinary(cmd *iso7816.Command) (iso7816.Response, bool) {
+func (c *soft) updateBinary(cmd *iso7816.Command) (iso7816.Response, bool) {
 	if len(cmd.Data) == 0 || cmd.Ne != 0 {
 		return sw(swLength), false
 	}
@@ -204,7 +210,7 @@ func (c *Card) updateBinary(cmd *iso7816.Command) (iso7816.Response, bool) {
 	return sw(swOK), true
 }
 
-func (c *Card) createFile(cmd *iso7816.Command) (iso7816.Response, bool) {
+func (c *soft) createFile(cmd *iso7816.Command) (iso7816.Response, bool) {
 	if cmd.P1 != 0 || cmd.P2 != 0 {
 		return sw(swP1P2), false
 	}
@@ -224,7 +230,7 @@ func (c *Card) createFile(cmd *iso7816.Command) (iso7816.Response, bool) {
 	return sw(swFunction), false
 }
 
-func (c *Card) createDF(f *fcp) (iso7816.Response, bool) {
+func (c *soft) createDF(f *fcp) (iso7816.Response, bool) {
 	switch {
 	case f.size >= 0 || f.sfi != 0 || f.access != nil || f.name == nil:
 		return sw(swData), false
@@ -243,7 +249,7 @@ func (c *Card) createDF(f *fcp) (iso7816.Response, bool) {
 	return sw(swOK), true
 }
 
-func (c *Card) createEF(f *fcp) (iso7816.Response, bool) {
+func (c *soft) createEF(f *fcp) (iso7816.Response, bool) {
 	switch {
 	case f.size <= 0 || f.access == nil || f.name != nil:
 		return sw(swData), false
@@ -261,7 +267,7 @@ func (c *Card) createEF(f *fcp) (iso7816.Response, bool) {
 	return sw(swOK), true
 }
 
-func (c *Card) activate(cmd *iso7816.Command) (iso7816.Response, bool) {
+func (c *soft) activate(cmd *iso7816.Command) (iso7816.Response, bool) {
 	switch {
 	case cmd.P1 != 0 || cmd.P2 != 0:
 		return sw(swP1P2), false
@@ -274,17 +280,17 @@ func (c *Card) activate(cmd *iso7816.Command) (iso7816.Response, bool) {
 	return sw(swOK), true
 }
 
-func (c *Card) getData(cmd *iso7816.Command) iso7816.Response {
+func (c *soft) getData(cmd *iso7816.Command) iso7816.Response {
 	if len(cmd.Data) != 0 || cmd.Ne == 0 {
 		return sw(swLength)
 	}
 	if cmd.P1 != 0x01 || cmd.P2 != 0x01 {
 		return sw(swNoObject)
 	}
-	return c.give(c.Serial(), cmd.Ne)
+	return c.give(append([]byte(nil), c.state.Serial...), cmd.Ne)
 }
 
-func (c *Card) getChallenge(cmd *iso7816.Command) iso7816.Response {
+func (c *soft) getChallenge(cmd *iso7816.Command) iso7816.Response {
 	if cmd.P1 != 0 || cmd.P2 != 0 {
 		return sw(swP1P2)
 	}
@@ -296,7 +302,7 @@ func (c *Card) getChallenge(cmd *iso7816.Command) iso7816.Response {
 	return iso7816.Response{Data: b, SW: swOK}
 }
 
-func (c *Card) getResponse(cmd *iso7816.Command, waiting []byte) iso7816.Response {
+func (c *soft) getResponse(cmd *iso7816.Command, waiting []byte) iso7816.Response {
 	if cmd.P1 != 0 || cmd.P2 != 0 || len(cmd.Data) != 0 || cmd.Ne == 0 {
 		return sw(swP1P2)
 	}

@@ -9,7 +9,6 @@ import (
 // state is all that a card keeps without power.
 type state struct {
 	Serial []byte       `json:"serial"`
-	Label  string       `json:"label"`
 	DFs    []*dedicated `json:"applications"`
 }
 

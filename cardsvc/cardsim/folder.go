@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -29,8 +28,8 @@ var (
 // Folder is a drawer of software cards, one file each. Several programs may share one: a card on a reader is locked for the others, also against a program
 // that ended without giving it back.
 type Folder struct {
-	dir     string
-	profile *profiles.Profile
+	dir string
+	set *profiles.Set
 }
 
 // Info describes a card in a folder.
@@ -55,30 +54,26 @@ func OpenFolder(dir string) (*Folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, ok := set.Get(Profile)
-	if !ok {
-		return nil, ErrKind
-	}
-	return &Folder{dir, p}, nil
+	return &Folder{dir, set}, nil
 }
 
-// Create makes a blank card; it is on disk on return. profile "" means xueji-soft, the only one there is.
+// Create makes a blank card; it is on disk on return. profile "" means xueji-soft; ErrKind when no software card speaks it.
 func (f *Folder) Create(profile, label string) (Info, error) {
-	if profile != "" && profile != Profile {
-		return Info{}, fmt.Errorf("%w: %q", ErrKind, profile)
+	if profile == "" {
+		profile = Profile
 	}
-	st, err := newState(nil)
+	c, err := NewKind(profile, nil)
 	if err != nil {
 		return Info{}, err
 	}
-	st.Label = label
+	c.label = label
 	id := make([]byte, 6)
 	rand.Read(id) // never fails (crypto/rand, Go 1.24)
 	name := hex.EncodeToString(id)
-	if err := f.write(name, st); err != nil {
+	if err := f.write(name, c); err != nil {
 		return Info{}, err
 	}
-	return Info{ID: name, Label: label, Profile: Profile, Serial: st.Serial, Blank: true}, nil
+	return Info{ID: name, Label: label, Profile: profile, Serial: c.Serial(), Blank: true}, nil
 }
 
 // List describes all cards, by label.
@@ -110,15 +105,18 @@ func (f *Folder) List(ctx context.Context) ([]Info, error) {
 
 // Info describes one card.
 func (f *Folder) Info(ctx context.Context, id string) (Info, error) {
-	st, err := f.read(id)
+	look, err := f.read(id)
 	if err != nil {
 		return Info{}, err
 	}
-	info := Info{ID: id, Label: st.Label, Profile: Profile, Serial: st.Serial}
+	info := Info{ID: id, Label: look.label, Profile: look.profile, Serial: look.Serial()}
+	p, ok := f.set.Get(look.profile)
+	if !ok {
+		return Info{}, fmt.Errorf("%w: %q", ErrKind, look.profile)
+	}
 	// Look at a copy, as a reader would.
-	look := &Card{state: st}
 	look.Insert()
-	r, err := applet.Read(ctx, look, f.profile, applet.PublicOnly())
+	r, err := applet.Read(ctx, look, p, applet.PublicOnly())
 	if err != nil {
 		return Info{}, err
 	}
@@ -146,8 +144,8 @@ func (f *Folder) SetLabel(id, label string) error {
 	if err != nil {
 		return err
 	}
-	c.state.Label = label
-	return errors.Join(c.save(c.state), c.Eject())
+	c.label = label
+	return errors.Join(c.save(c), c.Eject())
 }
 
 // Insert puts a card on a reader of this program: until Eject it is locked. Every change is on disk before the card answers. ErrNoCard, ErrInUse.
@@ -159,11 +157,11 @@ func (f *Folder) Insert(id string) (*Card, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := f.read(id) // again: another program may have written until the lock was ours
+	c, err := f.read(id) // again: another program may have written until the lock was ours
 	if err != nil {
 		return nil, errors.Join(err, unlock())
 	}
-	c := &Card{state: st, save: func(st *state) error { return f.write(id, st) }, release: unlock}
+	c.save, c.release = func(c *Card) error { return f.write(id, c) }, unlock
 	c.Insert()
 	return c, nil
 }
@@ -185,7 +183,7 @@ func validID(id string) bool {
 
 func (f *Folder) path(id string) string { return filepath.Join(f.dir, id+suffix) }
 
-func (f *Folder) read(id string) (*state, error) {
+func (f *Folder) read(id string) (*Card, error) {
 	if !validID(id) {
 		return nil, ErrNoCard
 	}
@@ -196,16 +194,16 @@ func (f *Folder) read(id string) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := decodeState(b)
+	c, err := decodeCard(b)
 	if err != nil {
 		return nil, fmt.Errorf("cardsim: %s is not a card file: move it away", filepath.Base(f.path(id)))
 	}
-	return st, nil
+	return c, nil
 }
 
 // write replaces the card's file in one step.
-func (f *Folder) write(id string, st *state) error {
-	b, err := json.Marshal(st)
+func (f *Folder) write(id string, c *Card) error {
+	b, err := c.encode()
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -201,7 +202,7 @@ func (s *Sim) describe(c cardsim.Info) localapi.SimCard {
 func (s *Sim) Create(in localapi.NewSimCard) (localapi.SimCard, error) {
 	c, err := s.folder.Create(in.Profile, in.Label)
 	if errors.Is(err, cardsim.ErrKind) {
-		return localapi.SimCard{}, &localapi.Error{Code: localapi.CodeBadSimCard, Detail: "software cards speak only profile " + cardsim.Profile}
+		return localapi.SimCard{}, &localapi.Error{Code: localapi.CodeBadSimCard, Detail: "there are software cards for the profiles " + strings.Join(cardsim.Kinds(), ", ")}
 	}
 	if err != nil {
 		return localapi.SimCard{}, err

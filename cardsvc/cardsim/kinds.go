@@ -1,0 +1,66 @@
+package cardsim
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"slices"
+)
+
+// kind is how a sort of chip is made and taken up again.
+type kind struct {
+	blank func(random io.Reader) (Engine, error)
+	open  func(snapshot []byte) (Engine, error)
+}
+
+// kinds are the software cards there are, by the profile that speaks to them.
+var kinds = map[string]kind{
+	Profile: {newSoft, openSoft},
+}
+
+// Kinds lists the profiles for which there is a software card, sorted.
+func Kinds() []string { return slices.Sorted(maps.Keys(kinds)) }
+
+// imageFile is a card as it lies in a folder.
+type imageFile struct {
+	Profile string          `json:"profile"`
+	Label   string          `json:"label"`
+	Chip    json.RawMessage `json:"chip"`
+}
+
+var errImage = errors.New("cardsim: not a card's image")
+
+// encode wants the lock.
+func (c *Card) encode() ([]byte, error) {
+	chip, err := json.Marshal(c.chip.Snapshot())
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(imageFile{c.profile, c.label, chip})
+}
+
+// decodeCard gives a card without power.
+func decodeCard(b []byte) (*Card, error) {
+	var f imageFile
+	if !strictly(b, &f) {
+		return nil, errImage
+	}
+	k, ok := kinds[f.Profile]
+	if !ok {
+		return nil, errImage
+	}
+	chip, err := k.open(f.Chip)
+	if err != nil {
+		return nil, err
+	}
+	return &Card{profile: f.Profile, label: f.Label, chip: chip}, nil
+}
+
+// strictly decodes JSON that must hold nothing unknown.
+func strictly(b []byte, v any) bool {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	return dec.Decode(v) == nil
+}
