@@ -80,7 +80,7 @@ func find(name string, globs ...string) (string, error) {
 			}
 		}
 	}
-	return "", fmt.Errorf("testdeps: %s is not installed (make deps)", name)
+	return "", fmt.Errorf("testdeps: %s is not installed (make setup-test)", name)
 }
 
 // unprivileged is whom a server that refuses to be root runs as; nil when we are not root.

@@ -1,0 +1,73 @@
+package rig
+
+import (
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Staff is a member of staff's browser at the console: cookies and forms, no script. Redirects are not followed. One goroutine at a time.
+type Staff struct {
+	t    testing.TB
+	base string
+	c    *http.Client
+	csrf string
+}
+
+var csrfField = regexp.MustCompile(`name="csrf" value="([^"]+)"`)
+
+// SignIn is a new session of an account. Several may be open at once.
+func (r *Register) SignIn(login string) *Staff {
+	r.T.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		r.T.Fatal(err)
+	}
+	s := &Staff{t: r.T, base: r.Base, c: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	s.Get("/sign-in")
+	if code, body := s.Post("/sign-in", url.Values{"login": {login}, "password": {r.Password}}); code != http.StatusSeeOther {
+		r.T.Fatalf("%s cannot sign in: %d\n%.300s", login, code, body)
+	}
+	return s
+}
+
+// Get fetches a page and remembers its form token.
+func (s *Staff) Get(path string) (int, string) {
+	s.t.Helper()
+	resp, err := s.c.Get(s.base + path)
+	return s.read(resp, err)
+}
+
+// Post sends a form with the last page's token.
+func (s *Staff) Post(path string, v url.Values) (int, string) {
+	s.t.Helper()
+	form := url.Values{"csrf": {s.csrf}}
+	for k, x := range v {
+		form[k] = x
+	}
+	resp, err := s.c.Post(s.base+path, "application/x-www-form-urlencoded", strings.NewReader(form.Encode()))
+	return s.read(resp, err)
+}
+
+// read fails the test and gives status 0 when there is no answer.
+func (s *Staff) read(resp *http.Response, err error) (int, string) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Error(err)
+		return 0, ""
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Error(err)
+		return 0, ""
+	}
+	if m := csrfField.FindSubmatch(b); m != nil {
+		s.csrf = string(m[1])
+	}
+	return resp.StatusCode, string(b)
+}
