@@ -46,20 +46,24 @@ func (l *leaf) UnmarshalYAML(n *yaml.Node) error {
 
 // The file as written. Unknown keys are refused by the decoder.
 type fileYAML struct {
-	Language  leaf                `yaml:"language"`
-	Name      leaf                `yaml:"name"`
-	Title     leaf                `yaml:"title"`
-	Notes     leaf                `yaml:"notes"`
-	Level     leaf                `yaml:"level"`
-	Recognise recogniseYAML       `yaml:"recognise"`
-	Limits    limitsYAML          `yaml:"limits"`
-	Status    statusYAML          `yaml:"status"`
-	Values    map[string]leaf     `yaml:"values"`
-	Files     []elementYAML       `yaml:"files"`
-	Slots     []slotYAML          `yaml:"slots"`
-	Serial    serialYAML          `yaml:"serial"`
-	Prepare   []stepYAML          `yaml:"prepare"`
-	Ops       map[string]stepYAML `yaml:"operations"`
+	Language  leaf                  `yaml:"language"`
+	Name      leaf                  `yaml:"name"`
+	Title     leaf                  `yaml:"title"`
+	Notes     leaf                  `yaml:"notes"`
+	Level     leaf                  `yaml:"level"`
+	Recognise recogniseYAML         `yaml:"recognise"`
+	Limits    limitsYAML            `yaml:"limits"`
+	Status    statusYAML            `yaml:"status"`
+	Values    map[string]leaf       `yaml:"values"`
+	Files     []elementYAML         `yaml:"files"`
+	Slots     []slotYAML            `yaml:"slots"`
+	Serial    serialYAML            `yaml:"serial"`
+	Cipher    leaf                  `yaml:"cipher"`
+	Keys      []keyYAML             `yaml:"keys"`
+	Diversify leaf                  `yaml:"diversify"`
+	Proc      map[string][]stepYAML `yaml:"procedures"`
+	Prepare   []stepYAML            `yaml:"prepare"`
+	Ops       map[string]stepYAML   `yaml:"operations"`
 }
 
 type recogniseYAML struct {
@@ -114,11 +118,25 @@ type serialYAML struct {
 	Skip     leaf `yaml:"skip"`
 }
 
+type keyYAML struct {
+	Name  leaf `yaml:"name"`
+	Size  leaf `yaml:"size"`
+	Value leaf `yaml:"value"`
+}
+
 type stepYAML struct {
-	Send leaf   `yaml:"send"`
-	OK   []leaf `yaml:"ok"`
-	Each leaf   `yaml:"each"`
-	Note leaf   `yaml:"note"`
+	Send   leaf       `yaml:"send"`
+	OK     []leaf     `yaml:"ok"`
+	Each   leaf       `yaml:"each"`
+	Note   leaf       `yaml:"note"`
+	Take   leaf       `yaml:"take"`
+	Set    leaf       `yaml:"set"`
+	To     leaf       `yaml:"to"`
+	Same   leaf       `yaml:"same"`
+	Random leaf       `yaml:"random"`
+	Use    []leaf     `yaml:"use"`
+	Fresh  []leaf     `yaml:"fresh"`
+	Steps  []stepYAML `yaml:"steps"`
 }
 
 // Parse reads and checks one profile. file names it in errors.
@@ -135,7 +153,7 @@ func Parse(file string, content []byte) (*Profile, error) {
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, fault(file, 1, "one profile a file: a second document follows")
 	}
-	b := builder{file: file, p: &Profile{Source: file, operations: map[Operation]Step{}, values: Args{}, words: map[uint16]string{}}}
+	b := builder{file: file, p: &Profile{Source: file, operations: map[Operation][]Step{}, procedures: map[string][]Step{}, values: Args{}, words: map[uint16]string{}}}
 	b.build(&y)
 	if b.err != nil {
 		return nil, b.err
@@ -261,6 +279,7 @@ func (b *builder) build(y *fileYAML) {
 	}
 	b.recognise(&y.Recognise, success)
 	b.layout(y)
+	b.keys(y)
 	b.steps(y, success)
 }
 
@@ -280,7 +299,8 @@ func (b *builder) recognise(y *recogniseYAML, success []uint16) {
 		add(l, fromATS, "recognise.ats")
 	}
 	for _, py := range y.Probe {
-		pr := Probe{Step: b.step(stepYAML{Send: py.Send, OK: py.OK}, success, "recognise.probe", nil, nil)}
+		pr := Probe{Step: b.step(stepYAML{Send: py.Send, OK: py.OK}, success, "recognise.probe")}
+		b.dry("recognise.probe", []Step{pr.Step}, Args{})
 		if py.Answer.line != 0 {
 			m, err := parsePattern(py.Answer.text)
 			if err != nil {
@@ -376,149 +396,6 @@ func (b *builder) serial(y *serialYAML, taken map[*File][]Place) {
 		if b.p.Level > 0 {
 			b.fail(y.File.line, "level: a serial that is only written to a file can be copied: level 0")
 		}
-	}
-}
-
-func (b *builder) step(y stepYAML, success []uint16, what string, may, must []string) Step {
-	s := Step{Good: success, Note: y.Note.text}
-	if y.OK != nil {
-		s.Good = b.statusWords(y.OK, what+" ok")
-	}
-	switch y.Each.text {
-	case "":
-	case "file":
-		s.Each = true
-	default:
-		b.fail(y.Each.line, "%s: each: only \"file\" is known", what)
-	}
-	nodes, err := parseTemplate(y.Send.text)
-	if err != nil {
-		b.fail(y.Send.line, "%s: %v", what, err)
-	}
-	s.Send = &Template{Line: y.Send.line, text: y.Send.text, nodes: nodes}
-	if y.Send.line == 0 {
-		b.fail(1, "%s: send is missing", what)
-		return s
-	}
-	used := s.Send.names()
-	for _, n := range used {
-		if _, own := b.p.values[n]; !own && !slices.Contains(may, n) {
-			b.fail(y.Send.line, "%s: no value {%s} here; known are %s", what, n, strings.Join(b.known(may), " "))
-		}
-	}
-	for _, n := range must {
-		if !slices.Contains(used, n) {
-			b.fail(y.Send.line, "%s: the template must use {%s}", what, n)
-		}
-	}
-	return s
-}
-
-func (b *builder) known(may []string) []string {
-	out := slices.Clone(may)
-	for n := range b.p.values {
-		out = append(out, n)
-	}
-	slices.Sort(out)
-	for i := range out {
-		out[i] = "{" + out[i] + "}"
-	}
-	return out
-}
-
-func (b *builder) steps(y *fileYAML, success []uint16) {
-	for op, s := range y.Ops {
-		g, ok := given[Operation(op)]
-		if !ok {
-			b.fail(s.Send.line, "operations: unknown operation %q", op)
-			continue
-		}
-		if s.Each.line != 0 {
-			b.fail(s.Each.line, "operations.%s: each belongs to prepare", op)
-		}
-		for _, v := range g.may {
-			if _, own := b.p.values[v]; own {
-				b.fail(s.Send.line, "operations.%s: values.%s hides the operation's own {%s}", op, v, v)
-			}
-		}
-		b.p.operations[Operation(op)] = b.step(s, success, "operations."+op, g.may, g.must)
-	}
-	for _, op := range []Operation{SelectApplication, Read, Write} {
-		if !b.p.Has(op) {
-			b.fail(1, "operations.%s is missing", op)
-		}
-	}
-	if !b.p.Has(SelectFile) && !(b.p.Has(ReadShort) && b.p.Has(WriteShort)) {
-		b.fail(1, "operations: either select_file, or both read_short and write_short are wanted")
-	}
-	if !b.p.Has(SelectFile) {
-		for _, s := range b.p.Slots {
-			for _, pl := range []Place{s.Public, s.Sealed} {
-				if pl.File != nil && (pl.File.SFI == 0 || pl.Offset+b.p.Limits.First > 255) {
-					b.fail(y.Limits.First.line, "without select_file every slot is reached by short id: its file wants an sfi, and offset + limits.first at most 255")
-				}
-			}
-		}
-	}
-	if b.p.Serial.File != nil && !b.p.Has(SeedSerial) {
-		b.fail(1, "operations.seed_serial is missing: serial.file says that the serial is written at preparation")
-	}
-	if b.p.Serial.File == nil && !b.p.Has(ReadSerial) {
-		b.fail(1, "operations.read_serial is missing: a blank card must be told apart before it is written")
-	}
-	for i, s := range y.Prepare {
-		may := []string(nil)
-		if s.Each.line != 0 {
-			may = []string{"file", "sfi", "sfi_fcp", "size", "access"}
-		}
-		b.p.Prepare = append(b.p.Prepare, b.step(s, success, fmt.Sprintf("prepare step %d", i+1), may, nil))
-	}
-	if b.err == nil {
-		b.tryAll(y)
-	}
-}
-
-// tryAll fills every template with the largest values it can meet and checks that a command comes out.
-func (b *builder) tryAll(y *fileYAML) {
-	p := b.p
-	try := func(s Step, args Args) {
-		cmd, err := p.Fill(s, args)
-		if err != nil {
-			b.fail(s.Send.Line, "%s", strings.TrimPrefix(err.Error(), fmt.Sprintf("%s:%d: ", b.file, s.Send.Line)))
-			return
-		}
-		if len(cmd) < 4 || len(cmd) > 261 {
-			b.fail(s.Send.Line, "a command of %d bytes: 4–261 are possible", len(cmd))
-		}
-	}
-	for op, s := range p.operations {
-		short := op == ReadShort || op == WriteShort
-		for _, f := range p.Files {
-			if short && f.SFI == 0 {
-				continue
-			}
-			a := f.Args()
-			a["offset"], a["count"], a["data"] = f.Size-1, p.Limits.Read, make([]byte, p.Limits.Write)
-			if short {
-				a["offset"] = min(f.Size-1, 255)
-			}
-			try(s, a)
-		}
-	}
-	for _, s := range p.Prepare {
-		if !s.Each {
-			try(s, nil)
-			continue
-		}
-		for _, f := range p.Files {
-			if f.Access == nil && slices.Contains(s.Send.names(), "access") {
-				b.fail(s.Send.Line, "file %s has no access bytes for {access}", f.Name)
-			}
-			try(s, f.Args())
-		}
-	}
-	for _, pr := range p.Probe {
-		try(pr.Step, nil)
 	}
 }
 

@@ -200,8 +200,8 @@ func FuzzTemplate(f *testing.F) {
 		for _, n := range tpl.names() {
 			args[n] = []byte{1, 2}
 		}
-		a, errA := tpl.Bytes(args)
-		b, errB := tpl.Bytes(args)
+		a, errA := tpl.Bytes(args, nil)
+		b, errB := tpl.Bytes(args, nil)
 		if (errA == nil) != (errB == nil) || !bytes.Equal(a, b) {
 			t.Fatal("not a function")
 		}

@@ -18,6 +18,9 @@ const (
 	WriteShort        Operation = "write_short"        // {sfi} {offset} {data}
 	ReadSerial        Operation = "read_serial"        // –
 	SeedSerial        Operation = "seed_serial"        // –: gives the bytes a card without a serial of its own is marked with
+	Unlock            Operation = "unlock"             // {serial}: after select_application, before writing: the issuer shows the card its key
+	Commit            Operation = "commit"             // {serial}: after writing, before reading back, on a card that keeps changes back until told
+	Check             Operation = "check"              // {serial}: after select_application: the chip proves its key; every `same` must hold
 )
 
 // given says which values each operation's template may use and which it must use.
@@ -30,14 +33,51 @@ var given = map[Operation]struct{ may, must []string }{
 	WriteShort:        {[]string{"sfi", "offset", "data"}, []string{"sfi", "offset", "data"}},
 	ReadSerial:        {},
 	SeedSerial:        {},
+	Unlock:            {[]string{"serial"}, nil},
+	Commit:            {[]string{"serial"}, nil},
+	Check:             {[]string{"serial"}, nil},
 }
 
-// Step is one command of a profile with the words that mean it worked.
+// Step is one thing done with a card. Exactly one of Send, Set, Same, Random and Use is there.
 type Step struct {
 	Send *Template
-	Good []uint16 // success words: its own `ok`, else the profile's
+	Good []uint16 // success words of Send: its own `ok`, else the profile's
 	Note string
-	Each bool // in prepare: once for each file
+	Each bool  // in prepare: once for each file
+	Take []Cut // pieces of Send's answer that become values
+
+	Set    string    // a value computed from To
+	To     *Template // of Set and Same
+	Same   *Template // must equal To, else the chip is false
+	Random *Cut      // a fresh random value
+
+	Use   []string // procedures: the first that the card lets through counts
+	Fresh []string // the same in the order for a chip that was never given keys; nil: as Use
+	Line  int
+}
+
+// Cut is a named piece of bytes; Size -1 takes the rest.
+type Cut struct {
+	Name string
+	Size int
+}
+
+// Uses lists the values and keys the step needs.
+func (s *Step) Uses() []string {
+	var out []string
+	for _, t := range []*Template{s.Send, s.To, s.Same} {
+		if t != nil {
+			out = append(append(out, t.names()...), t.keys()...)
+		}
+	}
+	return out
+}
+
+// Key is a secret of the chip.
+type Key struct {
+	Name  string
+	Size  int    // bytes
+	Value []byte // known to all (a transport key); nil: the issuer's, diversified for the chip
 }
 
 // File is an elementary file of the student application.
@@ -101,8 +141,13 @@ type Profile struct {
 	Files  []*File
 	Slots  [2]Slot
 
+	Cipher string // 3des, aes, sm4; "" when nothing is enciphered
+	Keys   []Key
+
 	Prepare    []Step
-	operations map[Operation]Step
+	diversify  *Template
+	operations map[Operation][]Step
+	procedures map[string][]Step
 	values     Args
 	absent     []uint16
 	exists     []uint16
@@ -113,17 +158,52 @@ type Profile struct {
 // Has says whether the card knows an operation.
 func (p *Profile) Has(op Operation) bool { _, ok := p.operations[op]; return ok }
 
-// Command builds the command of an operation. args are the operation's values; the profile's own are added.
-func (p *Profile) Command(op Operation, args Args) ([]byte, error) {
-	step, ok := p.operations[op]
-	if !ok {
-		return nil, fmt.Errorf("profile %s has no %s", p.Name, op)
-	}
-	return p.Fill(step, args)
+// Steps are what an operation does, in order; its answer is that of the last Send.
+func (p *Profile) Steps(op Operation) []Step { return p.operations[op] }
+
+// Procedure are the steps of a procedure that a Use names.
+func (p *Profile) Procedure(name string) []Step { return p.procedures[name] }
+
+// Secret says whether making a card needs keys of the issuer.
+func (p *Profile) Secret() bool {
+	return slices.ContainsFunc(p.Keys, func(k Key) bool { return k.Value == nil })
 }
 
-// Fill builds the command of a step of Prepare or Probe.
-func (p *Profile) Fill(step Step, args Args) ([]byte, error) {
+// Key finds a declared key.
+func (p *Profile) Key(name string) (Key, bool) {
+	for _, k := range p.Keys {
+		if k.Name == name {
+			return k, true
+		}
+	}
+	return Key{}, false
+}
+
+// Diversifier is what the chip's own keys are derived from: public bytes, 1–31.
+func (p *Profile) Diversifier(serial []byte) ([]byte, error) {
+	if p.diversify == nil {
+		return append([]byte(nil), serial...), nil
+	}
+	return p.Eval(p.diversify, Args{"serial": serial}, nil)
+}
+
+// Command builds the command of an operation that is one command. args are the operation's values; the profile's own are added.
+func (p *Profile) Command(op Operation, args Args) ([]byte, error) {
+	steps := p.operations[op]
+	if len(steps) != 1 || steps[0].Send == nil {
+		return nil, fmt.Errorf("profile %s: %s is not one command", p.Name, op)
+	}
+	return p.Fill(steps[0], args)
+}
+
+// Fill builds the command of a step of Prepare or Probe that needs no key.
+func (p *Profile) Fill(step Step, args Args) ([]byte, error) { return p.Eval(step.Send, args, nil) }
+
+// Eval fills a template with args and the profile's own values; c does what needs a key and may be nil.
+func (p *Profile) Eval(t *Template, args Args, c Crypto) ([]byte, error) {
+	if t == nil {
+		return nil, fmt.Errorf("profile %s: a step without a command", p.Name)
+	}
 	all := make(Args, len(args)+len(p.values))
 	for k, v := range p.values {
 		all[k] = v
@@ -131,15 +211,22 @@ func (p *Profile) Fill(step Step, args Args) ([]byte, error) {
 	for k, v := range args {
 		all[k] = v
 	}
-	b, err := step.Send.Bytes(all)
+	b, err := t.Bytes(all, c)
 	if err != nil {
-		return nil, fmt.Errorf("%s:%d: %w", p.Source, step.Send.Line, err)
+		return nil, fmt.Errorf("%s:%d: %w", p.Source, t.Line, err)
 	}
 	return b, nil
 }
 
-// Good lists the status words by which op succeeds.
-func (p *Profile) Good(op Operation) []uint16 { return p.operations[op].Good }
+// Good lists the status words by which op succeeds: those of its last command.
+func (p *Profile) Good(op Operation) []uint16 {
+	for _, s := range slices.Backward(p.operations[op]) {
+		if s.Send != nil {
+			return s.Good
+		}
+	}
+	return nil
+}
 
 // IsAbsent, IsExists and IsTorn read the profile's status-word map: no such file or application; it is there already; the data may be damaged or short.
 func (p *Profile) IsAbsent(sw uint16) bool { return slices.Contains(p.absent, sw) }

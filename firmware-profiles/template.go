@@ -23,6 +23,7 @@ type node struct {
 	width int    // 1–4: as a big-endian number; 0: the bytes themselves
 	or    byte   // OR-ed to the first byte
 	group []node
+	call  *call // of a computed group
 }
 
 type nodeKind uint8
@@ -32,6 +33,7 @@ const (
 	value
 	lc    // [ … ]: one length byte in front
 	berLc // [ber … ]: a BER length in front
+	computed
 )
 
 // Args are the values an operation hands to its template: numbers or bytes.
@@ -67,9 +69,15 @@ func parseNodes(words []string, depth int) (nodes []node, rest []string, err err
 			return nodes, words, nil
 		case w == "[":
 			n := node{kind: lc}
-			if len(words) > 0 && words[0] == "ber" {
-				n.kind = berLc
-				words = words[1:]
+			if len(words) > 0 {
+				switch c, err := parseCall(words[0]); {
+				case err != nil:
+					return nil, nil, err
+				case words[0] == "ber":
+					n.kind, words = berLc, words[1:]
+				case c != nil:
+					n.kind, n.call, words = computed, c, words[1:]
+				}
 			}
 			if n.group, words, err = parseNodes(words, depth+1); err != nil {
 				return nil, nil, err
@@ -145,6 +153,9 @@ func (t *Template) names() []string {
 			if n.kind == value {
 				seen[n.name] = true
 			}
+			if n.kind == computed && n.call.value != "" {
+				seen[n.call.value] = true
+			}
 			walk(n.group)
 		}
 	}
@@ -157,16 +168,17 @@ func (t *Template) names() []string {
 	return out
 }
 
-// Bytes fills the template. It fails when a value is missing, of the wrong kind, or does not fit its width or its group's length byte.
-func (t *Template) Bytes(args Args) ([]byte, error) {
-	b, err := fill(nil, t.nodes, args)
+// Bytes fills the template. It fails when a value is missing, of the wrong kind, or does not fit its width or its group's length byte. c does the computed groups that
+// want a key; nil when the template has none.
+func (t *Template) Bytes(args Args, c Crypto) ([]byte, error) {
+	b, err := fill(nil, t.nodes, args, c)
 	if err != nil {
 		return nil, fmt.Errorf("template %q: %w", t.text, err)
 	}
 	return b, nil
 }
 
-func fill(dst []byte, nodes []node, args Args) ([]byte, error) {
+func fill(dst []byte, nodes []node, args Args, c Crypto) ([]byte, error) {
 	for _, n := range nodes {
 		switch n.kind {
 		case literal:
@@ -182,7 +194,7 @@ func fill(dst []byte, nodes []node, args Args) ([]byte, error) {
 			}
 			dst = append(dst, b...)
 		case lc, berLc:
-			body, err := fill(nil, n.group, args)
+			body, err := fill(nil, n.group, args, c)
 			if err != nil {
 				return nil, err
 			}
@@ -195,6 +207,15 @@ func fill(dst []byte, nodes []node, args Args) ([]byte, error) {
 				dst = append(dst, 0x81, byte(size))
 			default:
 				dst = append(dst, 0x82, byte(size>>8), byte(size))
+			}
+			dst = append(dst, body...)
+		case computed:
+			body, err := fill(nil, n.group, args, c)
+			if err == nil {
+				body, err = n.call.apply(body, args, c)
+			}
+			if err != nil {
+				return nil, err
 			}
 			dst = append(dst, body...)
 		}

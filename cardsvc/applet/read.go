@@ -96,20 +96,21 @@ func (s *session) open(ctx context.Context) (slots [2]slotRead, r Reading, err e
 		return slots, r, err
 	}
 	last := len(rs) - 1
-	if sw := rs[last].SW; !contains(pl.calls[last].good, sw) {
+	if s.stopped {
+		sw := rs[last].SW
 		if !s.p.IsAbsent(uint16(sw)) {
 			return slots, r, s.refused(pl.calls[last].step, sw)
 		}
 		// No application, or one whose files are not all there: nothing was ever written.
 		r.Blank = true
-		r.ChipSerial, err = s.serial(ctx, nil)
+		r.ChipSerial, err = s.askSerial(ctx, nil)
 		return slots, r, err
 	}
 	r.Prepared = true
 	if serialAt >= 0 {
 		r.ChipSerial, err = s.cutSerial(rs[serialAt].Data)
 	} else {
-		r.ChipSerial, err = s.serial(ctx, rs[0].Data)
+		r.ChipSerial, err = s.askSerial(ctx, rs[0].Data)
 	}
 	if err != nil {
 		return slots, r, err
@@ -186,7 +187,7 @@ func ReadSerial(ctx context.Context, tx Transmitter, p *profiles.Profile) ([]byt
 		if err != nil {
 			return nil, err
 		}
-		if last := len(rs) - 1; last < at || !contains(pl.calls[last].good, rs[last].SW) {
+		if last := len(rs) - 1; s.stopped {
 			if p.IsAbsent(uint16(rs[last].SW)) {
 				return nil, ErrNoSerial
 			}
@@ -198,11 +199,11 @@ func ReadSerial(ctx context.Context, tx Transmitter, p *profiles.Profile) ([]byt
 		}
 		return serial, err
 	}
-	return s.serial(ctx, nil)
+	return s.askSerial(ctx, nil)
 }
 
-// serial takes the chip's serial from the answer to select_application when the profile says that it is there, else asks. nil for a card that has none yet.
-func (s *session) serial(ctx context.Context, selected []byte) ([]byte, error) {
+// askSerial takes the chip's serial from the answer to select_application when the profile says that it is there, else asks. nil for a card that has none yet.
+func (s *session) askSerial(ctx context.Context, selected []byte) ([]byte, error) {
 	if s.p.Serial.InSelect != nil && selected != nil {
 		if v, err := iso7816.FindTLV(selected, s.p.Serial.InSelect...); err == nil && len(v) == s.p.Serial.Size {
 			return append([]byte(nil), v...), nil

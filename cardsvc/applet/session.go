@@ -13,7 +13,11 @@ import (
 type session struct {
 	tx           Transmitter
 	p            *profiles.Profile
+	keys         Keys
+	serial       []byte        // of the chip, for its keys
+	vars         profiles.Args // values computed so far: session keys, challenges
 	apdus, bytes int
+	stopped      bool           // the last plan ended at a word that was not good: its last response
 	current      *profiles.File // selected on the card when the plans built so far have run; nil: unknown
 }
 
@@ -25,86 +29,26 @@ func (s *session) Transmit(ctx context.Context, command []byte) ([]byte, error) 
 	return answer, err
 }
 
-// call is one command of a plan.
+// call is one operation of a plan: steps, of which the last command's answer counts.
 type call struct {
 	step  string
-	apdu  []byte
-	good  []uint16 // words that let the plan go on
+	steps []profiles.Step
+	args  profiles.Args
+	also  []uint16 // more words that let the plan go on after the last command
 	count int      // most data bytes expected back; more is hostile
 }
 
-// plan gathers calls; the first error in building one sticks.
+// plan gathers calls.
 type plan struct {
 	s     *session
 	calls []call
-	err   error
 }
 
 func (p *plan) add(op profiles.Operation, args profiles.Args, count int, alsoGood ...[]uint16) {
-	apdu, err := p.s.p.Command(op, args)
-	if err != nil && p.err == nil {
-		p.err = err
-	}
-	p.calls = append(p.calls, call{string(op), apdu, slices.Concat(append([][]uint16{p.s.p.Good(op)}, alsoGood...)...), count})
+	p.calls = append(p.calls, call{step: string(op), steps: p.s.p.Steps(op), args: args, also: slices.Concat(alsoGood...), count: count})
 }
 
 const anyCount = iso7816.MaxExtendedNe
-
-// run sends the calls in order, in one batch when the Transmitter can, and stops after the first whose word is not among its good ones. It returns one
-// response per command sent; err is nil when the last one's word is merely not good.
-func (s *session) run(ctx context.Context, p *plan) ([]iso7816.Response, error) {
-	if p.err != nil {
-		return nil, p.err
-	}
-	if b, ok := s.tx.(BatchTransmitter); ok && len(p.calls) > 1 {
-		return s.runBatch(ctx, b, p.calls)
-	}
-	out := make([]iso7816.Response, 0, len(p.calls))
-	for _, c := range p.calls {
-		r, err := iso7816.Exchange(ctx, s, c.apdu)
-		if err != nil {
-			return out, err
-		}
-		if len(r.Data) > c.count {
-			return out, ErrHostile
-		}
-		out = append(out, r)
-		if !contains(c.good, r.SW) {
-			break
-		}
-	}
-	return out, nil
-}
-
-func (s *session) runBatch(ctx context.Context, b BatchTransmitter, calls []call) ([]iso7816.Response, error) {
-	commands := make([]Command, len(calls))
-	for i, c := range calls {
-		commands[i] = Command{APDU: c.apdu, Expect: c.good}
-	}
-	answers, err := b.TransmitBatch(ctx, commands)
-	if err != nil {
-		return nil, err
-	}
-	if len(answers) == 0 || len(answers) > len(calls) {
-		return nil, ErrHostile
-	}
-	out := make([]iso7816.Response, len(answers))
-	for i, a := range answers {
-		r, err := iso7816.ParseResponse(a)
-		if err != nil {
-			return nil, err
-		}
-		s.apdus++
-		s.bytes += len(calls[i].apdu) + len(a)
-		// Only the last answer may be an unexpected one, and if commands are missing it must be.
-		good := contains(calls[i].good, r.SW)
-		if len(r.Data) > calls[i].count || !good && i != len(answers)-1 || good && i == len(answers)-1 && len(answers) < len(calls) {
-			return nil, ErrHostile
-		}
-		out[i] = r
-	}
-	return out, nil
-}
 
 // mustRun is run for plans in which every word must be good.
 func (s *session) mustRun(ctx context.Context, p *plan) ([]iso7816.Response, error) {
@@ -112,9 +56,9 @@ func (s *session) mustRun(ctx context.Context, p *plan) ([]iso7816.Response, err
 	if err != nil {
 		return out, err
 	}
-	last := len(out) - 1
-	if c := p.calls[last]; !contains(c.good, out[last].SW) {
-		return out, s.refused(c.step, out[last].SW)
+	if s.stopped {
+		last := len(out) - 1
+		return out, s.refused(p.calls[last].step, out[last].SW)
 	}
 	return out, nil
 }

@@ -10,18 +10,23 @@ import (
 	"xueji/cardsvc/iso7816"
 )
 
-// Prepare creates the application and its files. It may be called again after any interruption: what is there already is left as it is. On return the
-// card is Blank and Prepared, or keeps the records it had. A card without a serial of its own has one now.
-func Prepare(ctx context.Context, tx Transmitter, p *profiles.Profile) error {
-	s := &session{tx: tx, p: p}
+// Prepare creates the application and its files, and puts the issuer's keys on the chip when the profile has any. It may be called again after any interruption:
+// what is there already is left as it is. On return the card is Blank and Prepared, or keeps the records it had. A card without a serial of its own has one now.
+func Prepare(ctx context.Context, tx Transmitter, p *profiles.Profile, opts ...WriteOption) error {
+	s := newSession(tx, p, opts)
+	if p.Secret() {
+		if s.keys.Derive == nil {
+			return ErrNoKeys
+		}
+		serial, err := s.askSerial(ctx, nil)
+		if err != nil {
+			return err
+		}
+		s.setSerial(serial)
+	}
 	pl := &plan{s: s}
 	add := func(step profiles.Step, args profiles.Args) {
-		apdu, err := p.Fill(step, args)
-		if err != nil && pl.err == nil {
-			pl.err = err
-		}
-		good := append(append([]uint16(nil), step.Good...), p.Exists()...)
-		pl.calls = append(pl.calls, call{"prepare: " + step.Note, apdu, good, anyCount})
+		pl.calls = append(pl.calls, call{step: "prepare: " + step.Note, steps: []profiles.Step{step}, args: args, also: p.Exists(), count: anyCount})
 	}
 	for _, step := range p.Prepare {
 		if !step.Each {
@@ -32,10 +37,8 @@ func Prepare(ctx context.Context, tx Transmitter, p *profiles.Profile) error {
 			add(step, f.Args())
 		}
 	}
-	if len(pl.calls) > 0 || pl.err != nil {
-		if _, err := s.mustRun(ctx, pl); err != nil {
-			return err
-		}
+	if _, err := s.mustRun(ctx, pl); err != nil {
+		return err
 	}
 	if p.Serial.File != nil {
 		return s.seed(ctx)
@@ -82,8 +85,10 @@ func (s *session) seed(ctx context.Context) error {
 // is read back and compared. Until the header is wholly written the card's record is the old one, after that the new one, wherever the card is torn out.
 // r is a Reading of this card since it was put on the reader. On return the new record is on the card and was read back.
 //
+// A card that is written under keys wants WithKeys.
+//
 // Errors: ErrUnprepared, ErrTooLarge and ErrSequence before the first command; *CardError, ErrVerify or the Transmitter's after: then Read tells what the card holds.
-func Write(ctx context.Context, tx Transmitter, p *profiles.Profile, r Reading, sequence uint32, record, sealed []byte) error {
+func Write(ctx context.Context, tx Transmitter, p *profiles.Profile, r Reading, sequence uint32, record, sealed []byte, opts ...WriteOption) error {
 	if !r.Prepared && r.Blank {
 		// The caller may have prepared the card since: ask the card, not the reading.
 		again, err := Read(ctx, tx, p, PublicOnly())
@@ -108,12 +113,19 @@ func Write(ctx context.Context, tx Transmitter, p *profiles.Profile, r Reading, 
 	}
 	public, private := slotImage(kindPublic, sequence, record), slotImage(kindSealed, sequence, sealed)
 
-	s := &session{tx: tx, p: p}
+	s := newSession(tx, p, opts)
+	s.setSerial(r.ChipSerial)
 	pl := &plan{s: s}
 	pl.add(profiles.SelectApplication, nil, anyCount)
+	if p.Has(profiles.Unlock) {
+		pl.add(profiles.Unlock, nil, anyCount)
+	}
 	pl.write(place.Sealed, 0, private)
 	pl.write(place.Public, HeaderSize, public[HeaderSize:])
 	pl.write(place.Public, 0, public[:HeaderSize])
+	if p.Has(profiles.Commit) {
+		pl.add(profiles.Commit, nil, anyCount)
+	}
 	publicAt := pl.read(place.Public, 0, len(public))
 	publicEnd := len(pl.calls)
 	sealedAt := pl.read(place.Sealed, 0, len(private))
@@ -128,6 +140,21 @@ func Write(ctx context.Context, tx Transmitter, p *profiles.Profile, r Reading, 
 		return ErrVerify
 	}
 	return nil
+}
+
+// Check lets the chip prove its secret key: the issuer's side, which alone has the keys. nil is proof that the chip behind tx is the one these keys were made for.
+// ErrNotProof when it is not, *CardError when the chip refuses, ErrNoKeys without keys or when the profile knows no such proof.
+func Check(ctx context.Context, tx Transmitter, p *profiles.Profile, serial []byte, opts ...WriteOption) error {
+	if !p.Has(profiles.Check) {
+		return ErrNoKeys
+	}
+	s := newSession(tx, p, opts)
+	s.setSerial(serial)
+	pl := &plan{s: s}
+	pl.add(profiles.SelectApplication, nil, anyCount)
+	pl.add(profiles.Check, nil, anyCount)
+	_, err := s.mustRun(ctx, pl)
+	return err
 }
 
 var _ iso7816.Transmitter = (*session)(nil)

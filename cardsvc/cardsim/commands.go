@@ -42,8 +42,8 @@ func (c *soft) execute(raw []byte) (r iso7816.Response, changed bool) {
 	if cmd.CLA != 0x00 {
 		return sw(swClass), false
 	}
-	waiting := c.waiting
-	c.waiting = nil
+	waiting, drawn := c.waiting, c.drawn
+	c.waiting, c.drawn = nil, nil
 	switch cmd.INS {
 	case 0xA4:
 		return c.selectFile(&cmd), false
@@ -59,6 +59,12 @@ func (c *soft) execute(raw []byte) (r iso7816.Response, changed bool) {
 		return c.getData(&cmd), false
 	case 0x84:
 		return c.getChallenge(&cmd), false
+	case 0x24:
+		return c.loadKey(&cmd)
+	case 0x82:
+		return c.externalAuthenticate(&cmd, drawn)
+	case 0x88:
+		return c.internalAuthenticate(&cmd), false
 	case 0xC0:
 		return c.getResponse(&cmd, waiting), false
 	}
@@ -107,6 +113,9 @@ func (c *soft) selectFile(cmd *iso7816.Command) iso7816.Response {
 		}
 	default:
 		return sw(swP1P2)
+	}
+	if df != c.df || cmd.P1 == 0x04 {
+		c.shown = 0 // what was shown to one application counts in no other, and not after it is selected again
 	}
 	c.df, c.ef = df, ef
 	if cmd.P2 == 0x0C {
@@ -171,7 +180,7 @@ func (c *soft) readBinary(cmd *iso7816.Command) iso7816.Response {
 	if word != swOK {
 		return sw(word)
 	}
-	if !c.df.allowed(f, accessRead) {
+	if !c.df.allowed(f, accessRead, c.shown) {
 		return sw(swSecurity)
 	}
 	if offset >= len(f.Data) {
@@ -196,7 +205,7 @@ func (c *soft) updateBinary(cmd *iso7816.Command) (iso7816.Response, bool) {
 	if word != swOK {
 		return sw(word), false
 	}
-	if !c.df.allowed(f, accessUpdate) {
+	if !c.df.allowed(f, accessUpdate, c.shown) {
 		return sw(swSecurity), false
 	}
 	if offset+len(cmd.Data) > len(f.Data) {
@@ -299,6 +308,7 @@ func (c *soft) getChallenge(cmd *iso7816.Command) iso7816.Response {
 	}
 	b := make([]byte, cmd.Ne)
 	rand.Read(b) // never fails (crypto/rand, Go 1.24)
+	c.drawn = b
 	return iso7816.Response{Data: b, SW: swOK}
 }
 

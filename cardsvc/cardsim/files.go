@@ -18,13 +18,21 @@ type dedicated struct {
 	Name   []byte        `json:"name"`
 	Active bool          `json:"active"`
 	EFs    []*elementary `json:"files"`
+	Keys   []*keyObject  `json:"keys,omitempty"`
+}
+
+// keyObject is an AES-128 key of an application. Keys 01–0F show the card who is outside, 11–1F show the outside which chip this is.
+type keyObject struct {
+	ID    byte   `json:"id"`
+	Value []byte `json:"value"`
+	Tries int    `json:"tries"` // wrong ones left
 }
 
 // elementary is a transparent file.
 type elementary struct {
 	ID     uint16  `json:"id"`
 	SFI    int     `json:"sfi"`
-	Access [3]byte `json:"access"` // read, update, create and delete: 00 always, FF never
+	Access [3]byte `json:"access"` // read, update, create and delete: 00 always, 1k after key k was shown, FF never
 	Data   []byte  `json:"data"`
 }
 
@@ -38,9 +46,19 @@ const (
 	fidMF = 0x3F00
 )
 
-// allowed applies an access byte; the rules bite only in an activated application.
-func (d *dedicated) allowed(f *elementary, what int) bool {
-	return !d.Active || f.Access[what] == always
+// allowed applies an access byte; the rules bite only in an activated application. shown is the key that the outside has shown.
+func (d *dedicated) allowed(f *elementary, what int, shown byte) bool {
+	a := f.Access[what]
+	return !d.Active || a == always || a&0xF0 == 0x10 && a&0x0F != 0 && a&0x0F == shown
+}
+
+func (d *dedicated) key(id byte) *keyObject {
+	for _, k := range d.Keys {
+		if k.ID == id {
+			return k
+		}
+	}
+	return nil
 }
 
 func (d *dedicated) byID(id uint16) *elementary {

@@ -27,6 +27,8 @@ type soft struct {
 	df      *dedicated // selected; nil: the master file
 	ef      *elementary
 	waiting []byte // for GET RESPONSE
+	drawn   []byte // challenge, for the next command only
+	shown   byte   // key by which the outside is authenticated in df; 0: none
 }
 
 func newSoft(random io.Reader) (Engine, error) {
@@ -45,7 +47,7 @@ func openSoft(snapshot []byte) (Engine, error) {
 	return &soft{state: &st}, nil
 }
 
-func (c *soft) Reset()         { c.df, c.ef, c.waiting = nil, nil, nil }
+func (c *soft) Reset()         { c.df, c.ef, c.waiting, c.drawn, c.shown = nil, nil, nil, nil, 0 }
 func (c *soft) ATR() []byte    { return ATR() }
 func (c *soft) Serial() []byte { return c.state.Serial }
 func (c *soft) Snapshot() any  { return c.state }
