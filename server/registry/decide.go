@@ -63,6 +63,8 @@ func Decide(p Pupil, ev Event, env Env) (Pupil, []Effect, error) {
 		err = d.setPIN(e)
 	case RevokeCard:
 		err = d.revokeCard(e)
+	case ChangeCard:
+		err = d.changeCard(e)
 	default:
 		err = &Error{Code: CodeInternal, Err: errors.New("decide: unknown event")}
 	}

@@ -23,6 +23,8 @@ func (d *decision) bindCard(e BindCard) error {
 		return invalid("card.sequence")
 	case !c.ExpiresOn.Valid():
 		return invalid("card.expires_on")
+	case c.State != "" && !c.State.Good():
+		return invalid("card.state")
 	}
 	if c.BoundAt.IsZero() {
 		c.BoundAt = d.env.Now
@@ -88,10 +90,41 @@ func (d *decision) revokeCard(e RevokeCard) error {
 	if d.p.Card == nil || e.Number == "" || d.p.Card.Number != e.Number {
 		return &Error{Code: CodeCard, Field: "number"}
 	}
-	if e.Reason == "" || tooLong(e.Reason, maxReason) {
-		return invalid("reason")
+	if _, err := d.cardMove(d.p.Card.Life(), CardRevoke, e.Reason, ""); err != nil {
+		return err
 	}
 	d.p.Card = nil
+	d.notify(WhatCard, "", d.p.School)
+	return nil
+}
+
+// changeCard moves the pupil's card along the table of card.go. A card that left the pupil's hands for good is no longer known here; its issuance keeps the story.
+// What happens to cards that ended before, or were never finished, is DecideCard's.
+func (d *decision) changeCard(e ChangeCard) error {
+	c := d.p.Card
+	if c == nil || e.Number == "" || c.Number != e.Number {
+		return &Error{Code: CodeCard, Field: "number"}
+	}
+	switch e.Act {
+	case CardDeliver, CardUse, CardLose, CardFind, CardDamage, CardExpire:
+	default:
+		return invalid("act") // a card is replaced by BindCard and revoked by RevokeCard
+	}
+	if e.Act == CardExpire && c.ExpiresOn >= d.today() {
+		return &Error{Code: CodeCard, Field: "expires_on"} // good through its last day
+	}
+	m, err := d.cardMove(c.Life(), e.Act, e.Reason, e.Note)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !m.To.Held():
+		d.p.Card = nil
+	case m.To == CardActive:
+		c.State = "" // one spelling of active
+	default:
+		c.State = m.To
+	}
 	d.notify(WhatCard, "", d.p.School)
 	return nil
 }

@@ -18,12 +18,13 @@ var decoders = map[EventKind]func([]byte) (Event, error){
 	EvCardWritten:    decodeAs[CardWritten],
 	EvSetPIN:         decodeAs[SetPIN],
 	EvRevokeCard:     decodeAs[RevokeCard],
+	EvChangeCard:     decodeAs[ChangeCard],
 }
 
 // EventKinds lists every event, in the order of their constants.
 func EventKinds() []EventKind {
 	return []EventKind{EvEnrol, EvDecideStep, EvWithdraw, EvStartTransfer, EvBuildArchive, EvSendArchive, EvReceiveArchive, EvSettleMissing, EvStartSuspend,
-		EvReturn, EvBindCard, EvCardWritten, EvSetPIN, EvRevokeCard}
+		EvReturn, EvBindCard, EvCardWritten, EvSetPIN, EvRevokeCard, EvChangeCard}
 }
 
 // DecodeEvent is the inverse of json.Marshal for a named event. Unknown kinds, unknown members and trailing bytes are CodeInvalid; the error carries none of

@@ -23,6 +23,7 @@ const (
 	EvCardWritten    EventKind = "card_written"
 	EvSetPIN         EventKind = "set_pin"
 	EvRevokeCard     EventKind = "revoke_card"
+	EvChangeCard     EventKind = "change_card"
 )
 
 // Enrol opens an enrolment case for a new pupil (Pupil zero but for UID). The form must be free of errors (CheckForm) and 查重 clean or resolved.
@@ -128,6 +129,15 @@ type RevokeCard struct {
 	Reason string `json:"reason"`
 }
 
+// ChangeCard moves the pupil's card along its life (card.go): handed out, first used, lost, found again, damaged, expired. The issuance row and the status list
+// are the caller's, in the same transaction.
+type ChangeCard struct {
+	Number string  `json:"number"`
+	Act    CardAct `json:"act"`
+	Reason string  `json:"reason,omitempty"`
+	Note   string  `json:"note,omitempty"`
+}
+
 func (Enrol) Kind() EventKind          { return EvEnrol }
 func (DecideStep) Kind() EventKind     { return EvDecideStep }
 func (Withdraw) Kind() EventKind       { return EvWithdraw }
@@ -142,6 +152,7 @@ func (BindCard) Kind() EventKind       { return EvBindCard }
 func (CardWritten) Kind() EventKind    { return EvCardWritten }
 func (SetPIN) Kind() EventKind         { return EvSetPIN }
 func (RevokeCard) Kind() EventKind     { return EvRevokeCard }
+func (ChangeCard) Kind() EventKind     { return EvChangeCard }
 
 // Env is all that Decide may lean on besides the pupil and the event.
 type Env struct {

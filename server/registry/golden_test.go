@@ -116,8 +116,22 @@ func attempts() []attempt {
 		{"revoke_card", func(*registry.Pupil) registry.Actor { return rt.Officer(rt.City) }, func(*registry.Pupil) registry.Event {
 			return registry.RevokeCard{Number: registry.NewCardNumber("33", 42), Reason: "遗失"}
 		}},
+		changeCard(registry.CardDeliver, "", atSchool), changeCard(registry.CardLose, "lost", atSchool), changeCard(registry.CardLose, "", atSchool),
+		changeCard(registry.CardFind, "", atSchool), changeCard(registry.CardDamage, "worn", atSchool), changeCard(registry.CardReplace, "lost", atSchool),
+		changeCard(registry.CardUse, "", func(*registry.Pupil) registry.Actor { return registry.Actor{Account: "system", Via: "kiosk:0017"} }),
+		changeCard(registry.CardExpire, "", func(*registry.Pupil) registry.Actor { return registry.Actor{Account: "system", Via: "clock"} }),
 		{"set_pin", atSchool, func(*registry.Pupil) registry.Event { return registry.SetPIN{PIN: "$argon2id$other"} }},
 	}
+}
+
+func changeCard(act registry.CardAct, reason string, by func(*registry.Pupil) registry.Actor) attempt {
+	return attempt{strings.TrimSpace("change_card " + string(act) + " " + reason), by, func(p *registry.Pupil) registry.Event {
+		e := registry.ChangeCard{Number: registry.NewCardNumber("33", 42), Act: act, Reason: reason}
+		if p.Card != nil {
+			e.Number = p.Card.Number
+		}
+		return e
+	}}
 }
 
 // TestGolden holds every state against every event. A new state or event changes the file, and somebody has to look.
@@ -207,6 +221,9 @@ func where(p registry.Pupil) string {
 	}
 	if p.Card != nil {
 		s += fmt.Sprintf(" card %d/%d", p.Card.Written, p.Card.Sequence)
+		if l := p.Card.Life(); l != registry.CardActive {
+			s += " " + string(l)
+		}
 	}
 	return s
 }

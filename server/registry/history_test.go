@@ -103,6 +103,12 @@ func anyEvent(t *rapid.T, p *registry.Pupil, n int) (registry.Event, *registry.A
 			e.Number = p.Card.Number
 		}
 		return e, nil
+	case registry.EvChangeCard:
+		e := registry.ChangeCard{Act: rapid.SampledFrom(registry.CardActs()).Draw(t, "act"), Reason: text.Draw(t, "reason")}
+		if p.Card != nil {
+			e.Number = p.Card.Number
+		}
+		return e, nil
 	case registry.EvSetPIN:
 		return registry.SetPIN{PIN: text.Draw(t, "pin")}, nil
 	default:
@@ -320,7 +326,10 @@ func TestOutsiders(t *testing.T) {
 				p := rt.Pupil(st.Name)
 				ev := at.ev(&p)
 				k := ev.Kind()
-				if k == registry.EvCardWritten || (k == registry.EvRevokeCard || k == registry.EvBindCard) && who.Role == registry.RoleOfficer && who.Unit != rt.CountyC {
+				if c, ok := ev.(registry.ChangeCard); ok && (c.Act == registry.CardUse || c.Act == registry.CardExpire) && who.Account == "system" {
+					continue
+				}
+				if k == registry.EvCardWritten || (k == registry.EvRevokeCard || k == registry.EvBindCard || k == registry.EvChangeCard) && who.Role == registry.RoleOfficer && who.Unit != rt.CountyC {
 					continue
 				}
 				env := rt.NewStory(1).Env

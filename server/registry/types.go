@@ -276,7 +276,20 @@ type CardRef struct {
 	StatusIdx uint32    `json:"status_index"`
 	ExpiresOn Date      `json:"expires_on"`
 	ChipHash  string    `json:"chip_hash,omitempty"` // hex SHA-256 of the chip serial
+	// State is a held state of the card's life (CardState.Held); "" is active.
+	State CardState `json:"state,omitempty"`
 }
+
+// Life is where the card stands.
+func (c *CardRef) Life() CardState {
+	if c.State == "" {
+		return CardActive
+	}
+	return c.State
+}
+
+// Good reports whether a terminal may accept the card now: it is not lost.
+func (c *CardRef) Good() bool { return c != nil && c.Life().Good() }
 
 // Pupil is the aggregate: five independent regions (domain.md 2), the form and the cases. It is stored whole, moved by Decide only, and guarded by Version.
 type Pupil struct {

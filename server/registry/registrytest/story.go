@@ -150,8 +150,20 @@ func (s *Story) Receive(missing ...int) *Story {
 	return s.Do(Registrar(s.P.Archive.To), registry.ReceiveArchive{No: s.P.Archive.No, Missing: missing})
 }
 
-// Card binds a card.
-func (s *Story) Card() *Story {
+// Card binds a card that is in use.
+func (s *Story) Card() *Story { return s.Bind("") }
+
+// Bind binds a card in a state of its life; "" is active.
+func (s *Story) Bind(state registry.CardState) *Story {
 	return s.Do(Clerk(CountyA), registry.BindCard{Card: registry.CardRef{Number: registry.NewCardNumber("33", 42), Sequence: 1, Written: 1, Profile: "sim", Level: 2,
-		StatusIdx: 7, ExpiresOn: "2032-08-31"}})
+		StatusIdx: 7, ExpiresOn: "2032-08-31", State: state}})
+}
+
+// Change moves the pupil's card, at the pupil's school.
+func (s *Story) Change(act registry.CardAct, reason string) *Story {
+	number := ""
+	if s.P.Card != nil {
+		number = s.P.Card.Number
+	}
+	return s.Do(Registrar(s.P.School), registry.ChangeCard{Number: number, Act: act, Reason: reason})
 }
