@@ -32,10 +32,11 @@ func main() {
 }
 
 type cli struct {
-	Init    initCmd    `cmd:"" help:"Make a province's keys in a new folder, once."`
-	Serve   serveCmd   `cmd:"" help:"Make cards at stations, and keep the server's certificates, status list and sealed keys up to date."`
-	Recover recoverCmd `cmd:"" help:"Show cards that were begun and not finished, or give one up. The issuer must not be running."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Init     initCmd     `cmd:"" help:"Make a province's keys in a new folder, once: for a demo or a trial. Real keys come from a ceremony."`
+	Serve    serveCmd    `cmd:"" help:"Make cards at stations, and keep the server's certificates, status list and sealed keys up to date."`
+	Ceremony ceremonyCmd `cmd:"" help:"Make a real root of trust and certify issuing keys, step by step (docs/issuing-keys.md)."`
+	Recover  recoverCmd  `cmd:"" help:"Show cards that were begun and not finished, or give one up. The issuer must not be running."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 // terminal is what commands work with; tests give their own.
@@ -45,11 +46,12 @@ type terminal struct {
 	log    *slog.Logger
 	now    func() time.Time
 	listen func(addr string)
+	secret func(prompt string) (string, error) // asks a person for a line that is not shown
 }
 
 // run is the program: it returns when the command is done or ctx ends.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	return runWith(args, stdout, stderr, terminal{ctx: ctx, now: time.Now, listen: func(string) {}})
+	return runWith(args, stdout, stderr, terminal{ctx: ctx, now: time.Now, listen: func(string) {}, secret: askSecret})
 }
 
 func runWith(args []string, stdout, stderr io.Writer, t terminal) error {
@@ -98,7 +100,7 @@ type recoverCmd struct {
 
 // Run shows or gives up unfinished cards.
 func (c recoverCmd) Run(t terminal) error {
-	if _, err := custody.Open(c.Dir); err != nil {
+	if _, err := custody.OpenFolder(c.Dir); err != nil {
 		return err
 	}
 	j, err := journal.Open(filepath.Join(c.Dir, custody.FileJournal), t.now)
@@ -137,13 +139,16 @@ type versionCmd struct{}
 
 // Run prints the version.
 func (versionCmd) Run(t terminal) error {
-	v := version
-	if v == "" {
-		v = "(built from source)"
-		if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" {
-			v = b.Main.Version
-		}
-	}
-	_, err := fmt.Fprintln(t.out, "issuer", v)
+	_, err := fmt.Fprintln(t.out, "issuer", versionText())
 	return err
+}
+
+func versionText() string {
+	if version != "" {
+		return version
+	}
+	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" {
+		return b.Main.Version
+	}
+	return "(built from source)"
 }

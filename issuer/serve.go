@@ -50,10 +50,11 @@ func (c serveCmd) Run(t terminal) error {
 	if err != nil {
 		return err
 	}
-	vault, err := custody.Open(c.Dir)
+	vault, err := custody.OpenAt(c.Dir, t.now)
 	if err != nil {
 		return err
 	}
+	defer vault.Close()
 	if end := vault.CertificateEnd(); !t.now().Before(end) {
 		return fmt.Errorf("the issuing certificate ended on %s: cards made now would not be valid", end.Format(time.DateOnly))
 	}

@@ -1,303 +1,194 @@
-// Package custody keeps the keys that make cards, in a folder: the root key, the issuing key with its certificate, and the reading keys by epoch. Everything else
-// in the issuer sees signers, never key bytes; nothing here prints a secret.
-//
-// It must not import net/http.
 package custody
 
 import (
 	"bytes"
-	"crypto/rand"
-	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"xueji/cardsvc/credential"
+	"xueji/issuer/internal/custody/token"
 )
 
-// Files of the folder. Key files have mode 0600, the folder 0700; roots.cbor and the certificate are public.
-const (
-	fileManifest = "custody.json" // written last: without it the folder is not an issuer's
-	fileRoot     = "root.key"
-	fileIssuing  = "issuing.key"
-	fileCert     = "issuing.cert"
-	fileReading  = "reading-%04d.key"
-	// FileRoots is what verifiers pin (credential.EncodeRoots).
-	FileRoots = "roots.cbor"
-	// FileJournal is the personalisation journal's place beside the keys.
-	FileJournal = "journal.log"
-)
-
-const (
-	pemKey      = "PRIVATE KEY"
-	pemReading  = "XUEJI READING KEY"
-	version     = 1
-	certYears   = 5
-	clockMargin = 24 * time.Hour // the certificate begins earlier than now, for verifiers whose clock is behind
-)
-
-// ErrExists says that the folder already holds an issuer, whole or half.
-var ErrExists = errors.New("keys are there already")
-
-type manifest struct {
-	Version   int              `json:"version"`
-	Authority string           `json:"authority"`
-	Suite     credential.Suite `json:"suite"`
-	Created   time.Time        `json:"created"`
-	Epochs    []uint16         `json:"epochs"`
-}
-
-// Init makes an issuer for the province authority (six digits) in dir: fresh keys, durable on return. It never overwrites: ErrExists when any file of an issuer is there.
-func Init(dir, authority string, suite credential.Suite, now time.Time) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("issuer folder: %w", err)
-	}
-	names := []string{fileManifest, fileRoot, fileIssuing, fileCert, fmt.Sprintf(fileReading, 1), FileRoots, FileJournal}
-	for _, n := range names {
-		if _, err := os.Lstat(filepath.Join(dir, n)); err == nil {
-			return fmt.Errorf("%w: %s holds %s; cards made with lost keys can never be renewed, so nothing is overwritten: use another folder, or take this one to a safe place first", ErrExists, dir, n)
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("issuer folder: %w", err)
-		}
-	}
-	if err := os.Chmod(dir, 0o700); err != nil {
-		return fmt.Errorf("issuer folder: %w", err)
-	}
-	root, err := credential.GenerateKey(suite, rand.Reader)
-	if err != nil {
-		return err
-	}
-	issuing, err := credential.GenerateKey(suite, rand.Reader)
-	if err != nil {
-		return err
-	}
-	cert, err := credential.SignCertificate(credential.Certificate{
-		Suite: suite, PublicKey: issuing.PublicKey(), Authority: authority,
-		NotBefore: now.Add(-clockMargin), NotAfter: now.AddDate(certYears, 0, 0),
-	}, root)
-	if err != nil {
-		return err
-	}
-	roots, err := credential.EncodeRoots([]credential.Root{credential.RootOf(root, authority)})
-	if err != nil {
-		return err
-	}
-	readingKey, err := credential.NewReadingKey(1, suite, rand.Reader)
-	if err != nil {
-		return err
-	}
-	reading := encodeReading(readingKey)
-	m, err := json.MarshalIndent(manifest{Version: version, Authority: authority, Suite: suite, Created: now.UTC(), Epochs: []uint16{1}}, "", "  ")
-	if err != nil {
-		return err
-	}
-	rootPEM, err := encodeKey(root)
-	if err != nil {
-		return err
-	}
-	issuingPEM, err := encodeKey(issuing)
-	if err != nil {
-		return err
-	}
-	for _, f := range []struct {
-		name string
-		b    []byte
-		mode fs.FileMode
-	}{
-		{fileRoot, rootPEM, 0o600},
-		{fileIssuing, issuingPEM, 0o600},
-		{fmt.Sprintf(fileReading, 1), reading, 0o600},
-		{fileCert, cert, 0o644},
-		{FileRoots, roots, 0o644},
-		{fileManifest, append(m, '\n'), 0o600},
-	} {
-		if err := create(dir, f.name, f.b, f.mode); err != nil {
-			return err
-		}
-		clear(f.b)
-	}
-	return nil
-}
-
-func encodeKey(k *credential.PrivateKey) ([]byte, error) {
-	der, err := k.MarshalBinary()
-	if err != nil {
-		return nil, err
-	}
-	defer clear(der)
-	return pem.EncodeToMemory(&pem.Block{Type: pemKey, Bytes: der}), nil
-}
-
-func encodeReading(k credential.ReadingKey) []byte {
-	return pem.EncodeToMemory(&pem.Block{
-		Type:    pemReading,
-		Headers: map[string]string{"Epoch": strconv.Itoa(int(k.Epoch)), "Suite": string(k.Suite)},
-		Bytes:   k.Key,
-	})
-}
-
-// create writes a new file, durable on return; an existing one is an error.
-func create(dir, name string, b []byte, mode fs.FileMode) error {
-	path := filepath.Join(dir, name)
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%w: %s", ErrExists, path)
-	}
-	if err != nil {
-		return err
-	}
-	err = f.Chmod(mode) // whatever the umask
-	if err == nil {
-		_, err = f.Write(b)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err2 := f.Close(); err == nil {
-		err = err2
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
+// ErrNoCertificate says that no issuing certificate is valid now.
+var ErrNoCertificate = errors.New("no issuing certificate is valid today: certify a new key (`issuer ceremony request`), docs/issuing-keys.md")
 
 // Vault is an open folder of keys. It is safe for concurrent use and never prints its keys.
 type Vault struct {
 	manifest manifest
-	issuing  credential.Signer
-	cert     []byte
+	issuing  []issuing
 	roots    []credential.Root
 	rootsRaw []byte
 	reading  []credential.ReadingKey
+	tokens   []*token.Token
+	now      func() time.Time
 }
 
-// Open reads the folder. It refuses key files that others on this machine can read, and keys, certificate and roots that do not belong together.
-func Open(dir string) (*Vault, error) {
-	b, err := os.ReadFile(filepath.Join(dir, fileManifest))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s is not an issuer's folder: run `issuer init --dir %s --authority CODE` once; if an earlier init was cut off, empty the folder first (no card was made with it)", dir, dir)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("issuer folder: %w", err)
-	}
-	v := &Vault{}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&v.manifest); err != nil {
-		return nil, fmt.Errorf("%s: %w", fileManifest, err)
-	}
-	if v.manifest.Version != version || len(v.manifest.Epochs) == 0 {
-		return nil, fmt.Errorf("%s: version %d, this program knows %d", fileManifest, v.manifest.Version, version)
-	}
-	key, err := readSecret(dir, fileIssuing, pemKey)
+// issuing is a certified key.
+type issuing struct {
+	signer credential.Signer // nil when the key was destroyed
+	cert   credential.Certificate
+	raw    []byte
+}
+
+// Open reads the folder and logs in to the tokens that its keys lie in. It refuses key files that others on this machine can read, and keys, certificates and roots that do
+// not belong together. Close ends it.
+func Open(dir string) (*Vault, error) { return OpenAt(dir, time.Now) }
+
+// OpenAt is Open with a clock, which chooses among issuing keys.
+func OpenAt(dir string, now func() time.Time) (*Vault, error) {
+	m, err := readManifest(dir)
 	if err != nil {
 		return nil, err
 	}
-	signer, err := credential.ParsePrivateKey(key.Bytes)
-	clear(key.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", fileIssuing, err)
+	if len(m.Issuing) == 0 || len(m.Epochs) == 0 {
+		return nil, fmt.Errorf("%s is %w yet: its first key waits for the root's certificate; go on with `issuer ceremony accept`", dir, ErrNotIssuer)
 	}
-	v.issuing = signer
-	if v.cert, err = os.ReadFile(filepath.Join(dir, fileCert)); err != nil {
+	v := &Vault{manifest: m, now: now}
+	if err := v.open(dir); err != nil {
+		v.Close()
 		return nil, err
 	}
+	return v, nil
+}
+
+func (v *Vault) open(dir string) (err error) {
 	if v.rootsRaw, err = os.ReadFile(filepath.Join(dir, FileRoots)); err != nil {
-		return nil, err
+		return err
 	}
 	if v.roots, err = credential.DecodeRoots(v.rootsRaw); err != nil {
-		return nil, fmt.Errorf("%s: %w", FileRoots, err)
+		return fmt.Errorf("%s: %w", FileRoots, err)
 	}
+	for _, e := range v.manifest.Issuing {
+		if err := v.add(dir, e); err != nil {
+			return err
+		}
+	}
+	// The key that began last signs: see Signer.
+	slices.SortStableFunc(v.issuing, func(a, b issuing) int { return a.cert.NotBefore.Compare(b.cert.NotBefore) })
 	for _, epoch := range v.manifest.Epochs {
 		k, err := readReading(dir, epoch)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		v.reading = append(v.reading, k)
 	}
 	slices.SortFunc(v.reading, func(a, b credential.ReadingKey) int { return int(a.Epoch) - int(b.Epoch) })
-	return v, v.check()
-}
-
-func (v *Vault) check() error {
-	if err := credential.NewVerifier(v.roots).SetCertificates([][]byte{v.cert}); err != nil {
-		return fmt.Errorf("%s does not stand under %s: %w", fileCert, FileRoots, err)
-	}
-	c, err := credential.DecodeCertificate(v.cert)
-	if err != nil {
-		return fmt.Errorf("%s: %w", fileCert, err)
-	}
-	if c.KeyID != v.issuing.KeyID() || c.Authority != v.manifest.Authority {
-		return fmt.Errorf("%s is not the certificate of %s for authority %s", fileCert, fileIssuing, v.manifest.Authority)
-	}
 	return nil
 }
 
-func readSecret(dir, name, kind string) (*pem.Block, error) {
-	path := filepath.Join(dir, name)
-	info, err := os.Stat(path)
+func (v *Vault) add(dir string, e entry) error {
+	raw, err := os.ReadFile(filepath.Join(dir, e.Certificate))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%s has mode %04o: others on this machine may have read the key. If they cannot have, run chmod 600 on it; else it must be replaced", path, info.Mode().Perm())
+	if err := credential.NewVerifier(v.roots).SetCertificates([][]byte{raw}); err != nil {
+		return fmt.Errorf("%s does not stand under %s: %w", e.Certificate, FileRoots, err)
 	}
-	b, err := os.ReadFile(path)
+	c, err := credential.DecodeCertificate(raw)
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("%s: %w", e.Certificate, err)
 	}
-	defer clear(b)
-	block, rest := pem.Decode(b)
-	if block == nil || block.Type != kind || strings.TrimSpace(string(rest)) != "" {
-		return nil, fmt.Errorf("%s is not one PEM block of type %s", path, kind)
+	i := issuing{cert: c, raw: raw}
+	// The key of a certificate that has ended signs nothing: it need not be in reach.
+	if e.Key != "" && v.now().Before(c.NotAfter) {
+		if i.signer, err = v.signer(dir, e.Key); err != nil {
+			return err
+		}
+		if c.KeyID != i.signer.KeyID() {
+			return fmt.Errorf("%s is not the certificate of its key", e.Certificate)
+		}
 	}
-	return block, nil
+	if c.Authority != v.manifest.Authority {
+		return fmt.Errorf("%s is for authority %s, this issuer is %s", e.Certificate, c.Authority, v.manifest.Authority)
+	}
+	v.issuing = append(v.issuing, i)
+	return nil
 }
 
-func readReading(dir string, epoch uint16) (credential.ReadingKey, error) {
-	name := fmt.Sprintf(fileReading, epoch)
-	block, err := readSecret(dir, name, pemReading)
+func (v *Vault) signer(dir, where string) (credential.Signer, error) {
+	if !strings.HasPrefix(where, token.Scheme) {
+		block, err := readSecret(dir, where, pemKey)
+		if err != nil {
+			return nil, err
+		}
+		defer clear(block.Bytes)
+		key, err := credential.ParsePrivateKey(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", where, err)
+		}
+		return key, nil
+	}
+	a, err := token.Parse(where)
 	if err != nil {
-		return credential.ReadingKey{}, err
+		return nil, fmt.Errorf("%s: %w", fileManifest, err)
 	}
-	k := credential.ReadingKey{Epoch: epoch, Suite: credential.Suite(block.Headers["Suite"]), Key: block.Bytes}
-	want := map[credential.Suite]int{credential.ES256: 32, credential.SM2: 16}[k.Suite]
-	if block.Headers["Epoch"] != strconv.Itoa(int(epoch)) || want == 0 || len(k.Key) != want {
-		return credential.ReadingKey{}, fmt.Errorf("%s is not a reading key of epoch %d", name, epoch)
+	for _, t := range v.tokens {
+		if t.Address() == a.WithObject("") {
+			return t.Signer(a.Object)
+		}
 	}
-	return k, nil
+	t, err := token.Open(a)
+	if err != nil {
+		return nil, err
+	}
+	v.tokens = append(v.tokens, t)
+	return t.Signer(a.Object)
+}
+
+// Close logs out of the tokens. Keys in files stay usable.
+func (v *Vault) Close() {
+	for _, t := range v.tokens {
+		_ = t.Close()
+	}
 }
 
 // Authority is the province's region code.
 func (v *Vault) Authority() string { return v.manifest.Authority }
 
-// Signer is the issuing key.
-func (v *Vault) Signer() credential.Signer { return v.issuing }
-
-// Certificates are the issuing keys' certificates.
-func (v *Vault) Certificates() [][]byte { return [][]byte{bytes.Clone(v.cert)} }
-
-// CertificateEnd is when the issuing certificate ends.
-func (v *Vault) CertificateEnd() time.Time {
-	c, err := credential.DecodeCertificate(v.cert)
-	if err != nil {
-		return time.Time{}
+// Signer is the issuing key of today: of those whose certificate is valid now, the one that began last. When none is, Sign of what it returns fails with ErrNoCertificate,
+// so that no card is made that would not be good.
+func (v *Vault) Signer() credential.Signer {
+	now := v.now()
+	for _, i := range slices.Backward(v.issuing) {
+		if i.signer != nil && !now.Before(i.cert.NotBefore) && now.Before(i.cert.NotAfter) {
+			return i.signer
+		}
 	}
-	return c.NotAfter
+	return ended{v.issuing[len(v.issuing)-1].cert}
+}
+
+// ended is a key that may not sign.
+type ended struct{ c credential.Certificate }
+
+func (e ended) KeyID() [credential.KeyIDSize]byte { return e.c.KeyID }
+func (e ended) Suite() credential.Suite           { return e.c.Suite }
+func (e ended) PublicKey() []byte                 { return bytes.Clone(e.c.PublicKey) }
+func (ended) Sign([]byte) ([]byte, error)         { return nil, ErrNoCertificate }
+
+// Certificates are those of all issuing keys, the ended and the coming ones too: verifiers need the first for cards that live on, and the second before they begin.
+func (v *Vault) Certificates() [][]byte {
+	var out [][]byte
+	for _, i := range v.issuing {
+		out = append(out, bytes.Clone(i.raw))
+	}
+	return out
+}
+
+// CertificateEnd is when the last of the issuing certificates ends.
+func (v *Vault) CertificateEnd() time.Time {
+	var end time.Time
+	for _, i := range v.issuing {
+		if i.cert.NotAfter.After(end) {
+			end = i.cert.NotAfter
+		}
+	}
+	return end
 }
 
 // RootsFile is the pinned roots as verifiers load them.
