@@ -123,7 +123,7 @@ func (d *drawer) card(f func(c *cardsim.Card)) string {
 func (d *drawer) issue(c *cardsim.Card, a *cardtest.Authority, seq uint32, change func(*credential.Public), spoil func([]byte)) {
 	d.t.Helper()
 	ctx := context.Background()
-	if err := applet.Prepare(ctx, c, d.p); err != nil {
+	if err := applet.Prepare(ctx, c, d.p, cardtest.WithKeys(d.p)); err != nil {
 		d.t.Fatal(err)
 	}
 	r, err := applet.Read(ctx, c, d.p)
@@ -134,9 +134,20 @@ func (d *drawer) issue(c *cardsim.Card, a *cardtest.Authority, seq uint32, chang
 	if spoil != nil {
 		spoil(record)
 	}
-	if err := applet.Write(ctx, c, d.p, r, seq, record, sealed); err != nil {
+	if err := applet.Write(ctx, c, d.p, r, seq, record, sealed, cardtest.WithKeys(d.p)); err != nil {
 		d.t.Fatal(err)
 	}
+}
+
+// otherHeader writes another check sum into the slot's header than the body has.
+type otherHeader struct{ applet.Transmitter }
+
+func (o otherHeader) Transmit(ctx context.Context, command []byte) ([]byte, error) {
+	if command[1] == 0xD6 && command[4] == applet.HeaderSize {
+		command = bytes.Clone(command)
+		command[len(command)-1] ^= 1
+	}
+	return o.Transmitter.Transmit(ctx, command)
 }
 
 func TestVerdicts(t *testing.T) {
@@ -165,7 +176,7 @@ func verdicts(t *testing.T, suite credential.Suite) {
 		{"valid", good, localapi.VerdictValid, 1},
 		{"blank", nil, localapi.VerdictBlank, 0},
 		{"prepared, nothing written", func(c *cardsim.Card) {
-			if err := applet.Prepare(ctx, c, d.p); err != nil {
+			if err := applet.Prepare(ctx, c, d.p, cardtest.WithKeys(d.p)); err != nil {
 				t.Fatal(err)
 			}
 		}, localapi.VerdictBlank, 0},
@@ -184,11 +195,15 @@ func verdicts(t *testing.T, suite credential.Suite) {
 			d.issue(c, a, 1, func(p *credential.Public) { p.ChipSerial = []byte("12345678") }, nil)
 		}, localapi.VerdictWrongChip, 0},
 		{"torn", func(c *cardsim.Card) {
-			if err := applet.Prepare(ctx, c, d.p); err != nil {
+			if err := applet.Prepare(ctx, c, d.p, cardtest.WithKeys(d.p)); err != nil {
 				t.Fatal(err)
 			}
 			// The header stands, the body is not the one it was made for.
-			_, _ = c.Transmit(ctx, append([]byte{0x00, 0xD6, 0x81, 0x00, 0x10}, 'X', 'J', 1, 1, 0, 0, 0, 1, 0, 200, 0, 0, 1, 2, 3, 4))
+			record, sealed := a.Issue(t, c.Serial(), 1, nil)
+			err := applet.Write(ctx, otherHeader{c}, d.p, applet.Reading{Blank: true}, 1, record, sealed, cardtest.WithKeys(d.p))
+			if !errors.Is(err, applet.ErrVerify) {
+				t.Fatal(err)
+			}
 		}, localapi.VerdictTorn, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -211,7 +211,7 @@ func TestJourneyThroughPCSC(t *testing.T) {
 			t.Fatalf("%+v", tap)
 		}
 		d.order("t-soft", "soft", "3301-SOFT")
-		if out := d.relay(0, "t-soft"); !out.OK || out.CardNo != "3301-SOFT" || out.Level != 1 {
+		if out := d.relay(0, "t-soft"); !out.OK || out.CardNo != "3301-SOFT" || out.Level != 2 {
 			t.Fatalf("%+v", out)
 		}
 		tap := d.tap(0)

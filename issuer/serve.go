@@ -58,6 +58,10 @@ func (c serveCmd) Run(t terminal) error {
 	if end := vault.CertificateEnd(); !t.now().Before(end) {
 		return fmt.Errorf("the issuing certificate ended on %s: cards made now would not be valid", end.Format(time.DateOnly))
 	}
+	masters, err := custody.OpenMasters(c.Dir)
+	if err != nil {
+		return err
+	}
 	var extra []fs.FS
 	if c.Profiles != "" {
 		extra = append(extra, os.DirFS(c.Profiles))
@@ -73,7 +77,7 @@ func (c serveCmd) Run(t terminal) error {
 	defer j.Close()
 	server := api.NewIssuerClient(c.Server, token, nil)
 	maker := &perso.Maker{
-		Log: t.log, Keys: vault, Profiles: set, Register: server, Journal: j, Now: t.now, Rand: rand.Reader,
+		Log: t.log, Keys: vault, Masters: masters, Profiles: set, Register: server, Journal: j, Now: t.now, Rand: rand.Reader,
 		Lost: func(err error) bool { return errors.Is(err, station.ErrGone) },
 	}
 	keeper := &housekeeping.Keeper{

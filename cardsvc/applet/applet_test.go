@@ -50,7 +50,7 @@ func TestJudge(t *testing.T) {
 		t.Fatalf("%+v %v", r, err)
 	}
 	record, sealed := thief.Issue(t, c.Serial(), 3, nil)
-	if err := applet.Write(ctx, c, b.p, r, 3, record, sealed); err != nil {
+	if err := applet.Write(ctx, c, b.p, r, 3, record, sealed, cardtest.WithKeys(b.p)); err != nil {
 		t.Fatal(err)
 	}
 	r, err = applet.Read(ctx, c, b.p)
@@ -72,7 +72,7 @@ func TestJudge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := applet.Write(ctx, c, b.p, r, 3, record, sealed); !errors.Is(err, applet.ErrSequence) {
+	if err := applet.Write(ctx, c, b.p, r, 3, record, sealed, cardtest.WithKeys(b.p)); !errors.Is(err, applet.ErrSequence) {
 		t.Fatal("the same sequence again:", err)
 	}
 	if err := applet.Write(ctx, c, b.p, r, 4, make([]byte, 497), nil); !errors.Is(err, applet.ErrTooLarge) {
@@ -104,7 +104,7 @@ func TestBatch(t *testing.T) {
 		t.Fatalf("%+v %v", r, err)
 	}
 	relay.Trips = 0
-	if err := applet.Prepare(ctx, relay, b.p); err != nil {
+	if err := applet.Prepare(ctx, relay, b.p, cardtest.WithKeys(b.p), applet.ForChip(c.Serial())); err != nil {
 		t.Fatal(err)
 	}
 	r, err := applet.Read(ctx, relay, b.p)
@@ -112,11 +112,11 @@ func TestBatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	record, sealed := b.a.Issue(t, c.Serial(), 1, nil)
-	if err := applet.Write(ctx, relay, b.p, r, 1, record, sealed); err != nil {
+	if err := applet.Write(ctx, relay, b.p, r, 1, record, sealed, cardtest.WithKeys(b.p)); err != nil {
 		t.Fatal(err)
 	}
-	if relay.Trips != 3 {
-		t.Errorf("%d round trips to make a card, 3 are enough", relay.Trips)
+	if relay.Trips != 4 { // prepare; read; select and challenge; the answer to it and all the rest
+		t.Errorf("%d round trips to make a card, 4 are enough", relay.Trips)
 	}
 	relay.Trips = 0
 	r, err = applet.Read(ctx, relay, b.p, applet.WithJudge(b.judge))
@@ -132,10 +132,55 @@ func TestBatch(t *testing.T) {
 	})
 	record, sealed = b.a.Issue(t, c.Serial(), 2, nil)
 	before := c.Executed()
-	err = applet.Write(ctx, relay, b.p, r, 2, record, sealed)
+	err = applet.Write(ctx, relay, b.p, r, 2, record, sealed, cardtest.WithKeys(b.p))
 	var refused *applet.CardError
-	if !errors.As(err, &refused) || refused.SW != 0x6581 || !errors.Is(err, iso7816.ErrMemory) || c.Executed()-before != 2 {
+	if !errors.As(err, &refused) || refused.SW != 0x6581 || !errors.Is(err, iso7816.ErrMemory) || c.Executed()-before != 4 {
 		t.Fatalf("%v after %d commands", err, c.Executed()-before)
+	}
+}
+
+// TestKeys: without the issuer's keys nobody writes, and the chip proves its key to nobody else.
+func TestKeys(t *testing.T) {
+	b := newBench(t)
+	ctx := context.Background()
+	c := b.card("keys")
+	if err := applet.Prepare(ctx, c, b.p); !errors.Is(err, applet.ErrNoKeys) {
+		t.Fatal("prepared without keys:", err)
+	}
+	b.make(c, 1)
+	r, err := applet.Read(ctx, c, b.p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, sealed := b.a.Issue(t, c.Serial(), 2, nil)
+	if err := applet.Write(ctx, c, b.p, r, 2, record, sealed); !errors.Is(err, applet.ErrNoKeys) {
+		t.Fatal("written without keys:", err)
+	}
+	stranger := applet.WithKeys(cardtest.Keys(b.p, "stranger"))
+	var refused *applet.CardError
+	if err := applet.Write(ctx, c, b.p, r, 2, record, sealed, stranger); !errors.As(err, &refused) || refused.SW>>4 != 0x63C {
+		t.Fatal("written under another issuer's keys:", err)
+	}
+	// Nor past the applet, with a bare command.
+	for _, command := range [][]byte{{0x00, 0xA4, 0x04, 0x0C, 0x07, 0xF0, 0x58, 0x55, 0x45, 0x4A, 0x49, 0x01}, {0x00, 0xD6, 0x81, 0x00, 0x01, 0x00}} {
+		if got, err := c.Transmit(ctx, command); err != nil || command[1] == 0xD6 && !bytes.Equal(got, []byte{0x69, 0x82}) {
+			t.Fatalf("% X: % X %v", command, got, err)
+		}
+	}
+	if err := applet.Check(ctx, c, b.p, c.Serial(), cardtest.WithKeys(b.p)); err != nil {
+		t.Fatal("the genuine chip:", err)
+	}
+	if err := applet.Check(ctx, c, b.p, c.Serial(), stranger); !errors.Is(err, applet.ErrNotProof) {
+		t.Fatal("a chip with another key:", err)
+	}
+	if err := applet.Check(ctx, c, b.p, []byte("12345678"), cardtest.WithKeys(b.p)); !errors.Is(err, applet.ErrNotProof) {
+		t.Fatal("the key of another chip:", err)
+	}
+	if err := applet.Check(ctx, c, b.p, c.Serial()); !errors.Is(err, applet.ErrNoKeys) {
+		t.Fatal("checked without keys:", err)
+	}
+	if got := b.holds(c); got != 1 {
+		t.Fatalf("sequence %d", got)
 	}
 }
 
@@ -159,7 +204,7 @@ func TestVerifyAfterWrite(t *testing.T) {
 		return nil
 	})
 	record, sealed := b.a.Issue(t, c.Serial(), 2, nil)
-	if err := applet.Write(ctx, c, b.p, r, 2, record, sealed); !errors.Is(err, applet.ErrVerify) {
+	if err := applet.Write(ctx, c, b.p, r, 2, record, sealed, cardtest.WithKeys(b.p)); !errors.Is(err, applet.ErrVerify) {
 		t.Fatal(err)
 	}
 }
@@ -185,9 +230,11 @@ func TestHostileChips(t *testing.T) {
 					_, err := applet.ReadSerial(ctx, tx, p)
 					return err
 				},
-				"prepare": func(ctx context.Context, tx applet.Transmitter) error { return applet.Prepare(ctx, tx, p) },
+				"prepare": func(ctx context.Context, tx applet.Transmitter) error {
+					return applet.Prepare(ctx, tx, p, cardtest.WithKeys(p))
+				},
 				"write": func(ctx context.Context, tx applet.Transmitter) error {
-					return applet.Write(ctx, tx, p, applet.Reading{Prepared: true, Blank: true}, 1, []byte("record"), []byte("sealed"))
+					return applet.Write(ctx, tx, p, applet.Reading{Prepared: true, Blank: true}, 1, []byte("record"), []byte("sealed"), cardtest.WithKeys(p))
 				},
 				"identify": func(ctx context.Context, tx applet.Transmitter) error {
 					_, err := applet.Identify(ctx, tx, set, []byte{0x3B, 0x00})

@@ -65,7 +65,7 @@ func BenchmarkWrite(b *testing.B) {
 			b.Fatal(err)
 		}
 		record, sealed := x.a.Issue(b, c.Serial(), seq, nil)
-		if err := applet.Write(ctx, relay, x.p, r, seq, record, sealed); err != nil {
+		if err := applet.Write(ctx, relay, x.p, r, seq, record, sealed, cardtest.WithKeys(x.p)); err != nil {
 			b.Fatal(err)
 		}
 		seq++

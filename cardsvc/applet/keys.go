@@ -1,6 +1,7 @@
 package applet
 
 import (
+	"context"
 	"crypto/cipher"
 	"errors"
 	"fmt"
@@ -34,6 +35,9 @@ type WriteOption func(*session)
 
 // WithKeys brings the issuer's keys.
 func WithKeys(k Keys) WriteOption { return func(s *session) { s.keys = k } }
+
+// ForChip spares Prepare the question for the chip's serial, when it was read since the card was put on the reader.
+func ForChip(serial []byte) WriteOption { return func(s *session) { s.setSerial(serial) } }
 
 func newSession(tx Transmitter, p *profiles.Profile, opts []WriteOption) *session {
 	s := &session{tx: tx, p: p, vars: profiles.Args{}}
@@ -82,6 +86,18 @@ func (s *session) setSerial(serial []byte) {
 	if serial != nil {
 		s.vars["serial"] = append([]byte(nil), serial...)
 	}
+}
+
+// learnSerial asks the chip for its serial unless it is known.
+func (s *session) learnSerial(ctx context.Context) error {
+	if s.serial != nil {
+		return nil
+	}
+	serial, err := s.askSerial(ctx, nil)
+	if err == nil {
+		s.setSerial(serial)
+	}
+	return err
 }
 
 // key finds a key by name: declared and public, declared and the issuer's, or computed in this session.

@@ -57,7 +57,7 @@ func (b *bench) card(serial string) *cardsim.Card {
 func (b *bench) make(c *cardsim.Card, seq uint32) {
 	b.t.Helper()
 	ctx := context.Background()
-	if err := applet.Prepare(ctx, c, b.p); err != nil {
+	if err := applet.Prepare(ctx, c, b.p, cardtest.WithKeys(b.p)); err != nil {
 		b.t.Fatal(err)
 	}
 	for s := uint32(1); s <= seq; s++ {
@@ -73,7 +73,7 @@ func (b *bench) write(c *cardsim.Card, seq uint32) {
 		b.t.Fatal(err)
 	}
 	record, sealed := b.a.Issue(b.t, c.Serial(), seq, nil)
-	if err := applet.Write(ctx, c, b.p, r, seq, record, sealed); err != nil {
+	if err := applet.Write(ctx, c, b.p, r, seq, record, sealed, cardtest.WithKeys(b.p)); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -147,7 +147,7 @@ func TestTornAnywhere(t *testing.T) {
 				return err
 			}
 			record, sealed := b.a.Issue(t, serial, before+1, nil)
-			return applet.Write(ctx, tx, b.p, r, before+1, record, sealed)
+			return applet.Write(ctx, tx, b.p, r, before+1, record, sealed, cardtest.WithKeys(b.p))
 		}
 		all := cuts(func(tx applet.Transmitter) {
 			c := fresh()
@@ -202,14 +202,14 @@ func TestTornPreparation(t *testing.T) {
 	ctx := context.Background()
 	all := cuts(func(tx applet.Transmitter) {
 		tx.(*lengths).next = b.card("blank")
-		if err := applet.Prepare(ctx, tx, b.p); err != nil {
+		if err := applet.Prepare(ctx, tx, b.p, cardtest.WithKeys(b.p)); err != nil {
 			t.Fatal(err)
 		}
 	})
 	for _, cut := range all {
 		c := b.card("blank")
 		c.TearAt(cut)
-		if err := applet.Prepare(ctx, c, b.p); err != nil && !errors.Is(err, cardsim.ErrGone) {
+		if err := applet.Prepare(ctx, c, b.p, cardtest.WithKeys(b.p)); err != nil && !errors.Is(err, cardsim.ErrGone) {
 			t.Fatalf("%+v: %v", cut, err)
 		}
 		c.Insert()

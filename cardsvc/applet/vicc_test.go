@@ -42,7 +42,7 @@ func TestVicc(t *testing.T) {
 	}
 	// Preparation broken off after every command is finished by the next.
 	for n := 1; ; n++ {
-		err := applet.Prepare(ctx, &cardtest.Torn{Transmitter: chip, After: n}, p)
+		err := applet.Prepare(ctx, &cardtest.Torn{Transmitter: chip, After: n}, p, cardtest.WithKeys(p))
 		if err == nil {
 			break
 		}
@@ -57,7 +57,7 @@ func TestVicc(t *testing.T) {
 	if err != nil || len(serial) != 8 {
 		t.Fatal(serial, err)
 	}
-	if err := applet.Prepare(ctx, chip, p); err != nil {
+	if err := applet.Prepare(ctx, chip, p, cardtest.WithKeys(p)); err != nil {
 		t.Fatal(err)
 	}
 	seq := uint32(0)
@@ -70,7 +70,7 @@ func TestVicc(t *testing.T) {
 			t.Fatal("the serial changed")
 		}
 		record, sealed := a.Issue(t, serial, seq+1, nil)
-		err = applet.Write(ctx, &cardtest.Torn{Transmitter: chip, After: n}, p, r, seq+1, record, sealed)
+		err = applet.Write(ctx, &cardtest.Torn{Transmitter: chip, After: n}, p, r, seq+1, record, sealed, cardtest.WithKeys(p))
 		if err != nil && !errors.Is(err, cardtest.ErrTorn) {
 			t.Fatal(err)
 		}

@@ -18,11 +18,9 @@ func Prepare(ctx context.Context, tx Transmitter, p *profiles.Profile, opts ...W
 		if s.keys.Derive == nil {
 			return ErrNoKeys
 		}
-		serial, err := s.askSerial(ctx, nil)
-		if err != nil {
+		if err := s.learnSerial(ctx); err != nil {
 			return err
 		}
-		s.setSerial(serial)
 	}
 	pl := &plan{s: s}
 	add := func(step profiles.Step, args profiles.Args) {
@@ -114,7 +112,14 @@ func Write(ctx context.Context, tx Transmitter, p *profiles.Profile, r Reading, 
 	public, private := slotImage(kindPublic, sequence, record), slotImage(kindSealed, sequence, sealed)
 
 	s := newSession(tx, p, opts)
-	s.setSerial(r.ChipSerial)
+	if r.ChipSerial != nil {
+		s.setSerial(r.ChipSerial)
+	}
+	if p.Secret() {
+		if err := s.learnSerial(ctx); err != nil {
+			return err
+		}
+	}
 	pl := &plan{s: s}
 	pl.add(profiles.SelectApplication, nil, anyCount)
 	if p.Has(profiles.Unlock) {

@@ -141,7 +141,7 @@ func TestFolder(t *testing.T) {
 		}
 	}
 	a := cardtest.NewAuthority(t, "330000", credential.ES256)
-	if err := applet.Prepare(ctx, c, p); err != nil {
+	if err := applet.Prepare(ctx, c, p, cardtest.WithKeys(p)); err != nil {
 		t.Fatal(err)
 	}
 	r, err := applet.Read(ctx, c, p)
@@ -149,7 +149,7 @@ func TestFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	record, sealed := a.Issue(t, c.Serial(), 1, nil)
-	if err := applet.Write(ctx, c, p, r, 1, record, sealed); err != nil {
+	if err := applet.Write(ctx, c, p, r, 1, record, sealed, cardtest.WithKeys(p)); err != nil {
 		t.Fatal(err)
 	}
 	gone := c.Gone()
@@ -261,7 +261,7 @@ func FuzzTransmit(f *testing.F) {
 		f.Fatal(err)
 	}
 	rec.Transmitter = fresh
-	if err := applet.Prepare(context.Background(), rec, p); err != nil {
+	if err := applet.Prepare(context.Background(), rec, p, cardtest.WithKeys(p)); err != nil {
 		f.Fatal(err)
 	}
 	seeds := 0

@@ -128,14 +128,14 @@ func slotOf(t *testing.T, record, sealed []byte, seq uint32) (public, private []
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := applet.Prepare(ctx, c, p); err != nil {
+	if err := applet.Prepare(ctx, c, p, WithKeys(p)); err != nil {
 		t.Fatal(err)
 	}
 	r, err := applet.Read(ctx, c, p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := applet.Write(ctx, c, p, r, seq, record, sealed); err != nil {
+	if err := applet.Write(ctx, c, p, r, seq, record, sealed, WithKeys(p)); err != nil {
 		t.Fatal(err)
 	}
 	read := func(sfi byte) []byte {
@@ -329,7 +329,7 @@ func TestOpenSSL(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := applet.Prepare(ctx, c, p); err != nil {
+			if err := applet.Prepare(ctx, c, p, WithKeys(p)); err != nil {
 				t.Fatal(err)
 			}
 			blank, err := applet.Read(ctx, c, p)
@@ -337,7 +337,7 @@ func TestOpenSSL(t *testing.T) {
 				t.Fatal(err)
 			}
 			record, sealed := a.Issue(t, c.Serial(), 1, nil)
-			if err := applet.Write(ctx, c, p, blank, 1, record, sealed); err != nil {
+			if err := applet.Write(ctx, c, p, blank, 1, record, sealed, WithKeys(p)); err != nil {
 				t.Fatal(err)
 			}
 			r, err := applet.Read(ctx, c, p)

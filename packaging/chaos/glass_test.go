@@ -20,6 +20,7 @@ import (
 
 	"xueji/cardsvc/applet"
 	"xueji/cardsvc/cardsim"
+	"xueji/cardsvc/cardtest"
 	"xueji/cardsvc/localapi"
 	"xueji/packaging/rig"
 	"xueji/server/registry"
@@ -101,10 +102,10 @@ func (w *world) plastic(dir string, pupils []*registry.Pupil) (ids []string) {
 		record, sealed := w.authority.Records(p, info.Serial)
 		card, err := folder.Insert(info.ID)
 		if err == nil {
-			err = applet.Prepare(ctx, card, profile)
+			err = applet.Prepare(ctx, card, profile, cardtest.WithKeys(profile))
 		}
 		if err == nil {
-			err = applet.Write(ctx, card, profile, applet.Reading{Blank: true}, p.Card.Sequence, record, sealed)
+			err = applet.Write(ctx, card, profile, applet.Reading{Blank: true}, p.Card.Sequence, record, sealed, cardtest.WithKeys(profile))
 		}
 		if err == nil {
 			err = card.Eject()

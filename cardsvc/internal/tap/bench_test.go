@@ -45,11 +45,11 @@ func issued(b *testing.B, suite credential.Suite) (*cardsim.Card, *tap.Engine, [
 	}
 	p, _ := set.Get(cardsim.Profile)
 	ctx := context.Background()
-	if err := applet.Prepare(ctx, card, p); err != nil {
+	if err := applet.Prepare(ctx, card, p, cardtest.WithKeys(p)); err != nil {
 		b.Fatal(err)
 	}
 	record, sealed := a.Issue(b, card.Serial(), 1, nil)
-	if err := applet.Write(ctx, card, p, applet.Reading{Blank: true}, 1, record, sealed); err != nil {
+	if err := applet.Write(ctx, card, p, applet.Reading{Blank: true}, 1, record, sealed, cardtest.WithKeys(p)); err != nil {
 		b.Fatal(err)
 	}
 	began := time.Now()

@@ -65,6 +65,14 @@ type line struct {
 	Issuance string    `json:"issuance,omitempty"`
 	State    State     `json:"state,omitempty"`
 	Detail   string    `json:"detail,omitempty"`
+	Keys     *keyLine  `json:"keys,omitempty"`
+}
+
+// keyLine says that the issuer's keys go onto a chip, or are on it.
+type keyLine struct {
+	Chip    string `json:"chip"` // serial, hex
+	Profile string `json:"profile"`
+	Loaded  bool   `json:"loaded"`
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -88,6 +96,7 @@ type Journal struct {
 	n      uint64
 	all    map[string]*Entry   // by issuance
 	chips  map[string][]*Entry // by chip
+	keys   map[string]keyLine  // by chip
 	broken error               // after a failed write the file's end is not known: no more is written
 }
 
@@ -98,7 +107,7 @@ func Open(path string, now func() time.Time) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	j := &Journal{now: now, f: f, all: map[string]*Entry{}, chips: map[string][]*Entry{}}
+	j := &Journal{now: now, f: f, all: map[string]*Entry{}, chips: map[string][]*Entry{}, keys: map[string]keyLine{}}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
 		return nil, fmt.Errorf("%w: %s", ErrInUse, path)
@@ -187,6 +196,10 @@ func encodeLine(l line) ([]byte, error) {
 
 func (j *Journal) replay(l line) error {
 	j.n = l.N
+	if l.Keys != nil {
+		j.keys[l.Keys.Chip] = *l.Keys
+		return nil
+	}
 	if l.Plan == nil && l.Issuance == "" { // a note
 		return nil
 	}
@@ -257,6 +270,35 @@ func (j *Journal) Mark(issuance string, s State, detail string) error {
 		return nil
 	}
 	return j.append(line{Issuance: issuance, State: s, Detail: detail})
+}
+
+// KeysBegun records that the issuer's keys go onto a chip from now on: durable on return, before the first command of it. After a cut the chip may hold the keys it
+// came with, ours, or some of both; what was tried last is tried first then.
+func (j *Journal) KeysBegun(serial []byte, profile string) error {
+	return j.keying(serial, profile, false)
+}
+
+// KeysLoaded records that the issuer's keys are on a chip and were seen to work.
+func (j *Journal) KeysLoaded(serial []byte, profile string) error {
+	return j.keying(serial, profile, true)
+}
+
+func (j *Journal) keying(serial []byte, profile string, loaded bool) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	k := keyLine{hex.EncodeToString(serial), profile, loaded}
+	if was, ok := j.keys[k.Chip]; ok && (was == k || was.Loaded && was.Profile == profile) {
+		return nil
+	}
+	return j.append(line{Keys: &k})
+}
+
+// KeysOf says whether the issuer's keys were ever begun to be put on a chip, and whether they were seen to work.
+func (j *Journal) KeysOf(serial []byte) (begun, loaded bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	k, ok := j.keys[hex.EncodeToString(serial)]
+	return ok, k.Loaded
 }
 
 // Note records something that belongs to no issuance, durable on return. text carries nothing personal.

@@ -41,6 +41,10 @@ func TestWhatIsRecordedIsThereAfterwards(t *testing.T) {
 	}
 	must(j.Plan(plan("a", "0102")))
 	must(j.Note("a note"))
+	must(j.KeysBegun([]byte{1, 2}, "p"))
+	must(j.KeysBegun([]byte{3, 4}, "p"))
+	must(j.KeysLoaded([]byte{3, 4}, "p"))
+	must(j.KeysBegun([]byte{3, 4}, "p")) // loaded keys stay loaded
 	must(j.Plan(plan("b", "0304")))
 	must(j.Mark("b", journal.Written, ""))
 	must(j.Mark("b", journal.Reported, ""))
@@ -65,6 +69,11 @@ func TestWhatIsRecordedIsThereAfterwards(t *testing.T) {
 	}
 	if l := j.OfChip([]byte{1, 2}); len(l) != 2 {
 		t.Errorf("of chip 0102: %+v", l)
+	}
+	for chip, want := range map[[2]byte][2]bool{{1, 2}: {true, false}, {3, 4}: {true, true}, {5, 6}: {false, false}} {
+		if begun, loaded := j.KeysOf(chip[:]); begun != want[0] || loaded != want[1] {
+			t.Errorf("keys of %x: begun %v, loaded %v", chip, begun, loaded)
+		}
 	}
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o600 {

@@ -18,6 +18,8 @@ import (
 	"xueji/cardsvc/credential"
 	"xueji/cardsvc/iso7816"
 	"xueji/cardsvc/relay"
+	"xueji/cardsvc/securemsg"
+	"xueji/issuer/internal/custody"
 	"xueji/issuer/internal/journal"
 	"xueji/server/api"
 	"xueji/server/registry"
@@ -43,6 +45,9 @@ type Journal interface {
 	Note(text string) error
 	OfChip(serial []byte) []journal.Entry
 	Find(issuance string) (journal.Entry, bool)
+	KeysBegun(serial []byte, profile string) error
+	KeysLoaded(serial []byte, profile string) error
+	KeysOf(serial []byte) (begun, loaded bool)
 }
 
 // Link is the card, perhaps far away. An error of Transmit for which Lost is true means that it left.
@@ -56,6 +61,7 @@ type Link interface {
 type Maker struct {
 	Log      *slog.Logger
 	Keys     Keys
+	Masters  custody.MasterKeys // nil: only cards without keys of their own are made
 	Profiles *profiles.Set
 	Register Register
 	Journal  Journal
@@ -115,6 +121,10 @@ func (m *Maker) classify(err error) *tried {
 		return &tried{code: relay.CodeCard, detail: fmt.Sprintf("the card refused (%04X at %s): try another card", uint16(card.SW), card.Step), err: err, failed: true}
 	case errors.Is(err, applet.ErrVerify):
 		return &tried{code: relay.CodeVerify, detail: "what was read back is not what was written: the card is bad, take another", err: err, failed: true}
+	case errors.Is(err, applet.ErrNoKeys):
+		return &tried{code: relay.CodeInternal, detail: "this kind of card wants card master keys, and this issuer has none: see `issuer serve`", err: err}
+	case errors.Is(err, applet.ErrNotProof):
+		return &tried{code: relay.CodeCard, detail: "the chip does not hold this province's keys: take another card", err: err, failed: true}
 	case errors.Is(err, applet.ErrHostile), errors.Is(err, iso7816.ErrAnswerTooBig), errors.Is(err, iso7816.ErrRestless):
 		return &tried{code: relay.CodeCard, detail: "the card answers against the rules: try another card", err: err, failed: true}
 	}
@@ -294,11 +304,51 @@ func (j *job) write(ctx context.Context, reading applet.Reading, record, sealed 
 	}
 	j.link.Step("write", total)
 	if prepare {
-		if err := applet.Prepare(ctx, j.link, j.profile); err != nil {
+		if err := j.prepare(ctx); err != nil {
 			return err
 		}
 	}
-	return applet.Write(ctx, j.link, j.profile, reading, j.order.Sequence, record, sealed)
+	return applet.Write(ctx, j.link, j.profile, reading, j.order.Sequence, record, sealed, j.m.keys(j.profile, j.serial))
+}
+
+// prepare makes the application, and the chip ours when the profile has keys: the journal says so before the first command and after the keys were seen to work.
+func (j *job) prepare(ctx context.Context) error {
+	m, secret := j.m, j.profile.Secret()
+	keys := m.keys(j.profile, j.serial) // what the journal knew before this session
+	if secret {
+		if err := m.Journal.KeysBegun(j.serial, j.profile.Name); err != nil {
+			return err
+		}
+	}
+	if err := applet.Prepare(ctx, j.link, j.profile, keys, applet.ForChip(j.serial)); err != nil {
+		return err
+	}
+	if !secret {
+		return nil
+	}
+	if err := m.check(ctx, j.link, j.profile, j.serial); err != nil {
+		return err
+	}
+	return m.Journal.KeysLoaded(j.serial, j.profile.Name)
+}
+
+// keys are the issuer's for one chip.
+func (m *Maker) keys(p *profiles.Profile, serial []byte) applet.WriteOption {
+	if m.Masters == nil {
+		return applet.WithKeys(applet.Keys{})
+	}
+	begun, _ := m.Journal.KeysOf(serial)
+	return applet.WithKeys(applet.Keys{Rand: m.Rand, Begun: begun, Derive: func(name string, diversifier []byte) (securemsg.Secret, error) {
+		return m.Masters.Derive(custody.KeyUse{Profile: p.Name, Cipher: p.Cipher, Purpose: name, Diversifier: diversifier})
+	}})
+}
+
+// check lets the chip prove its key, if its profile knows such a proof.
+func (m *Maker) check(ctx context.Context, tx applet.Transmitter, p *profiles.Profile, serial []byte) error {
+	if !p.Has(profiles.Check) {
+		return nil
+	}
+	return applet.Check(ctx, tx, p, serial, m.keys(p, serial))
 }
 
 // verify reads the card as any reader would and judges it with a fresh verifier.

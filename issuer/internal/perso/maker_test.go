@@ -31,6 +31,7 @@ import (
 type bench struct {
 	reg     *registertest.Register
 	vault   *custody.Vault
+	masters *custody.Masters
 	journal *journal.Journal
 	path    string
 	maker   *perso.Maker
@@ -47,6 +48,9 @@ func setUp(t *testing.T, suite credential.Suite) *bench {
 	b := &bench{reg: registertest.Start(t), path: filepath.Join(dir, custody.FileJournal)}
 	var err error
 	if b.vault, err = custody.Open(dir); err != nil {
+		t.Fatal(err)
+	}
+	if b.masters, err = custody.OpenMasters(dir); err != nil {
 		t.Fatal(err)
 	}
 	if b.set, err = profiles.Load(); err != nil {
@@ -72,7 +76,7 @@ func (b *bench) restart(t *testing.T) {
 	}
 	log := slog.New(slog.DiscardHandler)
 	client := api.NewIssuerClient(b.reg.URL, registertest.Token, nil)
-	b.maker = &perso.Maker{Log: log, Keys: b.vault, Profiles: b.set, Register: client, Journal: b.journal, Now: time.Now, Rand: rand.Reader,
+	b.maker = &perso.Maker{Log: log, Keys: b.vault, Masters: b.masters, Profiles: b.set, Register: client, Journal: b.journal, Now: time.Now, Rand: rand.Reader,
 		Lost: func(err error) bool { return errors.Is(err, cardsim.ErrGone) }}
 	b.keeper = &housekeeping.Keeper{Log: log, Keys: b.vault, Register: client, Now: time.Now, Every: time.Second,
 		Settle: func(ctx context.Context) int { return b.maker.Settle(ctx, b.journal.List(journal.Written)) }}
@@ -153,7 +157,7 @@ func TestFirstCardAndRewrite(t *testing.T) {
 			o := order("i1", "3301-000001", 1)
 			b.reg.Add("t1", o)
 			out := b.make(t, "t1", o, card, card.ATR())
-			if !out.OK || out.Resumed || out.CardNo != o.CardNo || out.Profile != cardsim.Profile || out.Level != 1 {
+			if !out.OK || out.Resumed || out.CardNo != o.CardNo || out.Profile != cardsim.Profile || out.Level != 2 {
 				t.Fatalf("%+v", out)
 			}
 			if b.reg.State("i1") != "personalised" {
