@@ -20,7 +20,6 @@ import (
 
 	"xueji/cardsvc/applet"
 	"xueji/cardsvc/cardsim"
-	"xueji/cardsvc/cardtest"
 	"xueji/cardsvc/localapi"
 	"xueji/packaging/rig"
 	"xueji/server/registry"
@@ -102,10 +101,10 @@ func (w *world) plastic(dir string, pupils []*registry.Pupil) (ids []string) {
 		record, sealed := w.authority.Records(p, info.Serial)
 		card, err := folder.Insert(info.ID)
 		if err == nil {
-			err = applet.Prepare(ctx, card, profile, cardtest.WithKeys(profile))
+			err = applet.Prepare(ctx, card, profile)
 		}
 		if err == nil {
-			err = applet.Write(ctx, card, profile, applet.Reading{Blank: true}, p.Card.Sequence, record, sealed, cardtest.WithKeys(profile))
+			err = applet.Write(ctx, card, profile, applet.Reading{Blank: true}, p.Card.Sequence, record, sealed)
 		}
 		if err == nil {
 			err = card.Eject()
@@ -191,7 +190,9 @@ func (g *glass) page(ctx context.Context, stop <-chan struct{}) error {
 	if err := g.lift(ctx); err != nil {
 		return err
 	}
-	html := ""
+	patience := time.NewTicker(400 * time.Millisecond)
+	defer patience.Stop()
+	var last frame
 	for {
 		select {
 		case <-stop:
@@ -200,14 +201,18 @@ func (g *glass) page(ctx context.Context, stop <-chan struct{}) error {
 			if !open {
 				return nil
 			}
-			if f.HTML == "" { // the foot changed
+			if f.HTML == "" { // the foot changed, or the same answer stands there again
 				continue
 			}
 			g.w.seen.Add(1)
-			html = f.HTML
-			if err := g.act(ctx, token, f, html); err != nil {
-				return err
+			last = f
+		case <-patience.C: // a person tries again when the server was away
+			if last.Screen != "signin" {
+				continue
 			}
+		}
+		if err := g.act(ctx, token, last); err != nil {
+			return err
 		}
 	}
 }
@@ -226,7 +231,8 @@ func (g *glass) press(ctx context.Context, token string, m map[string]any) {
 // answers by screen; what is not here is answered by what the screen says.
 var answers = map[string]string{"confirm": "yes", "reason": "moved", "guardian": "mother", "consent": "agree"}
 
-func (g *glass) act(ctx context.Context, token string, f frame, html string) error {
+func (g *glass) act(ctx context.Context, token string, f frame) error {
+	html := f.HTML
 	answer := func(v string) {
 		g.press(ctx, token, map[string]any{"rev": f.Rev, "do": "answer", "value": v})
 	}
@@ -251,9 +257,6 @@ func (g *glass) act(ctx context.Context, token string, f frame, html string) err
 		answer(all[len(all)/2][1])
 	case "signin":
 		if !strings.Contains(html, "disabled") {
-			if strings.Contains(html, `role="alert"`) { // the server was away
-				pause(ctx, 100*time.Millisecond)
-			}
 			g.press(ctx, token, map[string]any{"rev": f.Rev, "do": "signin", "login": g.login, "password": g.w.reg.Password})
 		}
 	case "done":
@@ -263,6 +266,7 @@ func (g *glass) act(ctx context.Context, token string, f frame, html string) err
 		}
 		if no := registry.CaseNo(m[1]); len(g.accepted) == 0 || g.accepted[len(g.accepted)-1] != no {
 			g.accepted = append(g.accepted, no)
+			g.w.accepted.Add(1)
 			if !strings.Contains(html, `<ol class="case">`) {
 				g.pending++
 			}

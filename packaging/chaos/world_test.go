@@ -34,6 +34,7 @@ type world struct {
 
 	acknowledged atomic.Int64 // events, by verified receipts
 	seen         atomic.Int64 // screens of the kiosk
+	accepted     atomic.Int64 // transfers that its last screen showed
 }
 
 type school struct {
@@ -112,9 +113,11 @@ func (w *world) suspend(at registry.Unit, registrar, officer *rig.Staff, n int) 
 		if code != 303 {
 			w.Fatalf("suspend: %d\n%.400s", code, body)
 		}
-		code, body = officer.Post("/todo/accept", url.Values{"ref": {fmt.Sprintf("%s:%d", p.UID, p.Version+1)}})
-		if code != 303 {
-			w.Fatalf("suspend, the office: %d\n%.400s", code, body)
+		for i, who := range []*rig.Staff{registrar, officer} { // the school approves, the office registers
+			code, body = who.Post("/todo/accept", url.Values{"ref": {fmt.Sprintf("%s:%d", p.UID, p.Version+1+int64(i))}})
+			if code != 303 {
+				w.Fatalf("suspend, step %d: %d\n%.4000s", i, code, body)
+			}
 		}
 	}
 	w.suspended[at] = append(w.suspended[at], mine...)

@@ -46,6 +46,13 @@ func (r *Register) Device(school registry.Unit, h *http.Client) *Device {
 		Client: api.NewDeviceClient(r.Base, reply.KioskID, key, time.Now, h)}
 }
 
+// Empty is the same kiosk with nothing said: a folder restored from its first day.
+func (d *Device) Empty() *Device {
+	e := *d
+	e.Said, e.Confirmed, e.chain = nil, 0, [][]byte{api.ChainZero()}
+	return &e
+}
+
 // CaseNo is a number of this desk.
 func (d *Device) CaseNo(kind registry.CaseKind, serial int) registry.CaseNo {
 	return registry.CaseNumber(kind, time.Now().In(registry.Beijing).Year(), d.No, serial)

@@ -18,7 +18,7 @@ type Staff struct {
 	csrf string
 }
 
-var csrfField = regexp.MustCompile(`name="csrf" value="([^"]+)"`)
+var csrfField = regexp.MustCompile(`name="csrf" (?:value|content)="([^"]+)"`)
 
 // SignIn is a new session of an account. Several may be open at once.
 func (r *Register) SignIn(login string) *Staff {
@@ -32,6 +32,7 @@ func (r *Register) SignIn(login string) *Staff {
 	if code, body := s.Post("/sign-in", url.Values{"login": {login}, "password": {r.Password}}); code != http.StatusSeeOther {
 		r.T.Fatalf("%s cannot sign in: %d\n%.300s", login, code, body)
 	}
+	s.Get("/help") // the session has a form token of its own
 	return s
 }
 

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"sort"
 	"time"
 
@@ -124,7 +125,12 @@ func (k *console) actFailed(c *fiber.Ctx, who service.Staff, uid registry.UID, b
 		return err
 	}
 	f := first{Href: back}
-	if _, entries, e := k.Service.Pupil(c.UserContext(), who, uid); e == nil && len(entries) > 0 {
+	var told *registry.Error
+	if errors.As(err, &told) && told.Params["who"] != "" {
+		// The service says it, also when the first one's act took the pupil out of this one's sight.
+		f.By, f.Unit, f.What = told.Params["who"], told.Params["unit"], "event."+told.Params["act"]
+		f.At, _ = time.ParseInLocation("2006-01-02 15:04:05", told.Params["at"], registry.Beijing)
+	} else if _, entries, e := k.Service.Pupil(c.UserContext(), who, uid); e == nil && len(entries) > 0 {
 		last := entries[len(entries)-1]
 		f.By, f.Unit, f.At, f.What = last.Actor.Name, k.Service.Directory().Name(last.Actor.Unit), last.At, "event."+string(last.Kind)
 	}
