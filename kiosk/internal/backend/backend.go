@@ -105,7 +105,7 @@ func (l *Link) State() LineState {
 }
 
 // Online reports whether the server answered lately and takes this kiosk's word.
-func (l *Link) Online() bool { return l.State() == LineUp }
+func (l *Link) Online() bool { s := l.State(); return s == LineUp || s == LineClock }
 
 // Run works until ctx ends: a heartbeat, then the outbox until it is empty, and now and then trust and directory.
 func (l *Link) Run(ctx context.Context) {
@@ -155,16 +155,20 @@ func (l *Link) turn(ctx context.Context, fresh *time.Time) bool {
 		return false
 	}
 	if now := l.o.Now(); fresh.IsZero() || now.Sub(*fresh) >= l.o.Refresh || now.Before(*fresh) {
-		if err := l.refresh(ctx); err != nil {
+		whole, err := l.refresh(ctx)
+		if err != nil {
 			l.o.Log.Warn("trust or directory not refreshed", "err", err)
 			return false
 		}
-		*fresh = now
+		if whole {
+			*fresh = now
+		}
 	}
 	return true
 }
 
-func (l *Link) refresh(ctx context.Context) error {
+// refresh reports whether the trust is whole: just after an enrolment the issuer has not sealed the reading keys to this kiosk yet, and the next turn asks again.
+func (l *Link) refresh(ctx context.Context) (whole bool, err error) {
 	d, err := l.Directory(ctx)
 	if err == nil {
 		err = l.o.OnDirectory(ctx, d)
@@ -173,7 +177,7 @@ func (l *Link) refresh(ctx context.Context) error {
 	if terr == nil {
 		terr = l.o.OnTrust(ctx, t)
 	}
-	return errors.Join(err, terr)
+	return len(t.Certificates) > 0 && len(t.ReadingKeys) > 0, errors.Join(err, terr)
 }
 
 // drain sends what waits, batch after batch, until the outbox is empty.

@@ -80,6 +80,7 @@ func fixtures() []fixture {
 		{"place-archive", view(flow.Place, archive(nil))},
 		{"reading", view(flow.Reading, nil)},
 		{"menu", view(flow.Menu, nil)},
+		{"menu-warn", view(flow.Menu, set(func(s *flow.State) { s.Touched = testNow.Add(-22 * time.Second) }))},
 		{"menu-own", view(flow.Menu, set(func(s *flow.State) {
 			s.Note = "menu.not_transfer"
 			s.Where.School, s.Where.Standing, s.Where.CardBehind = testKiosk.SchoolName, registry.StandingSuspended, true
