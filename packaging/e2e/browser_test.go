@@ -123,7 +123,7 @@ func (p *page) picture() string {
 	ctx, cancel := context.WithTimeout(p.ctx, 10*time.Second)
 	defer cancel()
 	at, err1 := chromedp.Run(ctx, chromedp.Location())
-	text, err2 := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body ? document.body.innerText : ""`))
+	text, err2 := chromedp.Run(ctx, chromedp.Evaluate[string](`(() => { for (const s of document.querySelectorAll("select")) s.style.display = "none"; return document.body ? document.body.innerText : ""; })()`))
 	png, err3 := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return fmt.Sprintf("no picture: %v", err)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
@@ -161,4 +162,38 @@ func (w *world) find(p *page, name string) string {
 		p.fatal("%s is found %d times: %v", name, len(hrefs), err)
 	}
 	return strings.TrimPrefix(hrefs[0], "/pupils/")
+}
+
+// byHandTwice enters a pupil of another school on the form by hand: refused with where the pupil is, and a transfer is one press away.
+func (w *world) byHandTwice(c *pupil) {
+	w.t.Helper()
+	p := w.staff("registrar.qingshi")
+	p.open("/enrol/new")
+	fields := map[string]string{}
+	for k, v := range c.Values {
+		if v != "" {
+			fields["f."+string(k)] = v
+		}
+	}
+	form, _ := json.Marshal(fields)
+	left, err := ask[[]string](p, fmt.Sprintf(`Object.entries(%s).filter(([name, text]) => {
+		const e = document.getElementById(name);
+		if (!e) return true;
+		const o = e.options && [...e.options].find(o => o.text === text || o.value === text || o.text.includes(text));
+		e.value = o ? o.value : text;
+		e.dispatchEvent(new Event("input", {bubbles: true}));
+		return !e.value;
+	}).map(([name, text]) => name)`, form))
+	if err != nil || len(left) > 0 {
+		p.fatal("the form takes no value for %v (%v)", left, err)
+	}
+	p.click(".sticky .btn.pri")
+	p.until("an answer", `document.querySelector(".problem")`)
+	if !p.has(".problem.dup") {
+		p.fatal("no duplicate is told; the form says %q", p.texts(".field.bad"))
+	}
+	p.partSays(".problem.dup", oldName)
+	p.click(".problem.dup .btn.pri")
+	p.partSays(".found", c.name())
+	p.partSays(".found", oldName)
 }

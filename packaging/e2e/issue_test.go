@@ -10,6 +10,9 @@ import (
 	"xueji/server/registry"
 )
 
+// viccPupil is the newcomer whose card is Debian's vicc.
+const viccPupil = 5
+
 // stationSlot is the reader on the clerk's desk.
 const stationSlot = 0
 
@@ -24,18 +27,28 @@ func (w *world) issue() {
 	clerk.click(".filters button")
 	clerk.until("the newcomers' list", fmt.Sprintf(`document.querySelectorAll("[data-queue] li").length === %d`, len(w.pupils)))
 	var commands int
-	for n := range w.pupils {
+	var torn bool
+	for range w.pupils {
 		name := w.awaited(clerk)
 		c := w.byName(name)
 		if c.card != nil {
 			clerk.fatal("%s is asked for a second time", name)
+		}
+		if c == w.pupils[viccPupil] { // a chip that nobody here wrote
+			vicc := pcscdtest.StartVICC(t.whole)
+			c.card = vicc
+			lying := w.station.Insert(stationSlot, vicc)
+			w.made(clerk, name)
+			lying.Remove()
+			continue
 		}
 		card, err := cardsim.New(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		c.card = card
-		if n == 1 { // torn out half-way, by what the first card took; the same card put back is finished
+		if !torn && commands > 0 { // torn out half-way, by what the first card took; the same card put back is finished
+			torn = true
 			card.TearAt(cardsim.Tear{After: commands / 2})
 			half := w.station.Insert(stationSlot, card)
 			clerk.partSays(".stage", "请把同一张卡放回")
@@ -67,6 +80,20 @@ func (w *world) issue() {
 	if got := faces.codes(t); len(got) != len(w.pupils) {
 		t.Errorf("%d codes are scanned on %d faces", len(got), len(w.pupils))
 	}
+}
+
+// vicc is the other half of a card that nobody here wrote: the kiosk judges it valid and offers what can be done with it.
+func (w *world) vicc() {
+	c := w.pupils[viccPupil]
+	w.menu(c)
+	got := w.readCard()
+	if got.Profile != "vicc-iso7816" || got.Public == nil || got.Public.School != oldSchool {
+		w.t.Errorf("the card is read as %q, %+v", got.Profile, got.Public)
+	}
+	w.verifyCard()
+	w.goal("status")
+	w.stand().says(oldName)
+	w.take()
 }
 
 // awaited is the name that the issuing screen asks a blank card for.

@@ -38,8 +38,10 @@ func (w *world) take() {
 		w.lying = nil
 	}
 	k := w.stand()
-	if k.has(`[data-do="answer"][data-value="finish"]`) { // a last screen stays until it is answered
-		k.click(`[data-do="answer"][data-value="finish"]`)
+	const finish = `[data-do="answer"][data-value="finish"]`
+	k.until("the kiosk has seen the card leave", `document.querySelector("h1").innerText.includes("请把学生卡") || (document.querySelector('`+finish+`') || {}).innerText === "好了"`)
+	if k.has(finish) { // a last screen stays until it is answered
+		k.click(finish)
 	}
 	w.home()
 }

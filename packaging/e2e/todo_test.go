@@ -14,6 +14,7 @@ func (w *world) idle(c *pupil) {
 	w.answer("已经办完", "pin")
 	w.enterPIN(guardedPIN)
 	k.says(c.name())
+	k.silent("（最迟") // the archive was received: no date runs
 }
 
 // wiped waits for what idle left to be gone, though the card still lies there.
@@ -25,8 +26,8 @@ func (w *world) wiped(c *pupil) {
 	w.take()
 }
 
-// todo is step 7: every desk shows its own list, soonest date first.
-func (w *world) todo() {
+// todo is step 7: every desk shows its own list, soonest date first. Meanwhile the kiosk is left standing.
+func (w *world) todo(patient bool) {
 	t := w.t
 	w.idle(w.pupils[0])
 	some := 0
@@ -56,5 +57,10 @@ func (w *world) todo() {
 	if some < 2 {
 		t.Errorf("no list has two dates: nothing was put in order")
 	}
-	w.wiped(w.pupils[0])
+	w.byHandTwice(w.pupils[6])
+	if patient {
+		w.wiped(w.pupils[0])
+	} else {
+		w.take()
+	}
 }
