@@ -69,10 +69,9 @@ type Link struct {
 	box  *outbox.Outbox
 	kick chan struct{}
 
-	mu      sync.Mutex
-	state   LineState
-	moved   chan struct{} // closed and replaced when confirmed grows or the state changes
-	nextTry time.Duration
+	mu    sync.Mutex
+	state LineState
+	moved chan struct{} // closed and replaced when confirmed grows or the state changes
 }
 
 // New makes a Link; Run works it.

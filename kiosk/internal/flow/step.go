@@ -396,13 +396,13 @@ func (m *machine) person(in Input) {
 			}
 			m.Login = in.Login
 			m.wait(BusySignIn, SignInLimit)
-			m.do(DoSignIn{Login: in.Login, Password: in.Password})
+			m.do(DoSignIn(in))
 		}
 	case EnterPIN:
 		if m.Screen == PIN && m.Busy == BusyNone && in.PIN != "" && m.Note != "pin.locked" {
 			m.Note = ""
 			m.wait(BusyAsk, StatusLimit)
-			m.do(DoAsk{PIN: in.PIN})
+			m.do(DoAsk(in))
 		}
 	case Answer:
 		m.answer(in.Value)

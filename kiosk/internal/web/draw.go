@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -327,12 +326,3 @@ func (p page) Step() string {
 
 // KeepCard reports whether the foot asks to leave the card where it is.
 func (p page) KeepCard() bool { return p.S.NeedsCard() && p.S.Screen != flow.Problem }
-
-// templates lists what is defined, for the tests.
-func (d *drawer) templates() []string {
-	m := map[string]bool{}
-	for _, t := range d.tmpl.Templates() {
-		m[t.Name()] = true
-	}
-	return slices.Sorted(maps.Keys(m))
-}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http/httptest"
@@ -41,14 +42,21 @@ func (d *stillDesk) Post(in flow.Input) {
 	d.posts = append(d.posts, in)
 }
 func (d *stillDesk) Subscribe() (<-chan struct{}, func()) {
-	c := make(chan struct{}, 1)
-	c <- struct{}{}
-	return c, func() {}
+	d.tell()
+	return d.c, func() {}
 }
 func (d *stillDesk) show(v desk.View) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.v = v
+	d.mu.Unlock()
+	d.tell()
+}
+
+func (d *stillDesk) tell() {
+	select {
+	case d.c <- struct{}{}:
+	default:
+	}
 }
 
 // browser starts a headless Chromium for one test.
@@ -107,6 +115,10 @@ func TestPictures(t *testing.T) {
 	}{{"standing", 1080, 1920, flow.Langs}, {"lying", 1920, 1080, []flow.Lang{flow.Simplified, flow.English}}} {
 		t.Run(size.name, func(t *testing.T) {
 			ctx := browser(t, int(size.w), int(size.h))
+			if err := chromedp.Do(ctx, chromedp.EmulateViewport(size.w, size.h), chromedp.Navigate(srv.URL+"/")); err != nil {
+				t.Fatal(err)
+			}
+			var rev uint64
 			for _, lang := range size.langs {
 				for _, f := range fixtures() {
 					name := f.name + "." + string(lang) + "." + size.name
@@ -118,9 +130,11 @@ func TestPictures(t *testing.T) {
 					if v.State.Touched.Equal(v.Now) {
 						v.State.Touched = v.Now.Add(-4 * time.Second)
 					}
+					rev++
+					v.State.Rev = rev
 					still.show(v)
-					err := chromedp.Do(ctx, chromedp.EmulateViewport(size.w, size.h), chromedp.Navigate(srv.URL+"/"), chromedp.WaitReady(chromedp.CSS("#screen h1")))
-					if err != nil {
+					shown := fmt.Sprintf(`document.documentElement.dataset.rev === "%d" && document.documentElement.dataset.screen === %q && document.documentElement.lang === %q`, rev, v.State.Screen, lang)
+					if _, err := chromedp.Run(ctx, chromedp.Poll[bool](shown, chromedp.WithPollingInterval(5*time.Millisecond), chromedp.WithPollingTimeout(20*time.Second))); err != nil {
 						t.Fatalf("%s: %v", name, err)
 					}
 					bad, err := chromedp.Run(ctx, chromedp.Evaluate[string](clipped))

@@ -52,6 +52,7 @@
     if (f.html) draw(f.html, same);
     footEl.innerHTML = f.foot;
     document.documentElement.dataset.screen = name;
+    document.documentElement.dataset.rev = rev;
     away = f.away;
     deadline = f.left > 0 ? performance.now() + f.left : 0;
     count();
