@@ -92,6 +92,11 @@ func lastSend(steps []profiles.Step) int {
 
 func (r *runner) step(ctx context.Context, i int, st *profiles.Step, env profiles.Args, last bool) error {
 	s, c := r.s, &r.calls[i]
+	for name, v := range s.vars { // taken by an earlier call meanwhile
+		if _, own := c.args[name]; !own {
+			env[name] = v
+		}
+	}
 	switch {
 	case st.Send != nil:
 		apdu, err := s.p.Eval(st.Send, env, crypto{s, env})

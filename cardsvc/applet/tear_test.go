@@ -34,9 +34,28 @@ type bench struct {
 	v *credential.Verifier
 }
 
-func newBench(t testing.TB) *bench {
+func newBench(t testing.TB) *bench { return benchOf(t, cardsim.Profile) }
+
+func benchOf(t testing.TB, name string) *bench {
 	a := cardtest.NewAuthority(t, "330000", credential.ES256)
-	return &bench{t, profile(t, cardsim.Profile), a, cardtest.Verifier(t, a)}
+	return &bench{t, profile(t, name), a, cardtest.Verifier(t, a)}
+}
+
+// everyKind runs a test with every profile that has a software card.
+func everyKind(t *testing.T, run func(t *testing.T, b *bench)) {
+	set, err := profiles.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range cardsim.Kinds() {
+		if _, ok := set.Get(name); !ok {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			run(t, benchOf(t, name))
+		})
+	}
 }
 
 func (b *bench) judge(record, chip []byte) bool {
@@ -46,7 +65,7 @@ func (b *bench) judge(record, chip []byte) bool {
 
 func (b *bench) card(serial string) *cardsim.Card {
 	b.t.Helper()
-	c, err := cardsim.New(cardtest.Deterministic(serial))
+	c, err := cardsim.NewKind(b.p.Name, cardtest.Deterministic(serial))
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -101,6 +120,9 @@ func (b *bench) holds(c *cardsim.Card) uint32 {
 	return p.Sequence
 }
 
+// writing are the instructions that change the card byte by byte: UPDATE BINARY and WRITE KEY; WriteData and ChangeKey of DESFire.
+var writing = map[byte]bool{0xD6: true, 0xD4: true, 0x3D: true, 0xC4: true}
+
 // cuts lists every place at which the commands of a run can be cut: after each APDU, and at every byte of each write.
 func cuts(run func(tx applet.Transmitter)) []cardsim.Tear {
 	log := &lengths{}
@@ -109,8 +131,8 @@ func cuts(run func(tx applet.Transmitter)) []cardsim.Tear {
 	for i, command := range log.commands {
 		out = append(out, cardsim.Tear{After: i})
 		effects := 1 // the command has its whole effect, its answer is lost
-		if command[1] == 0xD6 {
-			effects = int(command[4])
+		if writing[command[1]] {
+			effects = len(command) - 5
 		}
 		for k := 1; k <= effects; k++ {
 			out = append(out, cardsim.Tear{After: i, Bytes: k})
@@ -132,8 +154,9 @@ func (l *lengths) Transmit(ctx context.Context, command []byte) ([]byte, error) 
 
 // TestTornAnywhere cuts the first write, a rewrite and a second rewrite of a card at every APDU and at every byte: afterwards the old or the new record
 // verifies, and the next write, at a tap without a cut, leaves the new one whole.
-func TestTornAnywhere(t *testing.T) {
-	b := newBench(t)
+func TestTornAnywhere(t *testing.T) { everyKind(t, tornAnywhere) }
+
+func tornAnywhere(t *testing.T, b *bench) {
 	ctx := context.Background()
 	for before := uint32(0); before <= 2; before++ {
 		fresh := func() *cardsim.Card {
@@ -197,8 +220,9 @@ func TestTornAnywhere(t *testing.T) {
 }
 
 // TestTornPreparation cuts Prepare at every APDU: the card stays blank, and preparing again finishes it with the same serial.
-func TestTornPreparation(t *testing.T) {
-	b := newBench(t)
+func TestTornPreparation(t *testing.T) { everyKind(t, tornPreparation) }
+
+func tornPreparation(t *testing.T, b *bench) {
 	ctx := context.Background()
 	all := cuts(func(tx applet.Transmitter) {
 		tx.(*lengths).next = b.card("blank")

@@ -7,6 +7,10 @@ import (
 	"io"
 	"maps"
 	"slices"
+
+	"xueji/cardsvc/cardsim/desfire"
+	"xueji/cardsvc/cardsim/fmcos"
+	"xueji/cardsvc/securemsg"
 )
 
 // kind is how a sort of chip is made and taken up again.
@@ -17,7 +21,25 @@ type kind struct {
 
 // kinds are the software cards there are, by the profile that speaks to them.
 var kinds = map[string]kind{
-	Profile: {newSoft, openSoft},
+	Profile:       {newSoft, openSoft},
+	"fmcos":       fudan(securemsg.DES3),
+	"fmcos-sm4":   fudan(securemsg.SM4),
+	"desfire-ev1": nxp(desfire.EV1),
+	"desfire-ev2": nxp(desfire.EV2),
+}
+
+func fudan(c securemsg.Cipher) kind {
+	return kind{
+		func(random io.Reader) (Engine, error) { return fmcos.New(c, random) },
+		func(snapshot []byte) (Engine, error) { return fmcos.Open(snapshot) },
+	}
+}
+
+func nxp(m desfire.Model) kind {
+	return kind{
+		func(random io.Reader) (Engine, error) { return desfire.New(m, random) },
+		func(snapshot []byte) (Engine, error) { return desfire.Open(snapshot) },
+	}
 }
 
 // Kinds lists the profiles for which there is a software card, sorted.
