@@ -57,7 +57,7 @@ func (c *formCheck) field(f *Field) {
 		c.add(f.Key, FindChars, nil)
 		return
 	}
-	if utf8.RuneCountInString(v) > f.Max {
+	if f.Type != TypeCode && utf8.RuneCountInString(v) > f.Max { // a code that is too long is one that the list does not have
 		c.add(f.Key, FindTooLong, map[string]string{"max": itoa(f.Max)})
 		return
 	}
@@ -154,7 +154,7 @@ func (c *formCheck) document(f *Field, v string) {
 	case "1":
 		hints := IDHints{}
 		if f.Key == FIDNumber {
-			hints = IDHints{Birth: Date(c.form[FBirth]), Sex: c.form[FSex], Regions: []string{c.form[FBirthPlace], c.form[FHukou]}}
+			hints = IDHints{Birth: Date(c.form[FBirth]), Sex: c.form[FSex], Regions: []string{c.form[FBirthPlace], c.form[FHukou], c.form[FG1IDNumber], c.form[FG2IDNumber]}}
 		}
 		code, mean := checkID(v, c.on, hints)
 		if code == "" && v != strings.ToUpper(v) {

@@ -51,7 +51,7 @@ var issueWords = []string{
 	"issue.remove", "issue.remove_help", "issue.unknown", "issue.unknown_help", "issue.mute", "issue.mute_help", "issue.many", "issue.many_help",
 	"issue.ticket", "issue.working", "issue.working_help", "issue.step.plan", "issue.step.write", "issue.step.verify", "issue.step.bind", "issue.step.done", "issue.step.failed",
 	"issue.success", "issue.success_help", "issue.all_done", "issue.all_done_help", "issue.paused", "issue.paused_help",
-	"issue.fail.ticket", "issue.fail.not_blank", "issue.fail.wrong_card", "issue.fail.unknown_chip", "issue.fail.gone", "issue.fail.card", "issue.fail.verify", "issue.fail.server", "issue.fail.internal",
+	"issue.fail.ticket", "issue.fail.not_blank", "issue.fail.wrong_card", "issue.fail.unknown_chip", "issue.fail.gone", "issue.fail.card", "issue.fail.verify", "issue.fail.server", "issue.fail.issuer", "issue.fail.busy", "issue.fail.internal",
 	"issue.fail_title", "issue.trust_failed", "issue.resumed",
 }
 

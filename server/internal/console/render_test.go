@@ -245,6 +245,9 @@ func TestCrowd(t *testing.T) {
 	if m == nil {
 		t.Fatal("the newcomers do not stand together")
 	}
+	if refs := regexp.MustCompile(`value="([^"]+)" data-n="4\d\d"`).FindStringSubmatch(body); refs == nil || strings.Count(refs[1], ":") < 400 {
+		t.Error("a group's box does not name each of its pupils")
+	}
 	link := regexp.MustCompile(`/todo\?group=[^"]+`).FindString(body)
 	for _, path := range []string{"/todo", strings.ReplaceAll(link, "&amp;", "&"), "/pupils", "/cases"} {
 		if _, body = officer.get(path); len(body) > 100<<10 {

@@ -80,34 +80,16 @@ func (k *console) todo(c *fiber.Ctx, who service.Staff) error {
 
 // todoCount is the small number in the navigation, asked for by script after the page and at each notice.
 func (k *console) todoCount(c *fiber.Ctx, who service.Staff) error {
-	t, err := k.toDo(c.UserContext(), who)
+	t, err := k.Service.ToDo(c.UserContext(), who)
 	if err != nil {
 		return err
 	}
 	return c.JSON(fiber.Map{"mine": t.Counts.Overdue + t.Counts.Soon + t.Counts.InTime, "overdue": t.Counts.Overdue})
 }
 
-// toDo is the unit's list without what its day has not come for yet: a suspension that ends later than the rule pack's alert (registry.Task.Shown).
-func (k *console) toDo(ctx context.Context, who service.Staff) (service.ToDo, error) {
-	t, err := k.Service.ToDo(ctx, who)
-	if err != nil {
-		return t, err
-	}
-	mine := make([]store.TaskRow, 0, len(t.Mine))
-	for _, r := range t.Mine {
-		if r.Shown(t.Today, k.Service.Pack()) {
-			mine = append(mine, r)
-		} else if t.Counts.InTime > 0 {
-			t.Counts.InTime--
-		}
-	}
-	t.Mine = mine
-	return t, nil
-}
-
 func (k *console) todoView(c *fiber.Ctx, who service.Staff) (*todoView, error) {
 	ctx, lang := c.UserContext(), k.lang(c)
-	t, err := k.toDo(ctx, who)
+	t, err := k.Service.ToDo(ctx, who)
 	if err != nil {
 		return nil, err
 	}
@@ -158,8 +140,15 @@ func (k *console) todoView(c *fiber.Ctx, who service.Staff) (*todoView, error) {
 	if to < len(all) {
 		v.Next = link(page + 1)
 	}
-	v.Waiting = k.taskRows(lang, who, t.Waiting[:min(sidePage, len(t.Waiting))], t, cases, false)
-	v.MoreWait = max(0, t.Counts.Waiting-len(v.Waiting))
+	v.Waiting = k.taskRows(lang, who, t.Waiting, t, cases, true)
+	v.Waiting = v.Waiting[:min(sidePage, len(v.Waiting))]
+	v.MoreWait = t.Counts.Waiting
+	for i := range v.Waiting {
+		v.MoreWait = max(0, v.MoreWait-v.Waiting[i].Count)
+		if v.Waiting[i].Group {
+			v.Waiting[i].Href = "/cases?kind=enrol&state=open" // a group's own page lists what is mine
+		}
+	}
 	v.Above = k.taskRows(lang, who, t.Above[:min(sidePage, len(t.Above))], t, cases, false)
 	return v, nil
 }
@@ -200,12 +189,15 @@ func taskGroup(r store.TaskRow) string {
 	return "other"
 }
 
-// groupKey names newcomers that may be decided together.
+// groupKey names newcomers of one grade that stand in one row: those that may be decided together, and those whose archives are to be built.
 func groupKey(r store.TaskRow) string {
-	if r.Kind != registry.TaskStep || r.Case != registry.CaseEnrol {
-		return ""
+	switch {
+	case r.Kind == registry.TaskStep && r.Case == registry.CaseEnrol:
+		return fmt.Sprintf("%s-%d-%s", r.School, r.Grade, r.Party)
+	case r.Kind == registry.TaskArchiveBuild:
+		return fmt.Sprintf("%s-%d-archive", r.School, r.Grade)
 	}
-	return fmt.Sprintf("%s-%d-%s", r.School, r.Grade, r.Party)
+	return ""
 }
 
 func (k *console) taskRows(lang string, who service.Staff, rows []store.TaskRow, t service.ToDo, cases map[registry.CaseNo]registry.Case, fold bool) []taskView {
@@ -227,7 +219,9 @@ func (k *console) taskRows(lang string, who service.Staff, rows []store.TaskRow,
 			continue
 		}
 		if i, seen := at[g]; seen {
-			out[i].Refs += "," + v.Refs
+			if v.Refs != "" { // all of a group or none: what the row's reader may decide does not differ within it
+				out[i].Refs += "," + v.Refs
+			}
 			out[i].Count++
 			continue
 		}
@@ -267,6 +261,9 @@ func (k *console) taskRow(lang string, who service.Staff, r store.TaskRow, t ser
 		v.Kind = say("kind." + string(r.Case))
 		v.Holder, v.Party = holder, say("party."+string(r.Party))
 		if r.Unit == who.Unit {
+			if r.Case == registry.CaseEnrol && r.Party == registry.PartySchool {
+				v.Party = say("role.leader") // the school's word on an enrolment is its leader's alone
+			}
 			v.Holder, v.Party = say("todo.holder", "unit", holder, "party", v.Party), ""
 		}
 		v.Href += "/cases/" + string(r.CaseNo)

@@ -296,6 +296,9 @@ func say(f registry.Finding, fd registry.Field) string {
 		if at := cmp.Or(p["school_name"], p["school"]); at != "" {
 			s += "，现在“" + at + "”"
 		}
+		if p["own"] != "" {
+			return s + "。就在本校，不必再报，请删去这一行。"
+		}
 		return s + "。不能重复建籍（第六条），请改办转学。"
 	case registry.FindFormula:
 		return "这里是公式。请复制后用“选择性粘贴—数值”粘贴为文字。"

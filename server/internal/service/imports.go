@@ -287,6 +287,9 @@ func (r *importRun) judge(ctx context.Context, i store.Import, from, to int) ([]
 			if err != nil {
 				return nil, err
 			}
+			if f.Params["school"] == string(i.Unit) {
+				f.Params["own"] = "1"
+			}
 			v.findings = append(v.findings, *f)
 		}
 	}

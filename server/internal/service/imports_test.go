@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -77,6 +79,10 @@ func TestImportResumes(t *testing.T) {
 		}
 		if got = must[store.Import](t)(r.s.Import(r.ctx, who, again.ID)); got.Good != 0 || r.count() != rows-bad {
 			t.Fatalf("again: %+v", got)
+		}
+		marked := must[store.File](t)(r.s.File(r.ctx, who, got.Result))
+		if !strings.Contains(unzipped(t, marked.Body), "就在本校") {
+			t.Fatal("a pupil of the own school is called over by a transfer")
 		}
 	}
 }
@@ -161,4 +167,16 @@ func BenchmarkImport(b *testing.B) {
 		total += rows
 	}
 	b.ReportMetric(float64(total)/b.Elapsed().Seconds(), "rows/s")
+}
+
+// unzipped is all parts of a workbook in a row, to look for words in.
+func unzipped(t *testing.T, b []byte) string {
+	z := must[*zip.Reader](t)(zip.NewReader(bytes.NewReader(b), int64(len(b))))
+	var all strings.Builder
+	for _, f := range z.File {
+		rc := must[io.ReadCloser](t)(f.Open())
+		_ = must[int64](t)(io.Copy(&all, rc))
+		rc.Close()
+	}
+	return all.String()
 }

@@ -170,7 +170,29 @@ func TestSuspensionAndReturn(t *testing.T) {
 	if p := r.pupil(uid); p.Standing != registry.StandingSuspended {
 		t.Fatalf("standing %s", p.Standing)
 	}
+	ends := func() (n, counted int) { // how many alerts of an end the list has, and all that is counted as mine
+		todo := must[ToDo](t)(r.s.ToDo(r.ctx, reg))
+		for _, row := range todo.Mine {
+			if row.Kind == registry.TaskSuspensionEnd {
+				n++
+			}
+		}
+		if counted = todo.Counts.Overdue + todo.Counts.Soon + todo.Counts.InTime; counted != len(todo.Mine) {
+			t.Fatalf("%d counted, %d listed", counted, len(todo.Mine))
+		}
+		return n, counted
+	}
+	if n, _ := ends(); n != 0 {
+		t.Fatal("an end 200 days off is on the list")
+	}
 	r.pass(150 * 24 * time.Hour)
+	if n, _ := ends(); n != 0 {
+		t.Fatal("an end 50 days off is on the list")
+	}
+	r.pass(25 * 24 * time.Hour)
+	if n, _ := ends(); n != 1 {
+		t.Fatal("an end 25 days off is not on the list")
+	}
 	d := r.device(demo.YunheShiyan)
 	ev := api.Event{Staff: &api.StaffProof{Account: reg.ID}, Card: &card, Return: &api.ReturnEvent{CaseNo: registry.CaseNumber(registry.CaseReturn, 2027, d.kiosk.No, 1),
 		Proof: "医院康复证明", Grade: 1, Class: "2"}}

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"slices"
 
 	"xueji/server/internal/access"
 	"xueji/server/internal/store"
@@ -19,7 +20,8 @@ func (s *Service) taskCounts(ctx context.Context, unit registry.Unit) (store.Tas
 	return s.st.TaskCounts(ctx, unit, today, soon)
 }
 
-// ToDo is a unit's list: what is mine soonest first, what others have that I wait for, and what is overdue under me.
+// ToDo is a unit's list: what is mine soonest first, what others have that I wait for, and what is overdue under me. What its day has not come for yet (a
+// suspension that ends later than the rule pack's alert, registry.Task.Shown) is neither listed nor counted.
 func (s *Service) ToDo(ctx context.Context, who Staff) (ToDo, error) {
 	sc := s.scope(who)
 	if err := sc.Check(access.ToDo); err != nil {
@@ -42,9 +44,16 @@ func (s *Service) ToDo(ctx context.Context, who Staff) (ToDo, error) {
 	if out.Above, err = s.st.TasksAbove(ctx, who.Unit, out.Today, todoLimit); err != nil {
 		return ToDo{}, internal(err)
 	}
-	for _, t := range out.Mine {
-		out.Versions[t.Task.UID] = t.Version
-	}
+	out.Mine = slices.DeleteFunc(out.Mine, func(t store.TaskRow) bool {
+		if t.Shown(out.Today, s.Pack()) {
+			out.Versions[t.Task.UID] = t.Version
+			return false
+		}
+		if out.Counts.InTime > 0 { // what is not shown yet is due later than the alert, so it was counted there
+			out.Counts.InTime--
+		}
+		return true
+	})
 	return out, nil
 }
 
