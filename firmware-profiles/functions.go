@@ -47,8 +47,8 @@ var functions = map[string]shape{
 	"left": {numbers: 1}, "right": {numbers: 1}, "cut": {numbers: 2}, "odd": {},
 	"rotl": {numbers: 1}, "rev": {}, "inc": {numbers: 1}, "xor": {value: true}, "crc32": {},
 	"key": {key: true},
-	"ecb": {key: true}, "unecb": {key: true}, "cmac": {key: true},
-	"cbc": {key: true, valueMay: true}, "uncbc": {key: true, valueMay: true}, "mac": {key: true, valueMay: true}, "retail": {key: true, valueMay: true},
+	"ecb": {key: true}, "unecb": {key: true},
+	"cmac": {key: true, valueMay: true}, "cbc": {key: true, valueMay: true}, "uncbc": {key: true, valueMay: true}, "mac": {key: true, valueMay: true}, "retail": {key: true, valueMay: true},
 }
 
 // parseCall reads the word after a [; nil when it is not a function's.

@@ -44,6 +44,17 @@ func (l *leaf) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
+// leaves are one scalar or a list of them.
+type leaves []leaf
+
+func (l *leaves) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.SequenceNode {
+		return n.Decode((*[]leaf)(l))
+	}
+	*l = make(leaves, 1)
+	return (*l)[0].UnmarshalYAML(n)
+}
+
 // The file as written. Unknown keys are refused by the decoder.
 type fileYAML struct {
 	Language  leaf                  `yaml:"language"`
@@ -75,7 +86,7 @@ type recogniseYAML struct {
 type probeYAML struct {
 	Send   leaf   `yaml:"send"`
 	OK     []leaf `yaml:"ok"`
-	Answer leaf   `yaml:"answer"`
+	Answer leaves `yaml:"answer"`
 }
 
 type limitsYAML struct {
@@ -116,6 +127,8 @@ type serialYAML struct {
 	File     leaf `yaml:"file"`
 	Size     leaf `yaml:"size"`
 	Skip     leaf `yaml:"skip"`
+	After    leaf `yaml:"after"`
+	Rest     leaf `yaml:"rest"`
 }
 
 type keyYAML struct {
@@ -301,13 +314,13 @@ func (b *builder) recognise(y *recogniseYAML, success []uint16) {
 	for _, py := range y.Probe {
 		pr := Probe{Step: b.step(stepYAML{Send: py.Send, OK: py.OK}, success, "recognise.probe")}
 		b.dry("recognise.probe", []Step{pr.Step}, Args{})
-		if py.Answer.line != 0 {
-			m, err := parsePattern(py.Answer.text)
+		for _, l := range py.Answer {
+			m, err := parsePattern(l.text)
 			if err != nil {
-				b.fail(py.Answer.line, "recognise.probe: %v", err)
+				b.fail(l.line, "recognise.probe: %v", err)
 			}
-			m.Line = py.Answer.line
-			pr.Answer = &m
+			m.Line = l.line
+			pr.Answer = append(pr.Answer, m)
 		}
 		b.p.Probe = append(b.p.Probe, pr)
 	}
@@ -344,8 +357,9 @@ func (b *builder) layout(y *fileYAML) {
 		b.files[f.Name], ids[string(f.ID)], sfis[f.SFI] = f, true, true
 		b.p.Files = append(b.p.Files, f)
 	}
-	if len(y.Slots) != 2 {
-		b.fail(1, "slots: two are wanted, each with public and sealed; %d given", len(y.Slots))
+	_, commits := y.Ops[string(Commit)]
+	if len(y.Slots) != 2 && !(len(y.Slots) == 1 && commits) {
+		b.fail(1, "slots: two are wanted, each with public and sealed, or one on a card with operations.commit; %d given", len(y.Slots))
 		return
 	}
 	taken := map[*File][]Place{}
@@ -369,7 +383,7 @@ func (b *builder) layout(y *fileYAML) {
 		return pl
 	}
 	for i, s := range y.Slots {
-		b.p.Slots[i] = Slot{place(s.Public, fmt.Sprintf("slot %d public", i)), place(s.Sealed, fmt.Sprintf("slot %d sealed", i))}
+		b.p.Slots = append(b.p.Slots, Slot{place(s.Public, fmt.Sprintf("slot %d public", i)), place(s.Sealed, fmt.Sprintf("slot %d sealed", i))})
 	}
 	b.serial(&y.Serial, taken)
 }
@@ -377,7 +391,8 @@ func (b *builder) layout(y *fileYAML) {
 func (b *builder) serial(y *serialYAML, taken map[*File][]Place) {
 	s := &b.p.Serial
 	s.Size = b.number(y.Size, "serial.size", 4, 16, -1)
-	s.Skip = b.number(y.Skip, "serial.skip", 0, 64, 0)
+	s.Skip, s.After = b.number(y.Skip, "serial.skip", 0, 64, 0), b.number(y.After, "serial.after", 0, 64, 0)
+	s.Rest = b.number(y.Rest, "serial.rest", 0, 64, 0)
 	if y.InSelect.line != 0 {
 		for _, w := range strings.Split(y.InSelect.text, "/") {
 			tag, err := strconv.ParseUint(strings.TrimSpace(w), 16, 24)
@@ -404,8 +419,8 @@ type Set struct {
 	list []*Profile
 }
 
-// Load reads the shipped profiles and those of each extra folder (files *.yaml, not below). Two profiles of one name, or two that could claim one ATR, are
-// errors. Every error begins with file and line and wraps ErrProfile, save those of the file system itself.
+// Load reads the shipped profiles and those of each extra folder (files *.yaml, not below). Two profiles of one name, or two that could claim one ATR and
+// have no probes to tell, are errors. Every error begins with file and line and wraps ErrProfile, save those of the file system itself.
 func Load(extra ...fs.FS) (*Set, error) {
 	s := &Set{}
 	for _, dir := range append([]fs.FS{shipped}, extra...) {
@@ -437,7 +452,7 @@ func (s *Set) add(p *Profile) error {
 		}
 		for i := range p.ATR {
 			for j := range o.ATR {
-				if p.ATR[i].overlaps(&o.ATR[j]) {
+				if p.ATR[i].overlaps(&o.ATR[j]) && (len(p.Probe) == 0 || len(o.Probe) == 0) {
 					return fault(p.Source, p.ATR[i].Line, "an ATR could be claimed by this pattern and by %s:%d", o.Source, o.ATR[j].Line)
 				}
 			}
@@ -460,14 +475,15 @@ func (s *Set) Get(name string) (*Profile, bool) {
 	return nil, false
 }
 
-// Match finds the profile that claims an ATR. Profiles without ATR patterns are known only by their probes: see Probing.
-func (s *Set) Match(atr []byte) (*Profile, bool) {
+// Match lists the profiles that claim an ATR: one, or several that their probes tell apart. Profiles without ATR patterns are known only by their probes: see Probing.
+func (s *Set) Match(atr []byte) []*Profile {
+	var out []*Profile
 	for _, p := range s.list {
 		if p.Matches(atr) {
-			return p, true
+			out = append(out, p)
 		}
 	}
-	return nil, false
+	return out
 }
 
 // Probing lists the profiles without ATR patterns, to be tried by their probes when Match finds none.

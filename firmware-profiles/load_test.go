@@ -22,6 +22,16 @@ func shippedFile(t testing.TB, name string) string {
 	return string(b)
 }
 
+// only is the one profile that claims an ATR.
+func only(t *testing.T, s *Set, atr []byte) *Profile {
+	t.Helper()
+	list := s.Match(atr)
+	if len(list) != 1 {
+		t.Fatalf("%X is claimed by %d profiles", atr, len(list))
+	}
+	return list[0]
+}
+
 func TestShipped(t *testing.T) {
 	s, err := Load()
 	if err != nil {
@@ -30,15 +40,15 @@ func TestShipped(t *testing.T) {
 	if len(s.All()) < 2 {
 		t.Fatal("profiles are missing")
 	}
-	p, ok := s.Match(softATR)
-	if !ok || p.Name != "xueji-soft" {
+	p := only(t, s, softATR)
+	if p.Name != "xueji-soft" {
 		t.Fatal("the software card's ATR is not claimed by xueji-soft")
 	}
-	if _, ok := s.Match(softATR[:12]); ok {
+	if len(s.Match(softATR[:12])) > 0 {
 		t.Error("a cut ATR is claimed")
 	}
-	vicc, ok := s.Match([]byte{0x3B, 0x95, 0x13, 0x81, 0x01, 0x80, 0x73, 0xFF, 0x01, 0x00, 0x0B})
-	if !ok || vicc.Name != "vicc-iso7816" || vicc.Level != 0 {
+	vicc := only(t, s, []byte{0x3B, 0x95, 0x13, 0x81, 0x01, 0x80, 0x73, 0xFF, 0x01, 0x00, 0x0B})
+	if vicc.Name != "vicc-iso7816" || vicc.Level != 0 {
 		t.Error("vicc")
 	}
 	// Commands, byte by byte.

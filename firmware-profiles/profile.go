@@ -12,30 +12,34 @@ type Operation string
 const (
 	SelectApplication Operation = "select_application" // –
 	SelectFile        Operation = "select_file"        // {file}
-	Read              Operation = "read"               // {offset} {count}: from the selected file
+	Read              Operation = "read"               // {offset} {count}: from the selected file, or from {file} or {sfi}
 	ReadShort         Operation = "read_short"         // {sfi} {offset} {count}: selects by short id and reads; offset ≤255
-	Write             Operation = "write"              // {offset} {data}
-	WriteShort        Operation = "write_short"        // {sfi} {offset} {data}
+	Write             Operation = "write"              // {offset} {data} {count}, the number of data bytes
+	WriteShort        Operation = "write_short"        // {sfi} {offset} {data} {count}
 	ReadSerial        Operation = "read_serial"        // –
 	SeedSerial        Operation = "seed_serial"        // –: gives the bytes a card without a serial of its own is marked with
 	Unlock            Operation = "unlock"             // {serial}: after select_application, before writing: the issuer shows the card its key
 	Commit            Operation = "commit"             // {serial}: after writing, before reading back, on a card that keeps changes back until told
 	Check             Operation = "check"              // {serial}: after select_application: the chip proves its key; every `same` must hold
+	PublicKey         Operation = "public_key"         // –: after select_application: gives {point}, the public key of the pair that never leaves the chip
+	Prove             Operation = "prove"              // {digest}: after select_application: the chip signs it and gives {der} or {signature}; anyone can check
 )
 
 // given says which values each operation's template may use and which it must use.
 var given = map[Operation]struct{ may, must []string }{
 	SelectApplication: {},
 	SelectFile:        {[]string{"file"}, []string{"file"}},
-	Read:              {[]string{"offset", "count"}, []string{"offset", "count"}},
+	Read:              {[]string{"file", "sfi", "offset", "count"}, []string{"offset", "count"}},
 	ReadShort:         {[]string{"sfi", "offset", "count"}, []string{"sfi", "offset", "count"}},
-	Write:             {[]string{"offset", "data"}, []string{"offset", "data"}},
-	WriteShort:        {[]string{"sfi", "offset", "data"}, []string{"sfi", "offset", "data"}},
+	Write:             {[]string{"file", "sfi", "offset", "count", "data"}, []string{"offset", "data"}},
+	WriteShort:        {[]string{"sfi", "offset", "count", "data"}, []string{"sfi", "offset", "data"}},
 	ReadSerial:        {},
 	SeedSerial:        {},
 	Unlock:            {[]string{"serial"}, nil},
 	Commit:            {[]string{"serial"}, nil},
 	Check:             {[]string{"serial"}, nil},
+	PublicKey:         {},
+	Prove:             {[]string{"digest"}, []string{"digest"}},
 }
 
 // Step is one thing done with a card. Exactly one of Send, Set, Same, Random and Use is there.
@@ -102,7 +106,7 @@ type Place struct {
 	Size   int // bytes, header included
 }
 
-// Slot is a pair of places written and read together; a card has two slots.
+// Slot is a pair of places written and read together; a card has two slots, or one when all that is written holds only from the commit.
 type Slot struct {
 	Public, Sealed Place
 }
@@ -120,12 +124,19 @@ type SerialSource struct {
 	File     *File    // file that holds it, nil when the chip has one of its own
 	Size     int      // bytes, 4–16
 	Skip     int      // bytes of the read_serial answer before it
+	After    int      // and behind it
+	Rest     int      // and after it
 }
 
 // Probe is a command whose answer tells firmwares with like ATRs apart.
 type Probe struct {
 	Step
-	Answer *Pattern // nil: the status word is enough
+	Answer []Pattern // any of them; none: the status word is enough
+}
+
+// Fits says whether the answer's data are as the probe wants them.
+func (p *Probe) Fits(data []byte) bool {
+	return len(p.Answer) == 0 || slices.ContainsFunc(p.Answer, func(m Pattern) bool { return m.Matches(data) })
 }
 
 // Profile is one card firmware, checked. It is read-only and safe to share.
@@ -139,7 +150,7 @@ type Profile struct {
 	Limits Limits
 	Serial SerialSource
 	Files  []*File
-	Slots  [2]Slot
+	Slots  []Slot // 1 or 2
 
 	Cipher string // 3des, aes, sm4; "" when nothing is enciphered
 	Keys   []Key
@@ -155,6 +166,16 @@ type Profile struct {
 	words      map[uint16]string
 }
 
+// Direct says that reading and writing name their file, so that none is ever selected.
+func (p *Profile) Direct() bool {
+	names := func(op Operation) bool {
+		return slices.ContainsFunc(p.operations[op], func(s Step) bool {
+			return slices.Contains(s.Uses(), "file") || slices.Contains(s.Uses(), "sfi")
+		})
+	}
+	return names(Read) && names(Write)
+}
+
 // Has says whether the card knows an operation.
 func (p *Profile) Has(op Operation) bool { _, ok := p.operations[op]; return ok }
 
@@ -168,6 +189,16 @@ func (p *Profile) Procedure(name string) []Step { return p.procedures[name] }
 func (p *Profile) Secret() bool {
 	return slices.ContainsFunc(p.Keys, func(k Key) bool { return k.Value == nil })
 }
+
+// Pair says whether the chip has a key pair of its own: level 3.
+func (p *Profile) Pair() bool { return p.Has(PublicKey) && p.Has(Prove) }
+
+// Sizes of what a key pair's operations handle, bytes. The curve is P-256.
+const (
+	DigestSize    = 32
+	PointSize     = 65 // {point}: 04 ‖ X ‖ Y
+	SignatureSize = 64 // {signature}: r ‖ s; {der} is the ASN.1 sequence of both
+)
 
 // Key finds a declared key.
 func (p *Profile) Key(name string) (Key, bool) {

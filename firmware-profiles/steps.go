@@ -217,10 +217,11 @@ func (b *builder) wanted(y *fileYAML) {
 			b.fail(1, "operations.%s is missing", op)
 		}
 	}
-	if !b.p.Has(SelectFile) && !(b.p.Has(ReadShort) && b.p.Has(WriteShort)) {
-		b.fail(1, "operations: either select_file, or both read_short and write_short are wanted")
+	direct := b.p.Direct()
+	if !direct && !b.p.Has(SelectFile) && !(b.p.Has(ReadShort) && b.p.Has(WriteShort)) {
+		b.fail(1, "operations: either select_file, or both read_short and write_short are wanted, or read and write that name {file} or {sfi}")
 	}
-	if !b.p.Has(SelectFile) {
+	if !direct && !b.p.Has(SelectFile) {
 		for _, s := range b.p.Slots {
 			for _, pl := range []Place{s.Public, s.Sealed} {
 				if pl.File != nil && (pl.File.SFI == 0 || pl.Offset+b.p.Limits.First > 255) {
@@ -241,6 +242,12 @@ func (b *builder) wanted(y *fileYAML) {
 	if b.p.Level == 2 && !b.p.Has(Check) {
 		b.fail(y.Level.line, "level: 2 wants operations.check, by which the chip proves its key")
 	}
+	if b.p.Has(PublicKey) != b.p.Has(Prove) {
+		b.fail(y.Level.line, "operations: public_key and prove go together")
+	}
+	if b.p.Level == 3 && !b.p.Pair() {
+		b.fail(y.Level.line, "level: 3 wants operations.public_key and prove, by which the chip shows a key pair of its own")
+	}
 	if b.p.Has(Check) && !proves(b.p.operations[Check]) {
 		b.fail(y.Ops[string(Check)].Send.line, "operations.check proves nothing: it wants a step `same`, or an answer that only the key's owner can give")
 	}
@@ -258,6 +265,7 @@ func (b *builder) tryAll() {
 	unlocked := b.dry("operations.unlock", p.operations[Unlock], Args{"serial": serial})
 	for op, steps := range p.operations {
 		what := "operations." + string(op)
+		b.ownNames(what, op, steps)
 		for _, s := range p.given(op) {
 			if _, own := p.values[s]; own {
 				b.fail(steps[0].Line, "%s: values.%s hides the operation's own {%s}", what, s, s)
@@ -278,10 +286,13 @@ func (b *builder) tryAll() {
 		short := op == ReadShort || op == WriteShort
 		if !slices.Contains([]Operation{SelectFile, Read, ReadShort, Write, WriteShort}, op) {
 			base["serial"] = serial
-			if len(given[op].may) == 0 {
+			if !slices.Contains(given[op].may, "serial") {
 				delete(base, "serial")
 			}
-			b.dry(what, steps, base)
+			if op == Prove {
+				base["digest"] = make([]byte, DigestSize)
+			}
+			b.gives(op, steps, b.dry(what, steps, base))
 			continue
 		}
 		for _, f := range p.Files {
@@ -294,8 +305,14 @@ func (b *builder) tryAll() {
 			if short {
 				all["offset"] = min(f.Size-1, 255)
 			}
+			if op == Write || op == WriteShort {
+				all["count"] = p.Limits.Write
+			}
 			for _, v := range p.given(op) {
 				a[v] = all[v]
+			}
+			if f.SFI == 0 {
+				delete(a, "sfi")
 			}
 			b.dry(what, steps, a)
 		}
@@ -326,6 +343,41 @@ func (b *builder) tryAll() {
 		if !b.used(n) {
 			b.fail(1, "procedures.%s is used nowhere", n)
 		}
+	}
+}
+
+// ownNames refuses steps that make a value of the name of one the operation is given.
+func (b *builder) ownNames(what string, op Operation, steps []Step) {
+	for _, s := range steps {
+		names := []string{s.Set}
+		for _, t := range s.Take {
+			names = append(names, t.Name)
+		}
+		if s.Random != nil {
+			names = append(names, s.Random.Name)
+		}
+		for _, n := range names {
+			if slices.Contains(b.p.given(op), n) {
+				b.fail(s.Line, "%s: {%s} is given to the operation: make a value of another name", what, n)
+			}
+		}
+	}
+}
+
+// gives checks that the operations of a key pair leave what is asked of them.
+func (b *builder) gives(op Operation, steps []Step, env Args) {
+	if b.err != nil {
+		return
+	}
+	size := func(name string) int {
+		v, _ := env[name].([]byte)
+		return len(v)
+	}
+	switch _, der := env["der"]; {
+	case op == PublicKey && size("point") != PointSize:
+		b.fail(steps[0].Line, "operations.public_key: must take or set {point}, %d bytes", PointSize)
+	case op == Prove && !der && size("signature") != SignatureSize:
+		b.fail(steps[0].Line, "operations.prove: must take or set {signature}, %d bytes, or {der}", SignatureSize)
 	}
 }
 
@@ -390,11 +442,6 @@ func (b *builder) dryDeep(what string, steps []Step, have Args, depth int) Args 
 				env[c.Name] = make([]byte, max(c.Size, 0))
 			}
 		case s.Set != "":
-			if _, given := have[s.Set]; given && depth == 0 {
-				if _, number := have[s.Set].(int); number {
-					b.fail(s.Line, "%s: set: {%s} is a number of the operation", what, s.Set)
-				}
-			}
 			env[s.Set] = eval(s.To)
 		case s.Same != nil:
 			if x, y := eval(s.Same), eval(s.To); b.err == nil && len(x) != len(y) {

@@ -109,8 +109,8 @@ func PublicOnly() Option { return func(o *options) { o.publicOnly = true } }
 // Identify finds the profile of the chip behind tx: by ATR, then by the profile's probes. ErrUnknownChip when none claims it.
 func Identify(ctx context.Context, tx Transmitter, set *profiles.Set, atr []byte) (*profiles.Profile, error) {
 	candidates := set.Probing()
-	if p, ok := set.Match(atr); ok {
-		candidates = []*profiles.Profile{p}
+	if claim := set.Match(atr); len(claim) > 0 {
+		candidates = claim
 	}
 	for _, p := range candidates {
 		ok, err := probe(ctx, tx, p)
@@ -124,7 +124,9 @@ func Identify(ctx context.Context, tx Transmitter, set *profiles.Set, atr []byte
 	return nil, ErrUnknownChip
 }
 
+// probe asks all that the profile asks before it looks at the answers: a chip left in the middle of a chained one may refuse what comes next.
 func probe(ctx context.Context, tx Transmitter, p *profiles.Profile) (bool, error) {
+	fits := true
 	for _, pr := range p.Probe {
 		cmd, err := p.Fill(pr.Step, nil)
 		if err != nil {
@@ -134,9 +136,10 @@ func probe(ctx context.Context, tx Transmitter, p *profiles.Profile) (bool, erro
 		if err != nil {
 			return false, err
 		}
-		if !contains(pr.Good, r.SW) || pr.Answer != nil && !pr.Answer.Matches(r.Data) {
+		if !contains(pr.Good, r.SW) {
 			return false, nil
 		}
+		fits = fits && pr.Fits(r.Data)
 	}
-	return true, nil
+	return fits, nil
 }

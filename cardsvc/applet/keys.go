@@ -137,6 +137,16 @@ func (c crypto) Reveal(name string) ([]byte, error) {
 	return k.Reveal(), err
 }
 
+func cmac(b cipher.Block, iv, data []byte) ([]byte, error) {
+	switch len(iv) {
+	case 0:
+		return securemsg.CMAC(b, data), nil
+	case b.BlockSize():
+		return securemsg.CMACFrom(b, iv, data), nil
+	}
+	return nil, securemsg.ErrBlocks
+}
+
 // Apply runs a primitive of securemsg.
 func (c crypto) Apply(primitive, name string, iv, data []byte) ([]byte, error) {
 	k, err := c.s.key(name, c.env)
@@ -156,7 +166,7 @@ func (c crypto) Apply(primitive, name string, iv, data []byte) ([]byte, error) {
 		"cbc":   securemsg.EncryptCBC,
 		"uncbc": securemsg.DecryptCBC,
 		"mac":   securemsg.CBCMAC,
-		"cmac":  func(b cipher.Block, _, d []byte) ([]byte, error) { return securemsg.CMAC(b, d), nil },
+		"cmac":  cmac,
 	}[primitive]
 	if !ok {
 		return nil, fmt.Errorf("applet: no primitive %q", primitive)

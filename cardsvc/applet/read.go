@@ -84,10 +84,10 @@ func (s *session) open(ctx context.Context) (slots [2]slotRead, r Reading, err e
 		serialAt = pl.read(profiles.Place{File: source.File, Size: source.Size}, 0, source.Size)
 	case source.InSelect == nil:
 		serialAt = len(pl.calls)
-		pl.add(profiles.ReadSerial, nil, source.Skip+source.Size)
+		pl.add(profiles.ReadSerial, nil, source.Skip+source.Size+source.Rest)
 	}
 	var at [2]int
-	for i := range slots {
+	for i := range s.p.Slots {
 		place := s.p.Slots[i].Public
 		at[i] = pl.read(place, 0, min(s.p.Limits.First, place.Size))
 	}
@@ -115,7 +115,7 @@ func (s *session) open(ctx context.Context) (slots [2]slotRead, r Reading, err e
 	if err != nil {
 		return slots, r, err
 	}
-	for i := range slots {
+	for i := range s.p.Slots {
 		slots[i].public = rs[at[i]].Data
 		slots[i].header, slots[i].formed = parseHeader(slots[i].public, kindPublic, s.p.Slots[i].Public.Size)
 	}
@@ -213,7 +213,7 @@ func (s *session) askSerial(ctx context.Context, selected []byte) ([]byte, error
 		return nil, nil
 	}
 	pl := &plan{s: s}
-	pl.add(profiles.ReadSerial, nil, s.p.Serial.Skip+s.p.Serial.Size)
+	pl.add(profiles.ReadSerial, nil, s.p.Serial.Skip+s.p.Serial.Size+s.p.Serial.Rest)
 	rs, err := s.mustRun(ctx, pl)
 	if err != nil {
 		return nil, err
@@ -224,10 +224,10 @@ func (s *session) askSerial(ctx context.Context, selected []byte) ([]byte, error
 // cutSerial takes the serial out of an answer; nil for a file that was not written yet.
 func (s *session) cutSerial(data []byte) ([]byte, error) {
 	source := &s.p.Serial
-	if len(data) != source.Skip+source.Size {
+	if len(data) != source.Skip+source.Size+source.After+source.Rest {
 		return nil, fmt.Errorf("%w: a serial of %d bytes", ErrHostile, len(data))
 	}
-	serial := append([]byte(nil), data[source.Skip:]...)
+	serial := append([]byte(nil), data[source.Skip:source.Skip+source.Size]...)
 	if source.File != nil && unseeded(serial) {
 		return nil, nil
 	}

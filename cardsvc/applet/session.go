@@ -48,7 +48,10 @@ func (p *plan) add(op profiles.Operation, args profiles.Args, count int, alsoGoo
 	p.calls = append(p.calls, call{step: string(op), steps: p.s.p.Steps(op), args: args, also: slices.Concat(alsoGood...), count: count})
 }
 
-const anyCount = iso7816.MaxExtendedNe
+const (
+	anyCount = iso7816.MaxExtendedNe
+	macTail  = 16 // most bytes a card under secure messaging answers to a write: a MAC
+)
 
 // mustRun is run for plans in which every word must be good.
 func (s *session) mustRun(ctx context.Context, p *plan) ([]iso7816.Response, error) {
@@ -78,8 +81,10 @@ func (p *plan) read(place profiles.Place, at, n int) (index int) {
 	for n > 0 {
 		count := min(n, p.s.p.Limits.Read)
 		offset := place.Offset + at
-		args := profiles.Args{"offset": offset, "count": count, "sfi": place.File.SFI}
-		if first && p.s.current != place.File && p.s.p.Has(profiles.ReadShort) && place.File.SFI > 0 && offset <= 255 {
+		args := profiles.Args{"offset": offset, "count": count, "sfi": place.File.SFI, "file": place.File.ID}
+		if p.s.p.Direct() {
+			p.add(profiles.Read, args, count, torn)
+		} else if first && p.s.current != place.File && p.s.p.Has(profiles.ReadShort) && place.File.SFI > 0 && offset <= 255 {
 			p.add(profiles.ReadShort, args, count, torn)
 		} else {
 			if p.s.current != place.File {
@@ -99,14 +104,16 @@ func (p *plan) write(place profiles.Place, at int, data []byte) {
 	for len(data) > 0 {
 		chunk := data[:min(len(data), p.s.p.Limits.Write)]
 		offset := place.Offset + at
-		args := profiles.Args{"offset": offset, "data": chunk, "sfi": place.File.SFI}
-		if p.s.current != place.File && p.s.p.Has(profiles.WriteShort) && place.File.SFI > 0 && offset <= 255 {
-			p.add(profiles.WriteShort, args, 0)
+		args := profiles.Args{"offset": offset, "data": chunk, "count": len(chunk), "sfi": place.File.SFI, "file": place.File.ID}
+		if p.s.p.Direct() {
+			p.add(profiles.Write, args, macTail)
+		} else if p.s.current != place.File && p.s.p.Has(profiles.WriteShort) && place.File.SFI > 0 && offset <= 255 {
+			p.add(profiles.WriteShort, args, macTail)
 		} else {
 			if p.s.current != place.File {
 				p.add(profiles.SelectFile, profiles.Args{"file": place.File.ID}, anyCount)
 			}
-			p.add(profiles.Write, args, 0)
+			p.add(profiles.Write, args, macTail)
 		}
 		p.s.current = place.File
 		at, data = at+len(chunk), data[len(chunk):]

@@ -137,6 +137,8 @@ func cuts(run func(tx applet.Transmitter)) []cardsim.Tear {
 		for k := 1; k <= effects; k++ {
 			out = append(out, cardsim.Tear{After: i, Bytes: k})
 		}
+		// Arrived whole and carried out, its answer lost.
+		out = append(out, cardsim.Tear{After: i, Bytes: len(command)})
 	}
 	return append(out, cardsim.Tear{After: len(log.commands)})
 }

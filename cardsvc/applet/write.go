@@ -80,7 +80,8 @@ func (s *session) seed(ctx context.Context) error {
 }
 
 // Write puts a record on the card beside the one r holds: into the other slot, the sealed part first, then the public body, its header last, then all of it
-// is read back and compared. Until the header is wholly written the card's record is the old one, after that the new one, wherever the card is torn out.
+// is read back and compared. Until the header is wholly written the card's record is the old one, after that the new one, wherever the card is torn out. On a card with one
+// slot and a commit, that is the moment in place of the header's.
 // r is a Reading of this card since it was put on the reader. On return the new record is on the card and was read back.
 //
 // A card that is written under keys wants WithKeys.
@@ -100,7 +101,7 @@ func Write(ctx context.Context, tx Transmitter, p *profiles.Profile, r Reading, 
 	}
 	target := 0
 	if r.Record != nil {
-		target = 1 - r.Slot
+		target = len(p.Slots) - 1 - r.Slot // the other one, or the only one
 		if sequence <= r.Sequence {
 			return fmt.Errorf("%w: %d on %d", ErrSequence, sequence, r.Sequence)
 		}
@@ -126,8 +127,12 @@ func Write(ctx context.Context, tx Transmitter, p *profiles.Profile, r Reading, 
 		pl.add(profiles.Unlock, nil, anyCount)
 	}
 	pl.write(place.Sealed, 0, private)
-	pl.write(place.Public, HeaderSize, public[HeaderSize:])
-	pl.write(place.Public, 0, public[:HeaderSize])
+	if len(p.Slots) == 1 { // what is written holds from the commit, all at once
+		pl.write(place.Public, 0, public)
+	} else {
+		pl.write(place.Public, HeaderSize, public[HeaderSize:])
+		pl.write(place.Public, 0, public[:HeaderSize])
+	}
 	if p.Has(profiles.Commit) {
 		pl.add(profiles.Commit, nil, anyCount)
 	}
