@@ -3,10 +3,9 @@ package securemsg
 import (
 	"crypto/subtle"
 	"fmt"
-	"log/slog"
 )
 
-// Secret is key material that cannot print: every verb, JSON and slog show the same four stars.
+// Secret is key material that cannot print: every verb, JSON and slog (by MarshalText) show the same four stars.
 type Secret struct{ b []byte }
 
 // NewSecret keeps a copy of b.
@@ -26,7 +25,6 @@ const stars = "****"
 func (Secret) String() string                 { return stars }
 func (Secret) GoString() string               { return stars }
 func (Secret) Format(f fmt.State, _ rune)     { _, _ = f.Write([]byte(stars)) }
-func (Secret) LogValue() slog.Value           { return slog.StringValue(stars) }
 func (Secret) MarshalText() ([]byte, error)   { return []byte(stars), nil }
 func (Secret) MarshalJSON() ([]byte, error)   { return []byte(`"` + stars + `"`), nil }
 func (Secret) MarshalYAML() (any, error)      { return stars, nil }
