@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"reflect"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,9 +21,13 @@ import (
 type script struct {
 	events []localapi.Event
 	tapped []string
+	mu     sync.Mutex
 	trusts int
 	refuse error
 }
+
+func (s *script) pushed() int         { s.mu.Lock(); defer s.mu.Unlock(); return s.trusts }
+func (s *script) setRefuse(err error) { s.mu.Lock(); defer s.mu.Unlock(); s.refuse = err }
 
 func (s *script) Events(ctx context.Context, handle func(localapi.Event) error) error {
 	for _, e := range s.events {
@@ -41,6 +46,8 @@ func (s *script) Relay(context.Context, string, string) (localapi.RelayOutcome, 
 	return localapi.RelayOutcome{OK: true}, nil
 }
 func (s *script) PutTrust(context.Context, localapi.Trust) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.trusts++
 	return s.refuse
 }
@@ -110,14 +117,14 @@ func TestTrustIsPushedUntilTaken(t *testing.T) {
 		go w.Run(ctx)
 		w.SetTrust(localapi.Trust{Certificates: [][]byte{{1}}})
 		time.Sleep(5 * time.Second)
-		if svc.trusts < 2 {
-			t.Errorf("pushed %d times", svc.trusts)
+		if n := svc.pushed(); n < 2 {
+			t.Errorf("pushed %d times", n)
 		}
-		svc.refuse = nil
+		svc.setRefuse(nil)
 		time.Sleep(5 * time.Second)
-		n := svc.trusts
+		n := svc.pushed()
 		time.Sleep(time.Minute)
-		if svc.trusts != n {
+		if svc.pushed() != n {
 			t.Error("pushed again after it was taken")
 		}
 		cancel()
