@@ -218,6 +218,11 @@ func TestJourneyThroughPCSC(t *testing.T) {
 		if tap.Verdict != localapi.VerdictValid || tap.Public.CardNo != "3301-SOFT" || tap.Level != 1 || tap.ListStale || tap.APDUs == 0 || tap.CardTime <= 0 || tap.Total < tap.CardTime {
 			t.Fatalf("%+v", tap)
 		}
+		// With the line up the chip proves its key besides: level 2; a card without one is left as it is.
+		checked, err := d.client.Check(context.Background(), r.ID)
+		if err != nil || checked.Verdict != localapi.VerdictValid || checked.Level != 2 || checked.Check != localapi.CheckProven {
+			t.Fatalf("%+v %v", checked, err)
+		}
 		if out := d.relay(0, "t-nonsense"); out.OK || out.Code != string(relay.CodeTicket) {
 			t.Fatalf("%+v", out)
 		}

@@ -85,6 +85,9 @@ func (c serveCmd) Run(t terminal) error {
 		Settle: func(ctx context.Context) int { return maker.Settle(ctx, j.List(journal.Written)) },
 	}
 	sessions := station.New(t.log, func(ctx context.Context, s station.Start, link *station.Link) relay.Outcome {
+		if s.Check {
+			return maker.Check(ctx, s.Record, s.ATR, link)
+		}
 		return maker.Make(ctx, s.Ticket, s.ATR, link)
 	}, 0)
 	return serve(t, c.Listen, sessions, keeper)

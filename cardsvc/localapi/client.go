@@ -50,6 +50,12 @@ func (c *Client) Tap(ctx context.Context, reader string) (Tap, error) {
 	return out, c.do(ctx, http.MethodPost, path(PathTap, reader), struct{}{}, &out)
 }
 
+// Check is Tap with the issuer's proof of the chip, when the line is up: see Tap.Check. CodeNoIssuer when this cardsvc has none.
+func (c *Client) Check(ctx context.Context, reader string) (Tap, error) {
+	var out Tap
+	return out, c.do(ctx, http.MethodPost, path(PathCheck, reader), struct{}{}, &out)
+}
+
 // Relay lets the issuer drive the card on a reader under a ticket. A failed personalisation is no error: see RelayOutcome.
 func (c *Client) Relay(ctx context.Context, reader, ticket string) (RelayOutcome, error) {
 	var out RelayOutcome

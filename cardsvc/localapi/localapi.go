@@ -10,6 +10,7 @@ const (
 	PathReaders = "/v1/readers"                // GET → []Reader
 	PathEvents  = "/v1/events"                 // GET, server-sent events: event "reader", data a Reader; the present state first
 	PathTap     = "/v1/readers/{reader}/tap"   // POST → Tap
+	PathCheck   = "/v1/readers/{reader}/check" // POST → Tap: a tap after which the issuer lets the chip prove its secret key
 	PathRelay   = "/v1/readers/{reader}/relay" // POST RelayRequest → RelayOutcome; progress on PathEvents as event "relay", data RelayProgress
 	PathTrust   = "/v1/trust"                  // PUT Trust: certificates and status list, checked against the pinned roots
 	PathHealth  = "/v1/health"                 // GET → Health
@@ -67,18 +68,23 @@ type Tap struct {
 	Tap     uint64  `json:"tap"`
 	Verdict Verdict `json:"verdict"`
 	// ListStale says that the status list is past its date: revocation is not certain.
-	ListStale  bool          `json:"list_stale,omitempty"`
-	Record     []byte        `json:"record,omitempty"` // COSE_Sign1 as read
-	Sealed     []byte        `json:"sealed,omitempty"` // sealed record as read
-	Public     *Public       `json:"public,omitempty"`
-	ChipSerial []byte        `json:"chip_serial,omitempty"`
-	Profile    string        `json:"profile,omitempty"`
-	Level      int           `json:"level"` // proven now: 1 signature + chip serial, 2 symmetric mutual authentication, 3 on-card key pair; 0 nothing
-	APDUs      int           `json:"apdus"`
-	Bytes      int           `json:"bytes"`     // both directions
-	CardTime   time.Duration `json:"card_time"` // spent in Transmit
-	Total      time.Duration `json:"total"`
+	ListStale  bool    `json:"list_stale,omitempty"`
+	Record     []byte  `json:"record,omitempty"` // COSE_Sign1 as read
+	Sealed     []byte  `json:"sealed,omitempty"` // sealed record as read
+	Public     *Public `json:"public,omitempty"`
+	ChipSerial []byte  `json:"chip_serial,omitempty"`
+	Profile    string  `json:"profile,omitempty"`
+	Level      int     `json:"level"` // proven now: 1 signature + chip serial, 2 symmetric mutual authentication, 3 on-card key pair; 0 nothing
+	// Check is how the issuer's check ended (PathCheck): CheckProven, or a relay.Code: "copy", "unproven", "issuer" (out of reach). "" when none was made.
+	Check    string        `json:"check,omitempty"`
+	APDUs    int           `json:"apdus"`
+	Bytes    int           `json:"bytes"`     // both directions
+	CardTime time.Duration `json:"card_time"` // spent in Transmit
+	Total    time.Duration `json:"total"`
 }
+
+// CheckProven in Tap.Check: the chip proved its key; Level says what that is worth.
+const CheckProven = "proven"
 
 // Public is the public record decoded, for people; programs verify Record.
 type Public struct {

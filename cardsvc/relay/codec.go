@@ -12,6 +12,7 @@ const (
 	MaxAPDU     = 65544     // bytes, an extended command or answer
 	MaxATR      = 33        // bytes
 	MaxTicket   = 512       // bytes
+	MaxRecord   = 1024      // bytes
 )
 
 // DecodeTurn reads a Turn and holds it to the bounds.
@@ -32,8 +33,14 @@ func DecodeTurn(b []byte) (Turn, error) {
 		return Turn{}, fmt.Errorf("relay: ATR longer than %d bytes", MaxATR)
 	case len(t.Answers) > MaxCommands:
 		return Turn{}, fmt.Errorf("relay: more than %d answers", MaxCommands)
-	case t.Turn == 0 && (t.Ticket == "" || t.Session != ""):
+	case t.Purpose != "" && t.Purpose != PurposeCheck:
+		return Turn{}, fmt.Errorf("relay: no such purpose")
+	case t.Turn == 0 && t.Purpose == "" && (t.Ticket == "" || t.Session != ""):
 		return Turn{}, fmt.Errorf("relay: the first turn carries a ticket and no session")
+	case t.Turn == 0 && t.Purpose == PurposeCheck && (t.Ticket != "" || t.Session != "" || t.Nonce == "" || len(t.Record) == 0 || len(t.Record) > MaxRecord):
+		return Turn{}, fmt.Errorf("relay: a check begins with a nonce and a record of at most %d bytes, without ticket or session", MaxRecord)
+	case t.Turn > 0 && (t.Purpose != "" || t.Record != nil), t.Purpose == "" && t.Record != nil:
+		return Turn{}, fmt.Errorf("relay: purpose and record belong to the first turn of a check")
 	case t.Turn > 0 && t.Session == "":
 		return Turn{}, fmt.Errorf("relay: turn %d without a session", t.Turn)
 	}

@@ -14,6 +14,7 @@ var (
 		{Ticket: "T", Nonce: "N", ATR: []byte{0x3B, 0x00}, Profile: "xueji-soft"},
 		{Session: "S", Turn: 1, Answers: [][]byte{{0x90, 0x00}, {1, 2, 0x62, 0x82}}},
 		{Session: "S", Turn: 2, Gone: true},
+		{Nonce: "N", Purpose: relay.PurposeCheck, Record: []byte{1, 2}, ATR: []byte{0x3B, 0x00}},
 	}
 	replies = []relay.Reply{
 		{Session: "S", Commands: []relay.Command{{APDU: []byte{0, 0xA4, 4, 0}, Expect: []uint16{0x9000, 0x6A82}}}, Step: "plan", DoneN: 1, Total: 9},
@@ -33,6 +34,8 @@ func TestGood(t *testing.T) {
 func TestBounds(t *testing.T) {
 	for _, bad := range []string{
 		`{}`, `{"turn":-1,"session":"s"}`, `{"turn":1}`, `{"ticket":"t","session":"s"}`, `{"session":"s","turn":1,"answers":[""]}`,
+		`{"purpose":"make","nonce":"n","record":"AAAA"}`, `{"purpose":"check","record":"AAAA"}`, `{"purpose":"check","nonce":"n"}`, `{"purpose":"check","nonce":"n","ticket":"t","record":"AAAA"}`,
+		`{"ticket":"t","record":"AAAA"}`, `{"session":"s","turn":1,"purpose":"check"}`,
 		`{"ticket":"` + strings.Repeat("x", relay.MaxTicket+1) + `"}`, `{"ticket":"t","atr":"` + strings.Repeat("AAAA", 12) + `"}`,
 	} {
 		if _, err := relay.DecodeTurn([]byte(bad)); err == nil {

@@ -12,8 +12,11 @@ type Turn struct {
 	Session string `json:"session,omitempty"` // "" on the first turn
 	Turn    int    `json:"turn"`              // 0, 1, 2…
 	// First turn only. Nonce is random: a first turn repeated with the same ticket and nonce is the same session, with another nonce it replaces the session.
-	Nonce   string `json:"nonce,omitempty"`
-	Ticket  string `json:"ticket,omitempty"`
+	Nonce  string `json:"nonce,omitempty"`
+	Ticket string `json:"ticket,omitempty"`
+	// Purpose is "" for making a card under Ticket, or PurposeCheck: no ticket then, but the public record that the card showed.
+	Purpose string `json:"purpose,omitempty"`
+	Record  []byte `json:"record,omitempty"`
 	ATR     []byte `json:"atr,omitempty"`
 	Profile string `json:"profile,omitempty"` // as identified; the issuer has its own profiles and may disagree
 	// Answers to the last reply's commands, data ‖ SW1 SW2, as many as were sent.
@@ -21,6 +24,10 @@ type Turn struct {
 	// Gone says that the card left or the reader failed; the issuer keeps its journal and the card can be resumed.
 	Gone bool `json:"gone,omitempty"`
 }
+
+// PurposeCheck asks the issuer to let the chip prove its secret key: level 2. It changes nothing on the card and tells nobody anything but the outcome, so it wants no
+// ticket. OK with Level says what was proven; CodeCopy that the chip has not the key that the record's chip has; CodeUnproven that nothing was proven either way.
+const PurposeCheck = "check"
 
 // Command is one APDU.
 type Command struct {
@@ -67,5 +74,7 @@ const (
 	CodeServer    Code = "server"       // the register is out of reach; the journal keeps the story
 	CodeIssuer    Code = "issuer"       // said by the station itself: the issuer is out of reach
 	CodeBusy      Code = "busy"         // too many cards at once: try again in a moment
+	CodeCopy      Code = "copy"         // a check: the chip has not the key it should have
+	CodeUnproven  Code = "unproven"     // a check: this card or record cannot be proven here
 	CodeInternal  Code = "internal"
 )

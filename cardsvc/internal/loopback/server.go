@@ -24,6 +24,7 @@ type Tapper interface {
 // Relayer lets the issuer drive the card on a reader.
 type Relayer interface {
 	Relay(ctx context.Context, reader, ticket string) (localapi.RelayOutcome, error)
+	Check(ctx context.Context, reader string) (localapi.Tap, error)
 }
 
 // Sim is the folder of software cards and the simulated readers. Errors may be *localapi.Error.
@@ -72,6 +73,7 @@ func Handler(d Deps) http.Handler {
 	handle(http.MethodGet, localapi.PathHealth, 0, a.health)
 	handle(http.MethodGet, localapi.PathEvents, 0, a.events)
 	handle(http.MethodPost, localapi.PathTap, maxSmall, a.tap)
+	handle(http.MethodPost, localapi.PathCheck, maxSmall, a.check)
 	handle(http.MethodPost, localapi.PathRelay, maxSmall, a.relay)
 	handle(http.MethodPut, localapi.PathTrust, localapi.MaxBody, a.trust)
 	handle(http.MethodPost, localapi.PathSimInsert, maxSmall, a.simInsert)
@@ -231,6 +233,19 @@ func (a *api) tap(w http.ResponseWriter, r *http.Request, _ []byte) error {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTime)
 	defer cancel()
 	t, err := a.Tapper.Tap(ctx, r.PathValue("reader"))
+	if err != nil {
+		return err
+	}
+	return answer(w, t)
+}
+
+func (a *api) check(w http.ResponseWriter, r *http.Request, _ []byte) error {
+	if a.Relayer == nil {
+		return &localapi.Error{Code: localapi.CodeNoIssuer, Detail: "cardsvc was started without --issuer: nobody can check the chip's key"}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), readyTime)
+	defer cancel()
+	t, err := a.Relayer.Check(ctx, r.PathValue("reader"))
 	if err != nil {
 		return err
 	}

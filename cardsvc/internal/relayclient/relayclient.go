@@ -63,7 +63,16 @@ type Card struct {
 // Drive runs one session under ticket to its end. progress is told of each reply. The outcome's Code is relay.CodeIssuer when the issuer cannot be reached or does
 // not keep to the contract, and relay.CodeGone when the card left; then the issuer was told.
 func (c *Client) Drive(ctx context.Context, ticket string, card Card, progress func(step string, done, total int)) relay.Outcome {
-	t := relay.Turn{Ticket: ticket, Nonce: rand.Text(), ATR: card.ATR, Profile: card.Profile}
+	return c.run(ctx, relay.Turn{Ticket: ticket, Nonce: rand.Text(), ATR: card.ATR, Profile: card.Profile}, card, progress)
+}
+
+// Check lets the issuer prove the chip of a card that showed record: relay.PurposeCheck. Outcomes as Drive's.
+func (c *Client) Check(ctx context.Context, record []byte, card Card) relay.Outcome {
+	first := relay.Turn{Purpose: relay.PurposeCheck, Record: record, Nonce: rand.Text(), ATR: card.ATR, Profile: card.Profile}
+	return c.run(ctx, first, card, func(string, int, int) {})
+}
+
+func (c *Client) run(ctx context.Context, t relay.Turn, card Card, progress func(step string, done, total int)) relay.Outcome {
 	for {
 		r, err := c.post(ctx, t)
 		switch {

@@ -3,6 +3,7 @@ package station
 
 import (
 	"context"
+	"time"
 
 	"xueji/cardsvc/internal/reader"
 	"xueji/cardsvc/internal/relayclient"
@@ -14,7 +15,11 @@ import (
 // Issuer drives a card under a ticket.
 type Issuer interface {
 	Drive(ctx context.Context, ticket string, card relayclient.Card, progress func(step string, done, total int)) relay.Outcome
+	Check(ctx context.Context, record []byte, card relayclient.Card) relay.Outcome
 }
+
+// CheckTime bounds the issuer's part of a check: a family waits before the reader.
+const CheckTime = 5 * time.Second
 
 // Station serves taps and relays. Issuer may be nil.
 type Station struct {
@@ -35,6 +40,35 @@ func (s *Station) Tap(ctx context.Context, id string) (t localapi.Tap, err error
 		return t, nil
 	}
 	if kind := whatBroke(err); kind != "" {
+		r, _ := s.Hub.Reader(id)
+		return localapi.Tap{Reader: id, Tap: r.Tap, Verdict: kind}, nil
+	}
+	return t, err
+}
+
+// Check is Tap, and then the issuer lets the chip prove its secret key, if the line is up: Tap.Check says how that ended. A chip that has not the key is a copy.
+func (s *Station) Check(ctx context.Context, id string) (t localapi.Tap, err error) {
+	err = s.Hub.Use(ctx, id, func(card reader.Session, r localapi.Reader) (bool, error) {
+		var err error
+		t, err = s.Engine.Read(ctx, card, r.Profile)
+		t.Reader, t.Tap = r.ID, r.Tap
+		if err != nil || t.Level == 0 || t.Record == nil {
+			return false, err
+		}
+		checking, cancel := context.WithTimeout(ctx, CheckTime)
+		defer cancel()
+		out := s.Issuer.Check(checking, t.Record, relayclient.Card{Tx: card, ATR: card.ATR(), Profile: t.Profile})
+		switch {
+		case out.OK:
+			t.Level, t.Check = out.Level, localapi.CheckProven
+		case out.Code == relay.CodeCopy:
+			t.Level, t.Check, t.Verdict = 0, string(out.Code), localapi.VerdictWrongChip
+		default:
+			t.Check = string(out.Code)
+		}
+		return true, ctx.Err()
+	})
+	if kind := whatBroke(err); err != nil && kind != "" {
 		r, _ := s.Hub.Reader(id)
 		return localapi.Tap{Reader: id, Tap: r.Tap, Verdict: kind}, nil
 	}

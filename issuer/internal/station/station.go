@@ -20,6 +20,12 @@ import (
 // MaxSessions is how many cards may be in the making at once.
 const MaxSessions = 256
 
+// MaxChecks is how many chips may prove themselves at once, beside.
+const MaxChecks = 1024
+
+// lingerCheck bounds how long a finished check answers repeated turns: there are many, and a repeated one costs little.
+const lingerCheck = 5 * time.Second
+
 // Idle is how long a session waits for the station's next turn before it counts as gone, and how long a finished one answers repeated turns.
 const Idle = time.Minute
 
@@ -28,6 +34,9 @@ type Start struct {
 	Ticket  string
 	ATR     []byte
 	Profile string // as the station identified it; "" when it could not
+	// Of a check (relay.PurposeCheck): no ticket, but the record that the card showed.
+	Check  bool
+	Record []byte
 }
 
 // Runner makes a card over link and tells how it ended. It returns soon after ctx ends.
@@ -43,6 +52,7 @@ type Server struct {
 	sessions map[string]*session // by id
 	starts   map[string]*session // by hash of ticket and nonce
 	tickets  map[string]*session // by hash of the ticket: the newest
+	checks   int
 	closed   bool
 	wg       sync.WaitGroup
 }
@@ -143,11 +153,16 @@ func (s *Server) session(t relay.Turn) (*session, int, error) {
 		}
 		return x, 0, nil
 	}
+	check := t.Purpose == relay.PurposeCheck
 	start, ticket := hash(t.Ticket, t.Nonce), hash(t.Ticket)
+	if check { // one takes no other's place
+		start = hash("", "check", t.Nonce)
+		ticket = start
+	}
 	if x := s.starts[start]; x != nil {
 		return x, 0, nil
 	}
-	if len(s.sessions) >= MaxSessions {
+	if check && s.checks >= MaxChecks || !check && len(s.sessions)-s.checks >= MaxSessions {
 		return nil, http.StatusServiceUnavailable, errors.New("too many cards in the making: try again in a moment")
 	}
 	old := s.tickets[ticket]
@@ -157,15 +172,23 @@ func (s *Server) session(t relay.Turn) (*session, int, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	x := &session{id: rand.Text(), idle: s.idle, in: make(chan relay.Turn, 1), ready: make(chan struct{}), done: make(chan struct{}), cancel: cancel}
 	s.sessions[x.id], s.starts[start], s.tickets[ticket] = x, x, x
+	linger := x.idle
+	if check {
+		s.checks++
+		linger = min(linger, lingerCheck)
+	}
 	s.wg.Go(func() {
 		defer cancel()
 		if old != nil {
 			<-old.done // one runner a ticket at a time
 		}
 		x.finish(s.guard(ctx, x, t))
-		s.linger(ctx, x)
+		s.linger(ctx, linger)
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		if check {
+			s.checks--
+		}
 		delete(s.sessions, x.id)
 		delete(s.starts, start)
 		if s.tickets[ticket] == x {
@@ -183,12 +206,12 @@ func (s *Server) guard(ctx context.Context, x *session, t relay.Turn) (out relay
 			out = relay.Outcome{Code: relay.CodeInternal, Detail: "a fault in the issuer; see its log. The card can be put back to be finished."}
 		}
 	}()
-	return s.run(ctx, Start{Ticket: t.Ticket, ATR: t.ATR, Profile: t.Profile}, &Link{x: x})
+	return s.run(ctx, Start{Ticket: t.Ticket, ATR: t.ATR, Profile: t.Profile, Check: t.Purpose == relay.PurposeCheck, Record: t.Record}, &Link{x: x})
 }
 
 // linger keeps a finished session for repeated turns.
-func (s *Server) linger(ctx context.Context, x *session) {
-	t := time.NewTimer(x.idle)
+func (s *Server) linger(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():

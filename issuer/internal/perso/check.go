@@ -1,0 +1,55 @@
+package perso
+
+import (
+	"context"
+	"errors"
+
+	"xueji/cardsvc/applet"
+	"xueji/cardsvc/relay"
+)
+
+// Check lets the chip behind link prove its secret key: it is the chip that record was signed for. Nothing is written on the card, nothing is journalled, and the key
+// does not leave: the station hears the outcome alone. A false answer ends in relay.CodeCopy.
+func (m *Maker) Check(ctx context.Context, record, atr []byte, link Link) relay.Outcome {
+	out, err := m.proof(ctx, record, atr, link)
+	switch {
+	case err == nil:
+		return out
+	case m.Lost(err):
+		return relay.Outcome{Code: relay.CodeGone, Detail: "the card left"}
+	case errors.Is(err, applet.ErrNotProof):
+		m.Log.Warn("a chip without its key", "card", out.CardNo)
+		return relay.Outcome{Code: relay.CodeCopy, Detail: "the chip has not the key it was made with: keep the card back", CardNo: out.CardNo}
+	}
+	m.Log.Info("chip not proven", "error", err)
+	return relay.Outcome{Code: relay.CodeUnproven, Detail: "the chip was not proven: its signature and serial stand alone", CardNo: out.CardNo}
+}
+
+var (
+	errNoProof = errors.New("a chip of this profile proves nothing here")
+	errRecord  = errors.New("the record is not this chip's, or not ours")
+)
+
+func (m *Maker) proof(ctx context.Context, record, atr []byte, link Link) (out relay.Outcome, err error) {
+	p, err := applet.Identify(ctx, link, m.Profiles, atr)
+	if err != nil {
+		return out, err
+	}
+	if !p.Secret() || m.Masters == nil || p.Level != 2 {
+		return out, errNoProof
+	}
+	serial, err := applet.ReadSerial(ctx, link, p)
+	if err != nil {
+		return out, err
+	}
+	v, err := m.Keys.Verifier()
+	if err != nil {
+		return out, err
+	}
+	public, res := v.Check(record, serial, m.Now())
+	if !genuine(res) || public.Profile != p.Name {
+		return out, errRecord
+	}
+	out = relay.Outcome{OK: true, CardNo: public.CardNo, Sequence: public.Sequence, Profile: p.Name, Level: p.Level}
+	return out, m.check(ctx, link, p, serial)
+}

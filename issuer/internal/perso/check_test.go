@@ -1,0 +1,71 @@
+package perso_test
+
+import (
+	"bytes"
+	"context"
+	"testing"
+
+	"xueji/cardsvc/applet"
+	"xueji/cardsvc/cardsim"
+	"xueji/cardsvc/cardtest"
+	"xueji/cardsvc/credential"
+	"xueji/cardsvc/relay"
+)
+
+// TestCheck: the genuine chip proves itself; a copy of everything that can be read, on a chip of the same serial, does not; nor does a record of another chip.
+func TestCheck(t *testing.T) {
+	for _, profile := range []string{cardsim.Profile, "fmcos", "fmcos-sm4"} {
+		t.Run(profile, func(t *testing.T) {
+			b := setUp(t, credential.ES256)
+			ctx := context.Background()
+			card := newKind(t, profile)
+			o := order("i1", "3301-000001", 1)
+			b.reg.Add("t1", o)
+			if out := b.make(t, "t1", o, card, card.ATR()); !out.OK || out.Level != 2 {
+				t.Fatalf("%+v", out)
+			}
+			p, _ := b.set.Get(profile)
+			r, err := applet.Read(ctx, card, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ask := func(c *cardsim.Card, record []byte) relay.Outcome {
+				return b.maker.Check(ctx, record, c.ATR(), &near{Transmitter: c, t: t, reg: b.reg, order: o, seed: true})
+			}
+			if out := ask(card, r.Record); !out.OK || out.Level != 2 || out.CardNo != o.CardNo || out.Profile != profile {
+				t.Fatalf("the genuine card: %+v", out)
+			}
+			// A forger reads all there is and writes it on a chip that claims the same serial, under keys of his own.
+			copied, err := cardsim.NewKind(profile, bytes.NewReader(card.Serial()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := applet.Prepare(ctx, copied, p, cardtest.WithKeys(p)); err != nil {
+				t.Fatal(err)
+			}
+			if err := applet.Write(ctx, copied, p, applet.Reading{Prepared: true, Blank: true}, r.Sequence, r.Record, r.Sealed, cardtest.WithKeys(p)); err != nil {
+				t.Fatal(err)
+			}
+			b.check(t, copied, profile, o) // by signature and serial alone it passes
+			if out := ask(copied, r.Record); out.OK || out.Code != relay.CodeCopy {
+				t.Fatalf("the copy: %+v", out)
+			}
+			// Another genuine chip with this record; a record that is none.
+			other := newKind(t, profile)
+			o2 := order("i2", "3301-000002", 2)
+			b.reg.Add("t2", o2)
+			if out := b.make(t, "t2", o2, other, other.ATR()); !out.OK {
+				t.Fatalf("%+v", out)
+			}
+			for _, record := range [][]byte{r.Record, r.Record[:40], []byte("nonsense"), nil} {
+				if out := ask(other, record); out.OK || out.Code != relay.CodeUnproven {
+					t.Fatalf("%+v", out)
+				}
+			}
+			card.TearAt(cardsim.Tear{After: 2})
+			if out := ask(card, r.Record); out.OK || out.Code != relay.CodeGone {
+				t.Fatalf("pulled: %+v", out)
+			}
+		})
+	}
+}
