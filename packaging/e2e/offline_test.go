@@ -35,8 +35,13 @@ func (w *world) offline() {
 	w.server.start()
 	k.untilWithin(2*pageWait, "the outbox is empty", `document.querySelector("footer").innerText.includes("网络正常") && !document.querySelector("footer").innerText.includes("待上报")`)
 	school := w.staff("registrar.qingshi")
-	school.open("/cases?kind=transfer")
-	school.partSays("main", no)
+	await(t, pageWait, "the case is in the register", func() error { // reported is durable; applied is a moment later
+		school.open("/cases?kind=transfer")
+		if !strings.Contains(school.text("main"), no) {
+			return fmt.Errorf("not yet")
+		}
+		return nil
+	})
 	if n := strings.Count(school.text("main"), no); n != 1 {
 		school.fatal("the case stands there %d times", n)
 	}
