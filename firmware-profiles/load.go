@@ -90,6 +90,7 @@ type probeYAML struct {
 }
 
 type limitsYAML struct {
+	Chain leaf `yaml:"chain"`
 	Read  leaf `yaml:"read"`
 	Write leaf `yaml:"write"`
 	First leaf `yaml:"first"`
@@ -100,6 +101,7 @@ type statusYAML struct {
 	Absent  []leaf          `yaml:"absent"`
 	Exists  []leaf          `yaml:"exists"`
 	Torn    []leaf          `yaml:"torn"`
+	More    []leaf          `yaml:"more"`
 	Words   map[string]leaf `yaml:"words"`
 }
 
@@ -127,7 +129,6 @@ type serialYAML struct {
 	File     leaf `yaml:"file"`
 	Size     leaf `yaml:"size"`
 	Skip     leaf `yaml:"skip"`
-	After    leaf `yaml:"after"`
 	Rest     leaf `yaml:"rest"`
 }
 
@@ -262,6 +263,7 @@ func (b *builder) build(y *fileYAML) {
 	p.Limits.Read = b.number(y.Limits.Read, "limits.read", 1, 256, -1)
 	p.Limits.Write = b.number(y.Limits.Write, "limits.write", 16, 255, -1)
 	p.Limits.First = b.number(y.Limits.First, "limits.first", 16, p.Limits.Read, p.Limits.Read)
+	p.Limits.Chain = b.number(y.Limits.Chain, "limits.chain", p.Limits.Read, maxSlot, p.Limits.Read)
 
 	success := []uint16{0x9000}
 	if y.Status.Success != nil {
@@ -270,6 +272,7 @@ func (b *builder) build(y *fileYAML) {
 	p.absent = b.statusWords(y.Status.Absent, "status.absent")
 	p.exists = b.statusWords(y.Status.Exists, "status.exists")
 	p.torn = b.statusWords(y.Status.Torn, "status.torn")
+	p.more = b.statusWords(y.Status.More, "status.more")
 	for word, l := range y.Status.Words {
 		for _, sw := range b.statusWords([]leaf{{word, l.line}}, "status.words") {
 			p.words[sw] = l.text
@@ -391,7 +394,7 @@ func (b *builder) layout(y *fileYAML) {
 func (b *builder) serial(y *serialYAML, taken map[*File][]Place) {
 	s := &b.p.Serial
 	s.Size = b.number(y.Size, "serial.size", 4, 16, -1)
-	s.Skip, s.After = b.number(y.Skip, "serial.skip", 0, 64, 0), b.number(y.After, "serial.after", 0, 64, 0)
+	s.Skip = b.number(y.Skip, "serial.skip", 0, 64, 0)
 	s.Rest = b.number(y.Rest, "serial.rest", 0, 64, 0)
 	if y.InSelect.line != 0 {
 		for _, w := range strings.Split(y.InSelect.text, "/") {

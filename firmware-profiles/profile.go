@@ -16,6 +16,7 @@ const (
 	ReadShort         Operation = "read_short"         // {sfi} {offset} {count}: selects by short id and reads; offset ≤255
 	Write             Operation = "write"              // {offset} {data} {count}, the number of data bytes
 	WriteShort        Operation = "write_short"        // {sfi} {offset} {data} {count}
+	More              Operation = "more"               // –: fetches the next part of an answer to read that said status.more
 	ReadSerial        Operation = "read_serial"        // –
 	SeedSerial        Operation = "seed_serial"        // –: gives the bytes a card without a serial of its own is marked with
 	Unlock            Operation = "unlock"             // {serial}: after select_application, before writing: the issuer shows the card its key
@@ -33,6 +34,7 @@ var given = map[Operation]struct{ may, must []string }{
 	ReadShort:         {[]string{"sfi", "offset", "count"}, []string{"sfi", "offset", "count"}},
 	Write:             {[]string{"file", "sfi", "offset", "count", "data"}, []string{"offset", "data"}},
 	WriteShort:        {[]string{"sfi", "offset", "count", "data"}, []string{"sfi", "offset", "data"}},
+	More:              {},
 	ReadSerial:        {},
 	SeedSerial:        {},
 	Unlock:            {[]string{"serial"}, nil},
@@ -113,9 +115,10 @@ type Slot struct {
 
 // Limits of the card's commands, in bytes.
 type Limits struct {
-	Read  int // most data in one read, 1–256
+	Read  int // most data in one answer, 1–256
 	Write int // most data in one write, 1–255
 	First int // what the first read of a slot asks for; at most Read
+	Chain int // most data asked for at once: what is beyond Read is fetched by More; Read when the card has no such thing
 }
 
 // SerialSource says where the chip's serial comes from.
@@ -124,7 +127,6 @@ type SerialSource struct {
 	File     *File    // file that holds it, nil when the chip has one of its own
 	Size     int      // bytes, 4–16
 	Skip     int      // bytes of the read_serial answer before it
-	After    int      // and behind it
 	Rest     int      // and after it
 }
 
@@ -163,6 +165,7 @@ type Profile struct {
 	absent     []uint16
 	exists     []uint16
 	torn       []uint16
+	more       []uint16
 	words      map[uint16]string
 }
 
@@ -276,6 +279,9 @@ func (p *Profile) Exists() []uint16 { return p.exists }
 
 // Torn are the words that come with damaged or short data.
 func (p *Profile) Torn() []uint16 { return p.torn }
+
+// More are the words that say that an answer goes on.
+func (p *Profile) More() []uint16 { return p.more }
 
 // Word is the maker's own meaning of a status word, "" when the profile gives none.
 func (p *Profile) Word(sw uint16) string { return p.words[sw] }

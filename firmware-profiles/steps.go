@@ -217,6 +217,9 @@ func (b *builder) wanted(y *fileYAML) {
 			b.fail(1, "operations.%s is missing", op)
 		}
 	}
+	if y.Limits.Chain.line != 0 && (!b.p.Has(More) || len(b.p.more) == 0) {
+		b.fail(y.Limits.Chain.line, "limits.chain wants operations.more and status.more: how the rest of an answer is fetched, and the word that says there is one")
+	}
 	direct := b.p.Direct()
 	if !direct && !b.p.Has(SelectFile) && !(b.p.Has(ReadShort) && b.p.Has(WriteShort)) {
 		b.fail(1, "operations: either select_file, or both read_short and write_short are wanted, or read and write that name {file} or {sfi}")
@@ -301,7 +304,7 @@ func (b *builder) tryAll() {
 			}
 			a := maps.Clone(base)
 			all := f.Args()
-			all["offset"], all["count"], all["data"] = f.Size-1, p.Limits.Read, make([]byte, p.Limits.Write)
+			all["offset"], all["count"], all["data"] = f.Size-1, p.Limits.Chain, make([]byte, p.Limits.Write)
 			if short {
 				all["offset"] = min(f.Size-1, 255)
 			}

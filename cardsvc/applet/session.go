@@ -79,24 +79,42 @@ func (p *plan) read(place profiles.Place, at, n int) (index int) {
 	first := true
 	index = len(p.calls)
 	for n > 0 {
-		count := min(n, p.s.p.Limits.Read)
+		count := min(n, p.s.p.Limits.Chain)
+		part := min(count, p.s.p.Limits.Read)
+		good := torn
+		if part < count {
+			good = append(good[:len(good):len(good)], p.s.p.More()...)
+		}
 		offset := place.Offset + at
 		args := profiles.Args{"offset": offset, "count": count, "sfi": place.File.SFI, "file": place.File.ID}
 		if p.s.p.Direct() {
-			p.add(profiles.Read, args, count, torn)
+			p.add(profiles.Read, args, part, good)
 		} else if first && p.s.current != place.File && p.s.p.Has(profiles.ReadShort) && place.File.SFI > 0 && offset <= 255 {
-			p.add(profiles.ReadShort, args, count, torn)
+			p.add(profiles.ReadShort, args, part, good)
 		} else {
 			if p.s.current != place.File {
 				p.add(profiles.SelectFile, profiles.Args{"file": place.File.ID}, anyCount)
 				index++
 			}
-			p.add(profiles.Read, args, count, torn)
+			p.add(profiles.Read, args, part, good)
 		}
+		p.more(count-part, torn)
 		p.s.current, first = place.File, false
 		at, n = at+count, n-count
 	}
 	return index
+}
+
+// more adds the commands that fetch n bytes of an answer that goes on.
+func (p *plan) more(n int, torn []uint16) {
+	for n > 0 {
+		part := min(n, p.s.p.Limits.Read)
+		good := torn
+		if n -= part; n > 0 {
+			good = append(good[:len(good):len(good)], p.s.p.More()...)
+		}
+		p.add(profiles.More, nil, part, good)
+	}
 }
 
 // write adds the commands that write data to place from offset at within it.
