@@ -224,7 +224,7 @@ func (s *session) askSerial(ctx context.Context, selected []byte) ([]byte, error
 // cutSerial takes the serial out of an answer; nil for a file that was not written yet.
 func (s *session) cutSerial(data []byte) ([]byte, error) {
 	source := &s.p.Serial
-	if len(data) != source.Skip+source.Size+source.After+source.Rest {
+	if len(data) != source.Skip+source.Size+source.Rest {
 		return nil, fmt.Errorf("%w: a serial of %d bytes", ErrHostile, len(data))
 	}
 	serial := append([]byte(nil), data[source.Skip:source.Skip+source.Size]...)
