@@ -3,6 +3,7 @@ package perso
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"xueji/cardsvc/applet"
 	"xueji/cardsvc/relay"
@@ -50,6 +51,14 @@ func (m *Maker) proof(ctx context.Context, record, atr []byte, link Link) (out r
 	if !genuine(res) || public.Profile != p.Name {
 		return out, errRecord
 	}
+	if public.Level < 2 { // made when its kind had no keys yet
+		return out, errNoProof
+	}
 	out = relay.Outcome{OK: true, CardNo: public.CardNo, Sequence: public.Sequence, Profile: p.Name, Level: p.Level}
-	return out, m.check(ctx, link, p, serial)
+	err = m.check(ctx, link, p, serial)
+	var refused *applet.CardError
+	if errors.As(err, &refused) { // the signed record says that this chip has its key, and it will not show it: in mutual authentication a copy always ends so
+		err = fmt.Errorf("%w: %w", applet.ErrNotProof, err)
+	}
+	return out, err
 }

@@ -207,7 +207,7 @@ func TestVICC(t *testing.T) {
 // A card pulled out after any command, or within any write, is finished when it is put back, also by an issuer that was started anew, for a first card and for a
 // rewrite; and whatever happened, a card that was good before is good in between.
 func TestTornAnywhere(t *testing.T) {
-	for _, profile := range []string{cardsim.Profile, "fmcos", "fmcos-sm4"} {
+	for _, profile := range cardsim.Kinds() {
 		t.Run(profile, func(t *testing.T) { tornAnywhere(t, profile) })
 	}
 }
