@@ -259,6 +259,11 @@ func TestReadme(t *testing.T) {
 	if _, ok := s.Get("example-card"); !ok {
 		t.Fatal("the example is not called example-card")
 	}
+	for f := range functions {
+		if !strings.Contains(text, "`["+f) {
+			t.Errorf("README does not tell of function %s", f)
+		}
+	}
 	for op, g := range given {
 		if !strings.Contains(text, "`"+string(op)+"`") {
 			t.Errorf("README does not tell of operation %s", op)
