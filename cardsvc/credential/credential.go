@@ -56,6 +56,7 @@ type Public struct {
 	ChipSerial []byte            // 4–16 bytes: binds the record to its chip
 	Epoch      uint16            // reading-key epoch of the sealed record
 	Digests    map[Item][16]byte // salted digest of each sealed item
+	ChipKey    []byte            // compressed P-256 point of the chip's own key pair, 33 bytes; nil for a chip without one
 	KeyID      [8]byte           // issuing key; stands in the COSE header
 	Suite      Suite
 }
@@ -123,6 +124,7 @@ type Result struct {
 // The functions of this package:
 //
 //	func (p Public) Sign(s Signer) (record []byte, err error)                          COSE_Sign1, tag 18
+//	func ChipKeyOf(point []byte) ([]byte, error); func (p Public) Challenge(nonce) [32]byte; func (p Public) Proves(nonce, signature) bool     level 3
 //	func Decode(record []byte) (Public, error)                                        no trust implied
 //	func SealItems(items Items, k ReadingKey, cardNo string, seq uint32, rand io.Reader) (sealed []byte, digests map[Item][16]byte, err error)
 //	func OpenItems(sealed []byte, keys map[uint16]ReadingKey, p Public) (Items, error) checks every digest

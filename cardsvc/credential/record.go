@@ -33,6 +33,7 @@ type publicWire struct {
 	Chip      []byte         `cbor:"11,keyasint"`
 	Epoch     uint16         `cbor:"12,keyasint"`
 	Digests   map[int][]byte `cbor:"13,keyasint"`
+	ChipKey   []byte         `cbor:"14,keyasint,omitempty"` // absent on a chip without a key pair
 }
 
 // Sign encodes and signs the record: COSE_Sign1, tag 18, at most MaxRecord bytes. KeyID and Suite of p are ignored: they are the signer's. Issued and
@@ -44,7 +45,7 @@ func (p Public) Sign(s Signer) ([]byte, error) {
 	w := publicWire{
 		CardNo: p.CardNo, PupilRef: p.PupilRef[:], School: p.School, Status: uint8(p.Status), Sequence: p.Sequence,
 		Issued: uint64(p.Issued.Unix()), Expires: uint64(p.Expires.Unix()), StatusIdx: p.StatusIdx, Profile: p.Profile, Level: p.Level,
-		Chip: p.ChipSerial, Epoch: p.Epoch, Digests: make(map[int][]byte, len(p.Digests)),
+		Chip: p.ChipSerial, Epoch: p.Epoch, Digests: make(map[int][]byte, len(p.Digests)), ChipKey: p.ChipKey,
 	}
 	for item, digest := range p.Digests {
 		w.Digests[int(item)] = digest[:]
@@ -83,7 +84,7 @@ func (s *signed) public() (Public, error) {
 		CardNo: w.CardNo, PupilRef: [16]byte(w.PupilRef), School: w.School, Status: Status(w.Status), Sequence: w.Sequence,
 		Issued: time.Unix(int64(w.Issued), 0).UTC(), Expires: time.Unix(int64(w.Expires), 0).UTC(), StatusIdx: w.StatusIdx,
 		Profile: w.Profile, Level: w.Level, ChipSerial: w.Chip, Epoch: w.Epoch, Digests: make(map[Item][16]byte, len(w.Digests)),
-		KeyID: s.keyID, Suite: s.suite.name,
+		ChipKey: w.ChipKey, KeyID: s.keyID, Suite: s.suite.name,
 	}
 	for item, digest := range w.Digests {
 		p.Digests[Item(item)] = [digestSize]byte(digest)
@@ -120,6 +121,11 @@ func (w *publicWire) check() error {
 		return fault("chip serial: 4–16 bytes")
 	case len(w.Digests) > maxDigests:
 		return fault("digests: at most 12")
+	}
+	if w.ChipKey != nil {
+		if _, err := chipKey(w.ChipKey); err != nil {
+			return fault("chip key: a compressed point on P-256, 33 bytes")
+		}
 	}
 	for item, digest := range w.Digests {
 		if item < 1 || item > maxItem || len(digest) != digestSize {
