@@ -63,6 +63,7 @@ func (s CardState) Listed() bool {
 type CardAct string
 
 const (
+	CardRequest CardAct = "request" // a clerk draws a number for a pupil
 	CardPlan    CardAct = "plan"    // the issuer is about to send the first command
 	CardMake    CardAct = "make"    // written, read back, signed record verified
 	CardSpoil   CardAct = "spoil"   // the chip is put aside: another takes its place
@@ -79,12 +80,13 @@ const (
 
 // CardActs lists every act, in the order of a life.
 func CardActs() []CardAct {
-	return []CardAct{CardPlan, CardMake, CardSpoil, CardDeliver, CardUse, CardLose, CardFind, CardDamage, CardReplace, CardRevoke, CardExpire, CardDestroy}
+	return []CardAct{CardRequest, CardPlan, CardMake, CardSpoil, CardDeliver, CardUse, CardLose, CardFind, CardDamage, CardReplace, CardRevoke, CardExpire, CardDestroy}
 }
 
 // cardTable is the one table of a card's life: state → act → state. What is not in it does not happen. A repeated plan, delivery or use is a row that changes
 // nothing, so that what is reported twice is no error.
 var cardTable = map[CardState]map[CardAct]CardState{
+	"":            {CardRequest: CardRequested},
 	CardRequested: {CardPlan: CardPlanned, CardMake: CardPersonalised, CardSpoil: CardFailed},
 	CardPlanned:   {CardPlan: CardPlanned, CardMake: CardPersonalised, CardSpoil: CardFailed},
 	CardPersonalised: {CardDeliver: CardDelivered, CardUse: CardActive, CardLose: CardSuspended, CardDamage: CardDamaged, CardReplace: CardReplaced,
@@ -122,7 +124,7 @@ var cardReasons = map[CardAct][]string{
 func CardReasons(act CardAct) []string { return cardReasons[act] }
 
 // byHand are acts of people; the rest are facts that the machines prove (a signed report, a verified tap, the calendar).
-var byHand = map[CardAct]bool{CardDeliver: true, CardLose: true, CardFind: true, CardDamage: true, CardRevoke: true, CardDestroy: true, CardSpoil: true}
+var byHand = map[CardAct]bool{CardRequest: true, CardDeliver: true, CardLose: true, CardFind: true, CardDamage: true, CardRevoke: true, CardDestroy: true, CardSpoil: true}
 
 // needsReason are acts that nobody does without saying why.
 var needsReason = map[CardAct]bool{CardLose: true, CardDamage: true, CardRevoke: true}
@@ -150,10 +152,10 @@ func DecideCard(from CardState, act CardAct, reason, note string, school Unit, e
 func (d *decision) cardMove(from CardState, act CardAct, reason, note string) (CardMove, error) {
 	to, ok := CardStep(from, act)
 	if !ok {
-		return CardMove{}, &Error{Code: CodeWrongState, Params: map[string]string{"card": string(from), "act": string(act)}}
+		return CardMove{}, &Error{Code: CodeWrongState, Params: map[string]string{"why": "card", "card": string(from), "act": string(act)}}
 	}
 	switch a := d.env.Actor; {
-	case byHand[act] && !(act == CardSpoil && a.Via == viaIssuer):
+	case byHand[act] && !((act == CardSpoil || act == CardRequest) && a.Via == viaIssuer):
 		if err := d.overSchool(RoleClerk, RoleRegistrar, RoleLeader, RoleOfficer); err != nil {
 			return CardMove{}, err
 		}

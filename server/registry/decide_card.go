@@ -75,8 +75,14 @@ func (d *decision) cardWritten(e CardWritten) error {
 	if e.Sequence == 0 || e.Sequence > c.Sequence {
 		return &Error{Code: CodeCard, Field: "sequence"}
 	}
+	if e.ExpiresOn != "" && !e.ExpiresOn.Valid() {
+		return invalid("expires_on")
+	}
 	if e.Sequence > c.Written {
 		c.Written = e.Sequence
+		if e.ExpiresOn != "" {
+			c.ExpiresOn = e.ExpiresOn
+		}
 		d.notify(WhatCard, "", d.p.School)
 	}
 	return nil

@@ -116,6 +116,8 @@ type BindCard struct {
 type CardWritten struct {
 	Number   string `json:"number"`
 	Sequence uint32 `json:"sequence"`
+	// ExpiresOn is the last day of the record that was written; "" leaves what is known.
+	ExpiresOn Date `json:"expires_on,omitempty"`
 }
 
 // SetPIN stores the guardian's second factor (already hashed).

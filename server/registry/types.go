@@ -246,6 +246,7 @@ type Archive struct {
 	Unsure     bool      `json:"unsure,omitempty"`
 	SentAt     time.Time `json:"sent_at,omitzero"`
 	Sender     Actor     `json:"sender,omitzero"`
+	Carrier    string    `json:"carrier,omitempty"` // how the paper travels, as the sender wrote it
 	ReceivedAt time.Time `json:"received_at,omitzero"`
 	Receiver   Actor     `json:"receiver,omitzero"`
 	Missing    []int     `json:"missing,omitempty"` // item numbers the receiver did not find

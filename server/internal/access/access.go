@@ -29,6 +29,8 @@ const (
 	Paper       Action = "paper"        // print receipts and archive papers
 	Issue       Action = "issue"        // make cards
 	Revoke      Action = "revoke"       // put a card on the deny list
+	CardCare    Action = "card_care"    // a card is lost, found again, damaged, destroyed
+	Deliver     Action = "deliver"      // hand cards out against a signature
 	SeeKiosks   Action = "see_kiosks"   // list devices
 	KeepKiosks  Action = "keep_kiosks"  // enrol and revoke devices
 	SeeStaff    Action = "see_staff"    // list accounts in scope
@@ -60,6 +62,8 @@ var grants = map[Action]map[registry.Role]at{
 	Paper:       {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleOfficer: atOffice},
 	Issue:       {registry.RoleClerk: anywhere},
 	Revoke:      {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleClerk: anywhere},
+	CardCare:    {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleClerk: anywhere},
+	Deliver:     {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleClerk: anywhere},
 	SeeKiosks:   {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleOfficer: atOffice, registry.RoleOperator: anywhere},
 	KeepKiosks:  {registry.RoleLeader: atSchool, registry.RoleOperator: anywhere},
 	SeeStaff:    {registry.RoleLeader: atSchool, registry.RoleOfficer: atOffice, registry.RoleOperator: anywhere},

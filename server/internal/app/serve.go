@@ -60,7 +60,7 @@ func (c *serveCmd) Run(e *env) (err error) {
 	if err != nil {
 		return err
 	}
-	w = worker.New(o.st, queue, s, worker.Options{Log: e.log})
+	w = worker.New(o.st, queue, s, worker.Options{Log: e.log, Sweep: s.Sweep})
 	edge, err := web.New(web.Options{Service: s, Keys: o.keys, Log: e.log, IssuerToken: token, PublicURL: c.PublicURL, StationURL: c.StationURL, Version: e.version,
 		Proxies: c.Proxies, Ready: o.st.Ping, Degraded: func(ctx context.Context) []string {
 			if queue.Ping(ctx) != nil {

@@ -38,6 +38,7 @@ type world struct {
 	file  string       // evidence filed for uid
 	imp   string
 	kiosk string
+	run   string // an issuing list of 云河区实验小学
 }
 
 func (w *world) c() context.Context { return w.r.ctx }
@@ -128,6 +129,38 @@ var table = []struct {
 	{"NeedCards", func(w *world, who Staff) error { _, _, err := w.r.s.NeedCards(w.c(), who, "", "", 10); return err }, "no no no no no no no ok ok no"},
 	{"StartIssue", func(w *world, who Staff) error { _, err := w.r.s.StartIssue(w.c(), who, w.uid, ""); return err }, "no nf no nf no nf no inv nf nf"},
 	{"RevokeCard", func(w *world, who Staff) error { return w.r.s.RevokeCard(w.c(), who, w.uid, "") }, "inv nf inv nf no nf no inv nf nf"},
+	{"CardLife", func(w *world, who Staff) error { _, err := w.r.s.CardLife(w.c(), who, w.uid); return err }, "ok nf ok nf ok nf ok ok nf nf"},
+	{"ChangeCard", func(w *world, who Staff) error { // without a reason: nothing is moved
+		return w.r.s.ChangeCard(w.c(), who, w.uid, w.r.pupil(w.uid).Card.Number, registry.CardLose, "", "")
+	}, "inv nf inv nf no nf no inv nf nf"},
+	{"StartRun", func(w *world, who Staff) error {
+		_, err := w.r.s.StartRun(w.c(), who, demo.YunheShiyan, "没有这个班")
+		return err
+	}, "no no no no no no no inv nf no"},
+	{"CardRuns", func(w *world, who Staff) error { _, err := w.r.s.CardRuns(w.c(), who); return err }, "no no no no no no no ok ok no"},
+	{"CardRun", func(w *world, who Staff) error { _, _, err := w.r.s.CardRun(w.c(), who, w.run, "", 0, 0); return err }, "no no no no no no no ok nf no"},
+	{"CloseRun", func(w *world, who Staff) error { return w.r.s.CloseRun(w.c(), who, w.run) }, "no no no no no no no ok nf no"},
+	{"Draw", func(w *world, who Staff) error {
+		_, err := w.r.s.Draw(w.c(), who, DrawRequest{Run: w.run, Lane: "a reader"})
+		return err
+	}, "no no no no no no no ok nf no"},
+	{"ReleaseLane", func(w *world, who Staff) error { return w.r.s.ReleaseLane(w.c(), who, "a reader") }, "no no no no no no no ok ok no"},
+	{"IssueCard", func(w *world, who Staff) error { // a good card, and no reason to replace it
+		_, err := w.r.s.IssueCard(w.c(), who, IssueRequest{UID: w.uid})
+		return err
+	}, "no nf no nf no nf no inv nf nf"},
+	{"SpoilCard", func(w *world, who Staff) error { return w.r.s.SpoilCard(w.c(), who, IssueRequest{UID: w.uid}) }, "no nf no nf no nf no state nf nf"},
+	{"HeldCards", func(w *world, who Staff) error {
+		waiting, given, err := w.r.s.HeldCards(w.c(), who, demo.YunheShiyan, "")
+		if err == nil && len(waiting)+len(given) != 1 {
+			return registry.ErrConflict
+		}
+		return err
+	}, "ok nf ok nf no no no ok nf no"},
+	{"DeliverCards", func(w *world, who Staff) error {
+		_, err := w.r.s.DeliverCards(w.c(), who, []registry.UID{w.uid})
+		return err
+	}, "ok nf ok nf no no no ok nf no"},
 	{"Kiosks", func(w *world, who Staff) error {
 		ks, err := w.r.s.Kiosks(w.c(), who)
 		if err == nil && len(ks) == 0 {
@@ -168,6 +201,10 @@ func TestAccessTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.imp = imp.ID
+	w.run = "r-1"
+	if err := r.st.PutCardRun(r.ctx, store.CardRun{ID: w.run, School: demo.YunheShiyan, CreatedAt: r.now()}, []registry.UID{w.uid}); err != nil {
+		t.Fatal(err)
+	}
 	w.kiosk = r.device(demo.YunheShiyan).kiosk.ID
 
 	covered := map[string]bool{}

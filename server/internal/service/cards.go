@@ -18,15 +18,8 @@ import (
 // ticketLife is how long a one-time ticket for the issuer is good.
 const ticketLife = 30 * time.Minute
 
-// Issuance states and kinds.
+// Kinds of issuance.
 const (
-	issRequested = "requested"
-	issPlanned   = "planned"
-	issActive    = "active"
-	issReplaced  = "replaced"
-	issRevoked   = "revoked"
-	issFailed    = "failed"
-
 	kindFirst       = "first"
 	kindReplacement = "replacement"
 	kindRewrite     = "rewrite"
@@ -40,11 +33,29 @@ func (s *Service) NeedCards(ctx context.Context, who Staff, school registry.Unit
 	return s.Search(ctx, who, store.Query{School: school, Class: class, Standing: registry.StandingEnrolled, NoCard: true, Limit: limit})
 }
 
-// StartIssue records the intent to make a card and gives a one-time ticket. An issuance of this pupil that did not come to its end is taken up again with
-// the same card number, so that the same card put back is finished.
+// IssueRequest asks for a ticket. Run names the issuing list, Lane the reader of a station that drew the pupil; both may be "".
+type IssueRequest struct {
+	UID    registry.UID
+	Reason string
+	Run    string
+	Lane   string
+}
+
+// StartIssue is IssueCard for one pupil by itself.
 func (s *Service) StartIssue(ctx context.Context, who Staff, uid registry.UID, reason string) (IssueTicket, error) {
+	return s.IssueCard(ctx, who, IssueRequest{UID: uid, Reason: reason})
+}
+
+// IssueCard records the intent to make a card and gives a one-time ticket. An issuance of this pupil that did not come to its end is taken up again with the same
+// card number, so that the same card put back is finished. The first card and every replacement are free (Art. 5); why a card is replaced is kept: a good card is
+// replaced only with a reason, for a lost, damaged or expired one the reason is known. CodeConflict when another station is at this pupil.
+func (s *Service) IssueCard(ctx context.Context, who Staff, r IssueRequest) (IssueTicket, error) {
+	return again(func() (IssueTicket, error) { return s.issue(ctx, who, r) })
+}
+
+func (s *Service) issue(ctx context.Context, who Staff, r IssueRequest) (IssueTicket, error) {
 	sc := s.scope(who)
-	p, err := s.st.Pupil(ctx, uid)
+	p, err := s.st.Pupil(ctx, r.UID)
 	if err != nil {
 		return IssueTicket{}, internal(err)
 	}
@@ -57,22 +68,34 @@ func (s *Service) StartIssue(ctx context.Context, who Staff, uid registry.UID, r
 	if p.Standing != registry.StandingEnrolled && p.Standing != registry.StandingSuspended {
 		return IssueTicket{}, fail(registry.CodeWrongState, "", map[string]string{"standing": string(p.Standing)})
 	}
-	all, err := s.st.IssuancesOf(ctx, uid)
+	if err := s.holdLane(ctx, who, r); err != nil {
+		return IssueTicket{}, err
+	}
+	all, err := s.st.IssuancesOf(ctx, r.UID)
 	if err != nil {
 		return IssueTicket{}, internal(err)
 	}
 	var iss store.Issuance
-	kind := kindFirst
-	for _, i := range all {
-		switch i.State {
-		case issRequested, issPlanned:
-			iss = i
-		case issActive:
-			kind = kindReplacement
+	var last *store.Issuance // the newest finished card
+	for i := range all {
+		switch st := all[i].State; {
+		case st == registry.CardRequested || st == registry.CardPlanned:
+			iss = all[i]
+		case st.Made():
+			last = &all[i]
 		}
 	}
-	if kind == kindReplacement && strings.TrimSpace(reason) == "" {
-		return IssueTicket{}, fail(registry.CodeInvalid, "reason", nil)
+	kind, reason := kindFirst, strings.TrimSpace(r.Reason)
+	if last != nil {
+		kind = kindReplacement
+		if reason == "" {
+			if reason, err = s.whyReplaced(ctx, last); err != nil {
+				return IssueTicket{}, err
+			}
+		}
+		if reason == "" {
+			return IssueTicket{}, fail(registry.CodeInvalid, "reason", nil)
+		}
 	}
 	now := s.now().UTC()
 	if iss.ID == "" {
@@ -83,10 +106,34 @@ func (s *Service) StartIssue(ctx context.Context, who Staff, uid registry.UID, r
 	ticket := newToken()
 	sum := sha256.Sum256([]byte(ticket))
 	iss.Ticket, iss.TicketTill, iss.UpdatedAt = sum[:], now.Add(ticketLife), now
-	if err := s.st.PutIssuance(ctx, iss); err != nil {
+	b := store.Batch{}
+	if r.Run != "" {
+		iss.Run = r.Run
+		b.Marks = []store.CardMark{{Run: r.Run, UID: r.UID, Tries: 1, At: now}}
+	}
+	b.Cards = []store.Issuance{iss}
+	if err := s.st.Commit(ctx, b); err != nil {
 		return IssueTicket{}, internal(err)
 	}
 	return IssueTicket{IssuanceID: iss.ID, Ticket: ticket, CardNo: iss.CardNo, Until: iss.TicketTill}, nil
+}
+
+// whyReplaced is the reason that the end of the last card gave; "" while that card is good.
+func (s *Service) whyReplaced(ctx context.Context, last *store.Issuance) (string, error) {
+	if last.State.Good() {
+		return "", nil
+	}
+	lives, err := s.st.CardLife(ctx, last.UID)
+	if err != nil {
+		return "", internal(err)
+	}
+	life := lives[last.ID]
+	for i := len(life) - 1; i >= 0; i-- {
+		if life[i].Reason != "" && life[i].Act != registry.CardDestroy && life[i].Act != registry.CardRequest {
+			return life[i].Reason, nil
+		}
+	}
+	return string(last.State), nil
 }
 
 func (s *Service) newIssuance(ctx context.Context, p *registry.Pupil, kind, reason string, by registry.Actor) (store.Issuance, error) {
@@ -96,8 +143,9 @@ func (s *Service) newIssuance(ctx context.Context, p *registry.Pupil, kind, reas
 	}
 	school, _ := s.dir.Load().School(p.School)
 	now := s.now().UTC()
-	return store.Issuance{ID: "c-" + newID(), UID: p.UID, CardNo: registry.NewCardNumber(school.Region, serial), State: issRequested, Kind: kind,
-		Reason: reason, StatusIdx: idx, Sequence: 1, By: by, CreatedAt: now, UpdatedAt: now, ExpiresOn: s.cardExpiry(p, school)}, nil
+	iss := store.Issuance{ID: "c-" + newID(), UID: p.UID, CardNo: registry.NewCardNumber(school.Region, serial), Kind: kind, Reason: reason, StatusIdx: idx,
+		Sequence: 1, By: by, CreatedAt: now, ExpiresOn: s.cardExpiry(p, school)}
+	return iss, s.moveCard(&iss, registry.CardRequest, reason, "", p.School, by)
 }
 
 // cardExpiry is the end of August after the school's last grade, counted from the grade the pupil is in now.
@@ -111,53 +159,13 @@ func (s *Service) cardExpiry(p *registry.Pupil, school registry.School) registry
 	return registry.Date(strconv.Itoa(year+left) + "-08-31")
 }
 
-// RevokeCard puts the pupil's active card on the deny list, for good.
-func (s *Service) RevokeCard(ctx context.Context, who Staff, uid registry.UID, reason string) error {
-	sc := s.scope(who)
-	p, err := s.st.Pupil(ctx, uid)
-	if err != nil {
-		return internal(err)
-	}
-	if v := sc.Pupil(&p); v == access.ViewNone || v == access.ViewCase {
-		return registry.ErrNotFound
-	}
-	if err := sc.Check(access.Revoke); err != nil {
-		return err
-	}
-	if reason = strings.TrimSpace(reason); reason == "" {
-		return fail(registry.CodeInvalid, "reason", nil)
-	}
-	all, err := s.st.IssuancesOf(ctx, uid)
-	if err != nil {
-		return internal(err)
-	}
-	for _, i := range all {
-		if i.State != issActive {
-			continue
-		}
-		i.State, i.Reason, i.Ticket, i.UpdatedAt = issRevoked, reason, nil, s.now().UTC()
-		b := store.Batch{Cards: []store.Issuance{i}}
-		c, err := s.decide(p, registry.RevokeCard{Number: i.CardNo, Reason: reason}, who.Actor("console"), s.now())
-		if err != nil {
-			return err
-		}
-		b.Changes = []store.Change{c}
-		if err := s.st.Commit(ctx, b); err != nil {
-			if isConflict(err) {
-				return s.conflict(ctx, uid)
-			}
-			return internal(err)
-		}
-		s.committed(p, c)
-		s.tell(p.School, "card", "")
-		return nil
-	}
-	return fail(registry.CodeWrongState, "", map[string]string{"card": "none"})
-}
-
 // Order redeems a ticket for the chip on a reader. The first chip takes the ticket; the same chip may ask again (resume). Another chip for a card that was
 // already begun gets a fresh card number: the begun one is marked failed.
 func (s *Service) Order(ctx context.Context, r api.OrderRequest) (api.Order, error) {
+	return again(func() (api.Order, error) { return s.redeem(ctx, r) })
+}
+
+func (s *Service) redeem(ctx context.Context, r api.OrderRequest) (api.Order, error) {
 	if len(r.ChipSerial) < 4 || len(r.ChipSerial) > 16 {
 		return api.Order{}, fail(registry.CodeInvalid, "chip_serial", nil)
 	}
@@ -176,19 +184,19 @@ func (s *Service) Order(ctx context.Context, r api.OrderRequest) (api.Order, err
 	chip := digestHex(r.ChipSerial)
 	now := s.now().UTC()
 	switch {
-	case iss.State == issActive: // a rewrite
+	case iss.State.Good(): // a rewrite
 		if p.Card == nil || p.Card.Number != iss.CardNo || iss.ChipHash != chip {
 			return api.Order{}, fail(registry.CodeCard, "chip_serial", nil)
 		}
 		return s.order(&p, iss, kindRewrite, p.Card.Sequence, chip)
-	case iss.State != issRequested && iss.State != issPlanned:
+	case iss.State != registry.CardRequested && iss.State != registry.CardPlanned:
 		return api.Order{}, registry.ErrNotFound
 	case iss.ChipHash == "":
 		iss.ChipHash, iss.UpdatedAt = chip, now
 		if err := s.st.PutIssuance(ctx, iss); err != nil {
 			return api.Order{}, internal(err)
 		}
-	case iss.ChipHash != chip && iss.State == issRequested: // nothing was written to the first chip yet
+	case iss.ChipHash != chip && iss.State == registry.CardRequested: // nothing was written to the first chip yet
 		iss.ChipHash, iss.UpdatedAt = chip, now
 		if err := s.st.PutIssuance(ctx, iss); err != nil {
 			return api.Order{}, internal(err)
@@ -198,12 +206,16 @@ func (s *Service) Order(ctx context.Context, r api.OrderRequest) (api.Order, err
 		if err != nil {
 			return api.Order{}, err
 		}
-		fresh.Ticket, fresh.TicketTill, fresh.ChipHash = iss.Ticket, iss.TicketTill, chip
-		iss.State, iss.Ticket, iss.UpdatedAt = issFailed, nil, now
-		if err := s.st.Commit(ctx, store.Batch{Cards: []store.Issuance{iss, fresh}}); err != nil {
+		fresh.Ticket, fresh.TicketTill, fresh.ChipHash, fresh.Run = iss.Ticket, iss.TicketTill, chip, iss.Run
+		b, err := s.spoil(iss, p.School, "chip", byIssuer(iss.By))
+		if err != nil {
+			return api.Order{}, err
+		}
+		b.Cards = append(b.Cards, fresh)
+		if err := s.st.Commit(ctx, b); err != nil {
 			return api.Order{}, internal(err)
 		}
-		iss = fresh
+		iss = stored(fresh)
 	}
 	return s.order(&p, iss, iss.Kind, iss.Sequence, "")
 }
@@ -276,36 +288,65 @@ func (s *Service) report(ctx context.Context, r api.Report) (api.ReportReply, er
 	if err != nil {
 		return api.ReportReply{}, internal(err)
 	}
-	now := s.now().UTC()
 	switch r.State {
-	case issPlanned:
-		switch iss.State {
-		case issActive:
-			return api.ReportReply{}, nil // a rewrite: the card stays active throughout
-		case issRequested, issPlanned:
-			if r.ChipHash != iss.ChipHash {
-				return api.ReportReply{}, fail(registry.CodeCard, "chip_hash", nil)
-			}
-			iss.State, iss.Profile, iss.UpdatedAt = issPlanned, r.Profile, now
-			return api.ReportReply{}, internal(s.st.PutIssuance(ctx, iss))
-		}
-		return api.ReportReply{}, fail(registry.CodeWrongState, "state", map[string]string{"state": iss.State})
-	case issFailed:
+	case "planned":
+		return api.ReportReply{}, s.planned(ctx, iss, r)
+	case "failed":
 		s.onEvent("issuance", "failed")
 		s.log.WarnContext(ctx, "issuance failed", "issuance", iss.ID, "detail", cut(r.Detail, 200))
-		return api.ReportReply{Active: iss.State == issActive}, nil
+		if iss.Run != "" && !iss.State.Made() {
+			if err := s.st.MarkCards(ctx, store.CardMark{Run: iss.Run, UID: iss.UID, Code: failCode(r.Detail), At: s.now().UTC()}); err != nil {
+				return api.ReportReply{}, internal(err)
+			}
+		}
+		return api.ReportReply{Active: iss.State.Good()}, nil
 	case "personalised":
 		return s.personalised(ctx, iss, r)
 	}
 	return api.ReportReply{}, fail(registry.CodeInvalid, "state", nil)
 }
 
+// failCode is the first word of an issuer's detail when it is a code, so that no free text comes to stand on a list.
+func failCode(detail string) string {
+	word, _, _ := strings.Cut(detail, ":")
+	if word == "" || len(word) > 24 || strings.Trim(word, "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return "failed"
+	}
+	return word
+}
+
+// planned is durable before the first command goes to the chip.
+func (s *Service) planned(ctx context.Context, iss store.Issuance, r api.Report) error {
+	if iss.State.Good() {
+		return nil // a rewrite: the card stays good throughout
+	}
+	if iss.State != registry.CardRequested && iss.State != registry.CardPlanned {
+		return fail(registry.CodeWrongState, "state", map[string]string{"state": string(iss.State)})
+	}
+	if r.ChipHash != iss.ChipHash {
+		return fail(registry.CodeCard, "chip_hash", nil)
+	}
+	if iss.State == registry.CardRequested {
+		if err := s.moveCard(&iss, registry.CardPlan, "", "", "", byIssuer(iss.By)); err != nil {
+			return err
+		}
+	}
+	iss.Profile, iss.UpdatedAt = r.Profile, s.now().UTC()
+	return internal(s.st.PutIssuance(ctx, iss))
+}
+
+// byIssuer is who asked for the card, as the issuer reports it.
+func byIssuer(a registry.Actor) registry.Actor {
+	a.Via = "issuer"
+	return a
+}
+
 func (s *Service) personalised(ctx context.Context, iss store.Issuance, r api.Report) (api.ReportReply, error) {
-	if iss.State == issActive && iss.Sequence >= r.Sequence && iss.ChipHash == r.ChipHash {
+	if iss.State.Good() && iss.Sequence >= r.Sequence && iss.ChipHash == r.ChipHash {
 		return api.ReportReply{Active: true}, nil // told before
 	}
-	if iss.State != issRequested && iss.State != issPlanned && iss.State != issActive {
-		return api.ReportReply{}, fail(registry.CodeWrongState, "state", map[string]string{"state": iss.State})
+	if iss.State != registry.CardRequested && iss.State != registry.CardPlanned && !iss.State.Good() {
+		return api.ReportReply{}, fail(registry.CodeWrongState, "state", map[string]string{"state": string(iss.State)})
 	}
 	if iss.ChipHash != r.ChipHash {
 		return api.ReportReply{}, fail(registry.CodeCard, "chip_hash", nil)
@@ -314,36 +355,37 @@ func (s *Service) personalised(ctx context.Context, iss store.Issuance, r api.Re
 	if err != nil {
 		return api.ReportReply{}, internal(err)
 	}
-	if err := s.checkRecord(ctx, &p, iss, r); err != nil {
+	pub, err := s.checkRecord(ctx, &p, iss, r)
+	if err != nil {
 		return api.ReportReply{}, err
 	}
-	now := s.now().UTC()
-	rewrite := iss.State == issActive
-	iss.State, iss.Sequence, iss.Record, iss.Profile, iss.Level, iss.Ticket, iss.UpdatedAt = issActive, r.Sequence, r.Record, r.Profile, r.Level, nil, now
-	actor := iss.By
-	actor.Via = "issuer"
-	var ev registry.Event = registry.CardWritten{Number: iss.CardNo, Sequence: r.Sequence}
-	if !rewrite {
+	now, rewrite, actor := s.now().UTC(), iss.State.Good(), byIssuer(iss.By)
+	drawn := iss.TicketTill.Add(-ticketLife)
+	iss.Sequence, iss.Record, iss.Profile, iss.Level, iss.Ticket, iss.UpdatedAt = r.Sequence, r.Record, r.Profile, r.Level, nil, now
+	b := store.Batch{}
+	var ev registry.Event
+	if rewrite {
+		iss.ExpiresOn = registry.DateOf(pub.Expires.Add(-time.Second)) // the record is good until the midnight after
+		ev = registry.CardWritten{Number: iss.CardNo, Sequence: r.Sequence, ExpiresOn: iss.ExpiresOn}
+	} else {
+		if err := s.moveCard(&iss, registry.CardMake, "", "", p.School, actor); err != nil {
+			return api.ReportReply{}, err
+		}
 		ev = registry.BindCard{Card: registry.CardRef{Number: iss.CardNo, Sequence: r.Sequence, Written: r.Sequence, BoundAt: now, Profile: r.Profile, Level: r.Level,
-			StatusIdx: iss.StatusIdx, ExpiresOn: iss.ExpiresOn, ChipHash: r.ChipHash}}
+			StatusIdx: iss.StatusIdx, ExpiresOn: iss.ExpiresOn, ChipHash: r.ChipHash, State: iss.State}}
+		if b.Cards, err = s.replaced(ctx, &p, iss, actor); err != nil {
+			return api.ReportReply{}, err
+		}
+		if iss.Run != "" {
+			b.Marks = []store.CardMark{{Run: iss.Run, UID: iss.UID, State: store.ItemMade, CardNo: iss.CardNo,
+				Millis: min(max(now.Sub(drawn), 0), ticketLife).Milliseconds(), At: now, By: iss.By.Name}}
+		}
 	}
 	c, err := s.decide(p, ev, actor, now)
 	if err != nil {
 		return api.ReportReply{}, err
 	}
-	b := store.Batch{Changes: []store.Change{c}}
-	if !rewrite {
-		all, err := s.st.IssuancesOf(ctx, iss.UID)
-		if err != nil {
-			return api.ReportReply{}, internal(err)
-		}
-		for _, old := range all { // before the new one: the schema allows one active card
-			if old.State == issActive && old.ID != iss.ID {
-				old.State, old.Ticket, old.UpdatedAt = issReplaced, nil, now
-				b.Cards = append(b.Cards, old)
-			}
-		}
-	}
+	b.Changes = []store.Change{c}
 	b.Cards = append(b.Cards, iss)
 	if err := s.st.Commit(ctx, b); err != nil {
 		return api.ReportReply{}, internal(err)
@@ -355,33 +397,58 @@ func (s *Service) personalised(ctx context.Context, iss store.Issuance, r api.Re
 	return api.ReportReply{Active: true}, nil
 }
 
+// replaced are the pupil's held cards but for the new one, ended: they go into the transaction that holds the new one.
+func (s *Service) replaced(ctx context.Context, p *registry.Pupil, fresh store.Issuance, actor registry.Actor) ([]store.Issuance, error) {
+	all, err := s.st.IssuancesOf(ctx, p.UID)
+	if err != nil {
+		return nil, internal(err)
+	}
+	var out []store.Issuance
+	for _, old := range all {
+		if !old.State.Held() || old.ID == fresh.ID {
+			continue
+		}
+		old.Ticket = nil
+		if err := s.moveCard(&old, registry.CardReplace, fresh.Reason, fresh.CardNo, p.School, actor); err != nil {
+			return nil, err
+		}
+		out = append(out, old)
+	}
+	return out, nil
+}
+
 // checkRecord holds the record the issuer wrote against what was ordered: a signature under the pinned roots, and the same card, pupil and sequence.
-func (s *Service) checkRecord(ctx context.Context, p *registry.Pupil, iss store.Issuance, r api.Report) error {
+func (s *Service) checkRecord(ctx context.Context, p *registry.Pupil, iss store.Issuance, r api.Report) (credential.Public, error) {
 	v, err := s.verifier(ctx)
 	if err != nil {
-		return err
+		return credential.Public{}, err
 	}
 	pub, err := credential.Decode(r.Record)
 	if err != nil {
-		return &registry.Error{Code: registry.CodeCard, Field: "record", Err: err}
+		return pub, &registry.Error{Code: registry.CodeCard, Field: "record", Err: err}
 	}
 	_, res := v.Check(r.Record, pub.ChipSerial, s.now())
 	ref, err := p.UID.Ref()
 	if err != nil {
-		return internal(err)
+		return pub, internal(err)
 	}
 	if res.Verdict != credential.Valid || pub.CardNo != iss.CardNo || pub.PupilRef != ref || pub.Sequence != r.Sequence || digestHex(pub.ChipSerial) != r.ChipHash {
-		return fail(registry.CodeCard, "record", map[string]string{"verdict": string(res.Verdict)})
+		return pub, fail(registry.CodeCard, "record", map[string]string{"verdict": string(res.Verdict)})
 	}
-	return nil
+	return pub, nil
 }
 
 // Refresh gives a ticket to rewrite the tapped card when the register wants a higher sequence on it.
 func (s *Service) Refresh(ctx context.Context, kiosk store.Kiosk, r api.RefreshRequest) (api.RefreshReply, error) {
+	return again(func() (api.RefreshReply, error) { return s.refresh(ctx, kiosk, r) })
+}
+
+func (s *Service) refresh(ctx context.Context, kiosk store.Kiosk, r api.RefreshRequest) (api.RefreshReply, error) {
 	p, pub, err := s.cardHolder(ctx, r.Card, s.now())
 	if err != nil {
 		return api.RefreshReply{}, err
 	}
+	p = s.firstUse(ctx, p, kiosk)
 	if pub.Sequence >= p.Card.Sequence {
 		return api.RefreshReply{}, s.seenOnCard(ctx, p, pub, kiosk)
 	}

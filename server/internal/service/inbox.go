@@ -284,11 +284,19 @@ func (s *Service) applyRow(ctx context.Context, kiosk store.Kiosk, row store.Inb
 		return err
 	}
 	done.CaseNo = no
-	c, err := s.decide(p, ev, actor, s.now())
+	b := store.Batch{Applied: done}
+	now := p
+	if use, iss, ok := s.use(ctx, p, kiosk); ok { // the card's first tap: in the same transaction
+		b.Changes, b.Cards = []store.Change{use}, []store.Issuance{iss}
+		now = use.Pupil
+		now.Version = p.Version + 1
+	}
+	c, err := s.decide(now, ev, actor, s.now())
 	if err != nil {
 		return err
 	}
-	if err := s.st.Commit(ctx, store.Batch{Changes: []store.Change{c}, Applied: done}); err != nil {
+	b.Changes = append(b.Changes, c)
+	if err := s.st.Commit(ctx, b); err != nil {
 		return internal(err)
 	}
 	s.committed(p, c)
@@ -367,7 +375,7 @@ func (s *Service) cardHolder(ctx context.Context, proof api.CardProof, at time.T
 	if err != nil {
 		return p, pub, internal(err)
 	}
-	if p.Card == nil || p.Card.Number != pub.CardNo || pub.Sequence > p.Card.Sequence || p.Card.ChipHash != "" && p.Card.ChipHash != digestHex(proof.ChipSerial) {
+	if !p.Card.Good() || p.Card.Number != pub.CardNo || pub.Sequence > p.Card.Sequence || p.Card.ChipHash != "" && p.Card.ChipHash != digestHex(proof.ChipSerial) {
 		return registry.Pupil{}, pub, fail(registry.CodeCard, "card", map[string]string{"verdict": "revoked"})
 	}
 	return p, pub, nil

@@ -189,7 +189,7 @@ func (s *Service) cardOf(ctx context.Context, p *registry.Pupil) (string, regist
 		return "", "", internal(err)
 	}
 	for _, i := range all {
-		if i.State == issRequested || i.State == issPlanned {
+		if i.State == registry.CardRequested || i.State == registry.CardPlanned {
 			return i.CardNo, i.ExpiresOn, nil
 		}
 	}

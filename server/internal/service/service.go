@@ -81,6 +81,21 @@ type Console interface {
 	NeedCards(ctx context.Context, who Staff, school registry.Unit, class string, limit int) ([]store.Summary, int, error)
 	StartIssue(ctx context.Context, who Staff, uid registry.UID, reason string) (IssueTicket, error)
 	RevokeCard(ctx context.Context, who Staff, uid registry.UID, reason string) error
+	// The life of cards: who moved which, when and why.
+	CardLife(ctx context.Context, who Staff, uid registry.UID) (map[string][]registry.CardMove, error)
+	ChangeCard(ctx context.Context, who Staff, uid registry.UID, cardNo string, act registry.CardAct, reason, note string) error
+	// Issuing lists: several stations and readers at once, each name drawn by one of them.
+	StartRun(ctx context.Context, who Staff, school registry.Unit, class string) (store.CardRun, error)
+	CardRuns(ctx context.Context, who Staff) ([]store.CardRun, error)
+	CardRun(ctx context.Context, who Staff, id, state string, limit, offset int) (store.CardRun, []RunName, error)
+	CloseRun(ctx context.Context, who Staff, id string) error
+	Draw(ctx context.Context, who Staff, r DrawRequest) (Drawn, error)
+	ReleaseLane(ctx context.Context, who Staff, lane string) error
+	IssueCard(ctx context.Context, who Staff, r IssueRequest) (IssueTicket, error)
+	SpoilCard(ctx context.Context, who Staff, r IssueRequest) error
+	// Handing out: what a class has to sign for, the slip to sign, and its receipt.
+	HeldCards(ctx context.Context, who Staff, school registry.Unit, class string) (waiting, given []store.CardRow, err error)
+	DeliverCards(ctx context.Context, who Staff, uids []registry.UID) (int, error)
 	Trust(ctx context.Context) (api.Trust, error) // the page hands it to the station's cardsvc
 
 	// Kiosks.

@@ -26,6 +26,7 @@ func (s *Service) Status(ctx context.Context, kiosk store.Kiosk, r api.StatusReq
 	if err != nil {
 		return api.StatusReply{}, err
 	}
+	p = s.firstUse(ctx, p, kiosk)
 	out := s.maskedStatus(&p)
 	out.CardBehind = pub.Sequence < p.Card.Sequence
 	if r.PIN == "" || p.PIN == "" {

@@ -2,24 +2,23 @@ package sqlstore
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"xueji/server/internal/store"
 	"xueji/server/registry"
 )
 
-// refusedStates are those in which a card must be refused by every kiosk: it stands on the status list.
-var refusedStates = []string{"replaced", "revoked", "failed"}
-
 const (
 	issuanceColumns = `student_uid, id, card_no, state, kind, reason, status_idx, sequence, ticket_hash, ticket_till, chip_hash, profile, level, record, actor,
-		created_at, updated_at, expires_on`
-	sqlIssuance = `INSERT INTO issuance (` + issuanceColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+		created_at, updated_at, expires_on, run, delivered_at, moves`
+	sqlIssuance = `INSERT INTO issuance (` + issuanceColumns + `)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
 		ON CONFLICT (student_uid, id) DO UPDATE SET state = excluded.state, kind = excluded.kind, reason = excluded.reason, sequence = excluded.sequence,
 		ticket_hash = excluded.ticket_hash, ticket_till = excluded.ticket_till, chip_hash = excluded.chip_hash, profile = excluded.profile,
-		level = excluded.level, record = excluded.record, actor = excluded.actor, updated_at = excluded.updated_at, expires_on = excluded.expires_on
-		WHERE issuance.card_no = excluded.card_no AND issuance.status_idx = excluded.status_idx`
+		level = excluded.level, record = excluded.record, actor = excluded.actor, updated_at = excluded.updated_at, expires_on = excluded.expires_on,
+		run = excluded.run, delivered_at = excluded.delivered_at, moves = excluded.moves
+		WHERE issuance.card_no = excluded.card_no AND issuance.status_idx = excluded.status_idx AND issuance.moves = $22`
+	sqlLife          = `INSERT INTO issuance_life (student_uid, issuance_id, n, at, act, was, state, reason, note, actor) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 	sqlClaimIssuance = `INSERT INTO issuance_claim (issuance_id, student_uid) VALUES ($1, $2)
 		ON CONFLICT (issuance_id) DO UPDATE SET student_uid = excluded.student_uid WHERE issuance_claim.student_uid = excluded.student_uid`
 	sqlClaimCard = `INSERT INTO card_claim (card_no, student_uid, issuance_id) VALUES ($1, $2, $3)
@@ -37,7 +36,7 @@ const (
 
 // issuance upserts a card's row and its claims. Card number and status index never change.
 func (p *plan) issuance(c store.Issuance) error {
-	if c.UID == "" || c.ID == "" || c.CardNo == "" {
+	if c.UID == "" || c.ID == "" || c.CardNo == "" || c.Moves < 0 {
 		return invalid("issuance")
 	}
 	actor, err := encode("actor", c.By)
@@ -45,8 +44,16 @@ func (p *plan) issuance(c store.Issuance) error {
 		return err
 	}
 	uid, ticket, idx := string(c.UID), hexed(c.Ticket), int64(c.StatusIdx)
-	p.add(oneRow(conflict("issuance")), sqlIssuance, uid, c.ID, c.CardNo, c.State, c.Kind, c.Reason, idx, int64(c.Sequence), ticket,
-		nanos(c.TicketTill), c.ChipHash, c.Profile, int64(c.Level), blobOf(c.Record), actor, nanos(c.CreatedAt), nanos(c.UpdatedAt), string(c.ExpiresOn))
+	p.add(oneRow(conflict("issuance")), sqlIssuance, uid, c.ID, c.CardNo, string(c.State), c.Kind, c.Reason, idx, int64(c.Sequence), ticket,
+		nanos(c.TicketTill), c.ChipHash, c.Profile, int64(c.Level), blobOf(c.Record), actor, nanos(c.CreatedAt), nanos(c.UpdatedAt), string(c.ExpiresOn),
+		c.Run, nanos(c.DeliveredAt), int64(c.Moves+len(c.Life)), int64(c.Moves))
+	for i, m := range c.Life {
+		by, err := encode("actor", m.By)
+		if err != nil {
+			return err
+		}
+		p.add(nil, sqlLife, uid, c.ID, int64(c.Moves+1+i), nanos(m.At), string(m.Act), string(m.From), string(m.To), m.Reason, m.Note, by)
+	}
 	p.add(oneRow(conflict("issuance")), sqlClaimIssuance, c.ID, uid)
 	p.add(oneRow(conflict("card_no")), sqlClaimCard, c.CardNo, uid, c.ID)
 	p.add(oneRow(conflict("status_index")), sqlClaimStatus, idx, uid, c.ID)
@@ -54,7 +61,7 @@ func (p *plan) issuance(c store.Issuance) error {
 	if ticket != "" {
 		p.add(oneRow(conflict("ticket")), sqlTicketPut, ticket, uid, c.ID)
 	}
-	if slices.Contains(refusedStates, c.State) {
+	if c.State.Listed() {
 		p.add(nil, sqlListedBump, idx)
 		p.add(nil, sqlListedPut, idx)
 	} else {
@@ -64,7 +71,8 @@ func (p *plan) issuance(c store.Issuance) error {
 	return nil
 }
 
-// PutIssuance inserts or updates by (UID, ID): ErrConflict when the card number, status index or ticket is another's, or another card of the pupil is active.
+// PutIssuance inserts or updates by (UID, ID) and adds Life: ErrConflict when the card number, status index or ticket is another's, another card of the pupil is
+// held, or the card moved since it was read (Moves).
 func (s *Store) PutIssuance(ctx context.Context, c store.Issuance) error {
 	var p plan
 	if err := p.issuance(c); err != nil {
@@ -73,26 +81,29 @@ func (s *Store) PutIssuance(ctx context.Context, c store.Issuance) error {
 	return s.db.Write(ctx, p.run)
 }
 
+// scanIssuance reads issuanceColumns after the columns of first.
+func scanIssuance(r Rows, first ...any) (store.Issuance, error) {
+	var (
+		c                                   store.Issuance
+		ticket, actor                       string
+		idx, seq, till, made, change, given int64
+	)
+	err := r.Scan(append(first, (*string)(&c.UID), &c.ID, &c.CardNo, (*string)(&c.State), &c.Kind, &c.Reason, &idx, &seq, &ticket, &till, &c.ChipHash, &c.Profile,
+		&c.Level, &c.Record, &actor, &made, &change, (*string)(&c.ExpiresOn), &c.Run, &given, &c.Moves)...)
+	if err != nil {
+		return c, err
+	}
+	c.StatusIdx, c.Sequence, c.Ticket = uint32(idx), uint32(seq), unhex(ticket)
+	c.TicketTill, c.CreatedAt, c.UpdatedAt, c.DeliveredAt = moment(till), moment(made), moment(change), moment(given)
+	return c, decode("actor", actor, &c.By)
+}
+
 func (s *Store) issuances(ctx context.Context, where string, args ...any) ([]store.Issuance, error) {
 	var out []store.Issuance
 	err := s.query(ctx, func(r Rows) error {
-		var (
-			c                            store.Issuance
-			ticket, actor                string
-			idx, seq, till, made, change int64
-		)
-		err := r.Scan((*string)(&c.UID), &c.ID, &c.CardNo, &c.State, &c.Kind, &c.Reason, &idx, &seq, &ticket, &till, &c.ChipHash, &c.Profile, &c.Level,
-			&c.Record, &actor, &made, &change, (*string)(&c.ExpiresOn))
-		if err != nil {
-			return err
-		}
-		c.StatusIdx, c.Sequence, c.Ticket = uint32(idx), uint32(seq), unhex(ticket)
-		c.TicketTill, c.CreatedAt, c.UpdatedAt = moment(till), moment(made), moment(change)
-		if err := decode("actor", actor, &c.By); err != nil {
-			return err
-		}
+		c, err := scanIssuance(r)
 		out = append(out, c)
-		return nil
+		return err
 	}, `SELECT `+prefixed("i.", issuanceColumns)+` FROM issuance i `+where, args...)
 	return out, err
 }
@@ -134,6 +145,60 @@ func (s *Store) IssuanceByCard(ctx context.Context, cardNo string) (store.Issuan
 // IssuancesOf lists a pupil's issuances, oldest first.
 func (s *Store) IssuancesOf(ctx context.Context, uid registry.UID) ([]store.Issuance, error) {
 	return s.issuances(ctx, `WHERE i.student_uid = $1 ORDER BY i.created_at, i.id`, string(uid))
+}
+
+// heldState is the condition of the schema's partial indexes, of alias i.
+const heldState = `i.state IN ('personalised', 'delivered', 'active', 'suspended')`
+
+// CardLife lists the lives of a pupil's cards.
+func (s *Store) CardLife(ctx context.Context, uid registry.UID) (map[string][]registry.CardMove, error) {
+	out := map[string][]registry.CardMove{}
+	err := s.query(ctx, func(r Rows) error {
+		var (
+			id, actor string
+			at        int64
+			m         registry.CardMove
+		)
+		if err := r.Scan(&id, &m.N, &at, (*string)(&m.Act), (*string)(&m.From), (*string)(&m.To), &m.Reason, &m.Note, &actor); err != nil {
+			return err
+		}
+		m.At = moment(at)
+		if err := decode("actor", actor, &m.By); err != nil {
+			return err
+		}
+		out[id] = append(out[id], m)
+		return nil
+	}, `SELECT issuance_id, n, at, act, was, state, reason, note, actor FROM issuance_life WHERE student_uid = $1 ORDER BY issuance_id, n`, string(uid))
+	return out, err
+}
+
+// HeldCards lists the held cards of a school or class. Pupil and card lie on one node: both are distributed by the pupil.
+func (s *Store) HeldCards(ctx context.Context, school registry.Unit, class string, delivered bool, limit int) ([]store.CardRow, error) {
+	w := &where{d: s.d}
+	w.and("p.school = $%d", string(school))
+	if class != "" {
+		w.and("p.class = $%d", class)
+	}
+	// Before slips were kept, cards in use were handed out already.
+	given := "(i.delivered_at > 0 OR i.state = 'active' AND i.moves <= 1)"
+	if !delivered {
+		given = "NOT " + given
+	}
+	var out []store.CardRow
+	err := s.query(ctx, func(r Rows) error {
+		var row store.CardRow
+		var err error
+		row.Card, err = scanIssuance(r, summaryDest(&row.Summary)...)
+		out = append(out, row)
+		return err
+	}, `SELECT `+summaryColumns+`, `+prefixed("i.", issuanceColumns)+` FROM pupil p JOIN issuance i ON i.student_uid = p.student_uid
+		WHERE `+strings.Join(w.conds, " AND ")+` AND `+heldState+` AND `+given+listOrder+` LIMIT `+w.param(int64(page(limit))), w.args...)
+	return out, err
+}
+
+// ExpiredCards lists held cards past their last day.
+func (s *Store) ExpiredCards(ctx context.Context, today registry.Date, limit int) ([]store.Issuance, error) {
+	return s.issuances(ctx, `WHERE `+heldState+` AND i.expires_on < $1 ORDER BY i.expires_on, i.student_uid LIMIT $2`, string(today), int64(page(limit)))
 }
 
 // NextCard draws a card serial and a status-list index, both from 1.

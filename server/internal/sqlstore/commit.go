@@ -84,10 +84,15 @@ func (p *plan) batch(d Dialect, b store.Batch) error {
 	}
 	p.claims(d, changes)
 	cards := slices.Clone(b.Cards)
-	// An old card leaves "active" before a new one enters it.
-	slices.SortStableFunc(cards, func(a, c store.Issuance) int { return boolRank(a.State == "active") - boolRank(c.State == "active") })
+	// An old card is let go before a new one is held.
+	slices.SortStableFunc(cards, func(a, c store.Issuance) int { return boolRank(a.State.Held()) - boolRank(c.State.Held()) })
 	for _, c := range cards {
 		if err := p.issuance(c); err != nil {
+			return err
+		}
+	}
+	for _, m := range b.Marks {
+		if err := p.mark(m); err != nil {
 			return err
 		}
 	}
@@ -148,7 +153,7 @@ func (p *plan) change(d Dialect, c *store.Change) error {
 	words := terms(x)
 	termsSum := sum(words, string(pu.School))
 	card := ""
-	if pu.Card != nil {
+	if pu.Card.Good() {
 		card = pu.Card.Number
 	}
 	row := []any{uid, x.Name, pu.Form[registry.FSex], pu.Form[registry.FBirth], string(pu.School), int64(pu.Grade), pu.Class, classSort(pu.Class), nameSort(x),

@@ -71,6 +71,13 @@ func (s *Store) branches(q store.Query) []branch {
 		if q.Standing != "" {
 			w.and("p.standing = $%d", string(q.Standing))
 		}
+		if q.UIDs != nil {
+			uids := make([]string, len(q.UIDs))
+			for i, u := range q.UIDs {
+				uids[i] = string(u)
+			}
+			w.conds = append(w.conds, s.d.In("p.student_uid", w.arg(s.d.List(uids))))
+		}
 		if q.NoCard {
 			w.conds = append(w.conds, "p.standing = 'enrolled' AND p.card_no = ''")
 		}

@@ -21,6 +21,7 @@ type Store interface {
 	Inbox
 	Outbox
 	Cards
+	CardRuns
 	Imports
 	Files
 	Counters
@@ -60,6 +61,8 @@ type Batch struct {
 	DoneUID registry.UID
 	// Cards are issuance rows to upsert in the same transaction (BindCard and its issuance go together).
 	Cards []Issuance
+	// Marks are what became of names on issuing lists, in the same transaction.
+	Marks []CardMark
 	// Import progress to record in the same transaction.
 	Import *Import
 }
@@ -127,9 +130,11 @@ type Query struct {
 	Grade    int
 	Class    string
 	Standing registry.Standing
-	NoCard   bool // enrolled pupils without an active card (issuing list)
-	Limit    int  // ≤ 500
-	Offset   int
+	NoCard   bool // enrolled pupils without a good card (issuing list): none, or a lost one
+	// UIDs narrows to these; nil does not.
+	UIDs   []registry.UID
+	Limit  int // ≤ 500
+	Offset int
 }
 
 // Summary is a list row.
@@ -144,8 +149,8 @@ type Summary struct {
 	Number   registry.Number
 	Standing registry.Standing
 	Lock     registry.CaseNo
-	CardNo   string
-	Version  int64 // the pupil's, so that a list can act on what it showed
+	CardNo   string // of a good card
+	Version  int64  // the pupil's, so that a list can act on what it showed
 }
 
 // TaskRow is a task with the pupil it is about.
@@ -330,12 +335,13 @@ type Counters interface {
 	Next(ctx context.Context, name string, n int) (first uint64, err error)
 }
 
-// Issuance is a card's life. One card in state "active" per pupil, by the schema.
+// Issuance is the making of one card and its life after. One held card (registry.CardState.Held) per pupil, by the schema. Its index stands on the status list
+// exactly while its state is Listed.
 type Issuance struct {
 	ID         string // ULID-like
 	UID        registry.UID
 	CardNo     string // unique for ever
-	State      string // requested planned personalised active replaced revoked failed
+	State      registry.CardState
 	Kind       string // "first", "replacement"
 	Reason     string
 	StatusIdx  uint32 // unique, index into the status list
@@ -350,6 +356,20 @@ type Issuance struct {
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
 	ExpiresOn  registry.Date
+	// Run is the issuing list it was made from, "" when it was made by itself.
+	Run string
+	// DeliveredAt is when it was signed for; zero while it was not.
+	DeliveredAt time.Time
+	// Moves counts the lines of its life that are stored: the compare-and-swap token. Writing fails with ErrConflict when it moved on.
+	Moves int
+	// Life are lines to add when it is written; nothing reads them back here (see CardLife).
+	Life []registry.CardMove
+}
+
+// CardRow is a card with the pupil it belongs to, for a class's delivery slip.
+type CardRow struct {
+	Summary
+	Card Issuance
 }
 
 // Cards keeps issuances and the status list.
@@ -359,6 +379,12 @@ type Cards interface {
 	IssuanceByTicket(ctx context.Context, ticketHash []byte) (Issuance, error)
 	IssuanceByCard(ctx context.Context, cardNo string) (Issuance, error)
 	IssuancesOf(ctx context.Context, uid registry.UID) ([]Issuance, error)
+	// CardLife lists the lives of a pupil's cards by issuance id, oldest line first.
+	CardLife(ctx context.Context, uid registry.UID) (map[string][]registry.CardMove, error)
+	// HeldCards lists the held cards of a school's pupils (class "" for all), by grade, class and name; delivered selects those signed for or those not.
+	HeldCards(ctx context.Context, school registry.Unit, class string, delivered bool, limit int) ([]CardRow, error)
+	// ExpiredCards lists held cards whose last day is before today, oldest first.
+	ExpiredCards(ctx context.Context, today registry.Date, limit int) ([]Issuance, error)
 	// NextCard draws a card serial and a status-list index; both only grow.
 	NextCard(ctx context.Context) (serial uint64, statusIdx uint32, err error)
 	// RevokedIndexes lists status-list indexes of cards that must be refused, ascending, and the state number (grows at each change).
@@ -371,6 +397,85 @@ type Cards interface {
 	// PutBlob and Blob keep small named documents: "trust" (certificates), keys' public halves.
 	PutBlob(ctx context.Context, name string, b []byte) error
 	Blob(ctx context.Context, name string) ([]byte, error)
+}
+
+// CardRun is an issuing list: the pupils of a school, or of one of its classes, who are to get a card.
+type CardRun struct {
+	ID        string // "r-" + 26 base32
+	School    registry.Unit
+	Class     string // "" for the whole school
+	Unit      registry.Unit
+	By        registry.Actor
+	CreatedAt time.Time
+	ClosedAt  time.Time // zero while it is open
+	// Counted when read.
+	Total   int
+	Made    int
+	Left    int   // taken off the list: left the school, has a card already
+	Tries   int   // tickets drawn
+	Spoiled int   // chips put aside
+	Millis  int64 // sum over the cards made, from the ticket to the bound card
+}
+
+// Waiting is how many names still wait for a card.
+func (r *CardRun) Waiting() int { return r.Total - r.Made - r.Left }
+
+// States of a name on an issuing list.
+const (
+	ItemWaiting = "waiting"
+	ItemMade    = "made"
+	ItemLeft    = "left"
+)
+
+// CardItem is a name on an issuing list. Pos is its place, from 1.
+type CardItem struct {
+	Run      string
+	Pos      int
+	UID      registry.UID
+	State    string
+	CardNo   string
+	Tries    int
+	Spoiled  int
+	Millis   int64
+	LastCode string // of the last attempt that failed, "" when none
+	At       time.Time
+	By       string // who made it, by name
+}
+
+// CardMark adds to what is known of a name on an issuing list. State "" leaves the state; a name once made or left keeps that.
+type CardMark struct {
+	Run     string
+	UID     registry.UID
+	State   string
+	CardNo  string
+	Tries   int // to add
+	Spoiled int // to add
+	Millis  int64
+	Code    string // "" leaves it
+	At      time.Time
+	By      string
+}
+
+// CardRuns keeps issuing lists, and who is at which pupil: no two stations draw the same one.
+type CardRuns interface {
+	// PutCardRun stores a new list with its names in order; ErrConflict when the id is taken.
+	PutCardRun(ctx context.Context, r CardRun, names []registry.UID) error
+	CardRun(ctx context.Context, id string) (CardRun, error)
+	// CardRunsOf lists runs of schools, open ones first, then newest first; schools nil with all true: every school.
+	CardRunsOf(ctx context.Context, schools []registry.Unit, all bool, limit int) ([]CardRun, error)
+	// CloseCardRun ends a list; what was made stays made.
+	CloseCardRun(ctx context.Context, id string, at time.Time) error
+	// CardItems lists the names in order, of one state or ("") of all.
+	CardItems(ctx context.Context, run, state string, limit, offset int) ([]CardItem, error)
+	// MarkCards adds marks in one transaction (see Batch.Marks for marks that belong to a commit).
+	MarkCards(ctx context.Context, marks ...CardMark) error
+	// LeaseCard gives holder the first of uids that nobody else holds, until the instant, and lets go what holder held before. ErrNotFound when others hold
+	// them all. Exclusive over every list, station and process.
+	LeaseCard(ctx context.Context, uids []registry.UID, holder, name string, now, until time.Time) (registry.UID, error)
+	// CardLease tells who holds a pupil at now; "" when nobody does.
+	CardLease(ctx context.Context, uid registry.UID, now time.Time) (holder, name string, err error)
+	// DropCardLease lets go of what holder holds.
+	DropCardLease(ctx context.Context, holder string) error
 }
 
 // Import is a workbook's way in.

@@ -34,6 +34,8 @@ type Fake struct {
 	pupils  map[registry.UID]*life
 	kiosks  []store.Kiosk
 	files   map[string]store.File
+	runs    []*run
+	lanes   map[registry.UID]string
 	live    []chan service.Notice
 	serial  int
 	dir     *registrytest.Directory
@@ -44,6 +46,7 @@ type life struct {
 	p       registry.Pupil
 	entries []store.Entry
 	cards   []store.Issuance
+	moves   map[string][]registry.CardMove // by issuance
 }
 
 var _ service.Console = (*Fake)(nil)
@@ -158,7 +161,7 @@ func (f *Fake) summary(l *life) store.Summary {
 	p := l.p
 	s := store.Summary{UID: p.UID, Version: p.Version, Name: p.Form[registry.FName], Sex: p.Form[registry.FSex], Birth: registry.Date(p.Form[registry.FBirth]), School: p.School,
 		Grade: p.Grade, Class: p.Class, Number: p.Number, Standing: p.Standing, Lock: p.Lock}
-	if p.Card != nil {
+	if p.Card.Good() {
 		s.CardNo = p.Card.Number
 	}
 	return s
@@ -229,7 +232,7 @@ func (f *Fake) Search(_ context.Context, who service.Staff, q store.Query) ([]st
 		p := l.p
 		text := p.Form[registry.FName] + " " + p.Form[registry.FPinyin] + " " + tailOf(p.Form[registry.FIDNumber]) + " " + p.Form[registry.FAltNumber]
 		if !f.inScope(who, p.School) || !strings.Contains(text, q.Text) || q.School != "" && q.School != p.School || q.Grade != 0 && q.Grade != p.Grade ||
-			q.Class != "" && q.Class != p.Class || q.Standing != "" && q.Standing != p.Standing || q.NoCard && (p.Card != nil || p.Standing != registry.StandingEnrolled) {
+			q.Class != "" && q.Class != p.Class || q.Standing != "" && q.Standing != p.Standing || q.NoCard && (p.Card.Good() || p.Standing != registry.StandingEnrolled) {
 			continue
 		}
 		all = append(all, f.summary(l))
@@ -528,9 +531,7 @@ func (f *Fake) Issue(ticket string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	f.serial++
-	ref := f.card(f.serial)
-	return ref.Number, f.do(l, registry.Actor{Account: "system", Via: "issuer", Unit: registrytest.CountyA, Role: registry.RoleClerk}, registry.BindCard{Card: ref})
+	return f.bind(l, "")
 }
 
 func (f *Fake) RevokeCard(_ context.Context, who service.Staff, uid registry.UID, reason string) error {
@@ -543,6 +544,13 @@ func (f *Fake) RevokeCard(_ context.Context, who service.Staff, uid registry.UID
 	}
 	if l.p.Card == nil {
 		return &registry.Error{Code: registry.CodeWrongState}
+	}
+	for i := range l.cards {
+		if l.cards[i].CardNo == l.p.Card.Number {
+			if err := f.hand(l, &l.cards[i], registry.CardRevoke, reason, who.Actor("console")); err != nil {
+				return err
+			}
+		}
 	}
 	return f.do(l, who.Actor("console"), registry.RevokeCard{Number: l.p.Card.Number, Reason: reason})
 }

@@ -77,9 +77,7 @@ func New() *Fake {
 			f.mustDo(l, registrytest.Registrar(p.school), registry.BuildArchive{Items: registrytest.Items()})
 		}
 		if i%3 != 2 {
-			office, _ := f.dir.School(p.school)
-			f.mustDo(l, registrytest.Clerk(office.Authority), registry.BindCard{Card: f.card(i + 1)})
-			l.cards = append(l.cards, store.Issuance{ID: fmt.Sprintf("c-%d", i), UID: l.p.UID, CardNo: l.p.Card.Number, State: "active", Kind: "first", CreatedAt: f.Now})
+			f.firstCard(l, i+1)
 		}
 	}
 	f.photo(lives[RareName])
@@ -130,6 +128,8 @@ func New() *Fake {
 	f.suspend(lives["胡明轩"], "2026-09-04", "2026-12-02")
 	f.accept(lives["胡明轩"])
 	f.accept(lives["胡明轩"])
+
+	f.cardDay(lives)
 
 	// Newcomers of grade 1, two without a word of the leader, six before the authority.
 	at(time.November, 20)

@@ -14,7 +14,7 @@ import (
 	"xueji/server/registry"
 )
 
-func card(n int, uid registry.UID, state string) store.Issuance {
+func card(n int, uid registry.UID, state registry.CardState) store.Issuance {
 	return store.Issuance{ID: fmt.Sprintf("iss%d", n), UID: uid, CardNo: fmt.Sprintf("330100%06d", n), State: state, Kind: "first", StatusIdx: uint32(n), Sequence: 1,
 		Ticket: []byte{1, byte(n)}, TicketTill: Epoch.Add(time.Minute).UTC(), ChipHash: "aa", Profile: "cardsim", Level: 3, Record: []byte{0, 0xff}, By: Clerk,
 		CreatedAt: Epoch.Add(time.Duration(n) * time.Second).UTC(), UpdatedAt: Epoch.UTC(), ExpiresOn: "2032-08-31"}
@@ -77,7 +77,7 @@ func revokedIndexes(t *testing.T, s store.Store) {
 		}
 	}
 	check(0)
-	for i, state := range []string{"active", "active", "requested"} {
+	for i, state := range []registry.CardState{"active", "active", "requested"} {
 		c := card(i+1, UID(i), state)
 		must(t, s.PutIssuance(ctx, c))
 	}
