@@ -52,8 +52,9 @@ func Shard(key string) int {
 type Queue interface {
 	// Publish offers ids on a shard. What it accepted may still be lost; the relay publishes again when the SQL lease runs out.
 	Publish(ctx context.Context, shard int, ids ...ID) error
-	// Consume calls handle for each id until ctx ends. handle returning nil acknowledges; an error leaves the id to be redelivered.
-	// Lost connections, a flushed server and a vanished group are mended without returning.
+	// Consume calls handle for each id until ctx ends, for several keys at once and for the ids of one key one after the other. handle returning nil
+	// acknowledges; an error leaves the id to be redelivered. Lost connections, a flushed server and a vanished group are mended
+	// without returning.
 	Consume(ctx context.Context, shard int, handle func(context.Context, ID) error) error
 	// Ping is nil when the queue answers; the server is degraded, not unready, without it.
 	Ping(ctx context.Context) error

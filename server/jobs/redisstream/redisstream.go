@@ -23,8 +23,9 @@ const (
 	field = "id"
 	// maxLen bounds a stream, about: what is cut off is published again from SQL.
 	maxLen = 100_000
-	// take is how many ids a consumer fetches at once.
-	take = 64
+	// take is how many ids a consumer fetches at once. Those of different keys (kiosks, pupils) are handled side by side, so that their transactions share a
+	// commit; those of one key in their order.
+	take = 256
 	// block is how long a read waits for news; it bounds how long Consume takes to end.
 	block = time.Second
 	// claimAfter is how long an id may stay unacknowledged before another consumer takes it over.
@@ -165,18 +166,37 @@ func (q *queue) Consume(ctx context.Context, shard int, handle func(context.Cont
 	return nil
 }
 
-// deliver hands messages on and acknowledges those that were carried out.
+// deliver hands messages on and acknowledges those that were carried out: the keys side by side, the messages of a key in order.
 func (q *queue) deliver(ctx context.Context, key string, msgs []redis.XMessage, handle func(context.Context, jobs.ID) error) {
-	done := make([]string, 0, len(msgs))
+	var order []string
+	byKey := map[string][]redis.XMessage{}
 	for _, m := range msgs {
-		if ctx.Err() != nil {
-			break
-		}
 		id, _ := m.Values[field].(string)
-		if id == "" || handle(ctx, jobs.ID(id)) == nil { // nobody can handle a message without an id
-			done = append(done, m.ID)
+		_, of, _, _ := jobs.ID(id).Split()
+		if byKey[of] == nil {
+			order = append(order, of)
 		}
+		byKey[of] = append(byKey[of], m)
 	}
+	var mu sync.Mutex
+	done := make([]string, 0, len(msgs))
+	var wg sync.WaitGroup
+	for _, of := range order {
+		wg.Go(func() {
+			for _, m := range byKey[of] {
+				if ctx.Err() != nil {
+					return
+				}
+				id, _ := m.Values[field].(string)
+				if id == "" || handle(ctx, jobs.ID(id)) == nil { // nobody can handle a message without an id
+					mu.Lock()
+					done = append(done, m.ID)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
 	if len(done) > 0 {
 		// What is not acknowledged comes again, and the row says that it was done. The acknowledgement outlives ctx: work done is not asked for twice.
 		ack, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)

@@ -9,9 +9,9 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
-	"xueji/server/testdeps"
 	"xueji/server/jobs"
 	"xueji/server/jobs/jobstest"
+	"xueji/server/testdeps"
 )
 
 // soon makes redelivery quick enough to wait for.
