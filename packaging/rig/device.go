@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
+	"regexp"
 	"testing"
 	"time"
 
@@ -33,12 +35,17 @@ type Device struct {
 // Device enrols a kiosk of a school by a code of the operator's command.
 func (r *Register) Device(school registry.Unit, h *http.Client) *Device {
 	r.T.Helper()
+	return r.device(school, r.KioskCode(school, "测试"), h)
+}
+
+func (r *Register) device(school registry.Unit, code string, h *http.Client) *Device {
+	r.T.Helper()
 	pub, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		r.T.Fatal(err)
 	}
 	seal := sha256.Sum256(pub)
-	reply, err := api.Enrol(context.Background(), r.Base, api.EnrolRequest{Code: r.KioskCode(school, "测试"), PublicKey: pub, SealKey: seal[:]}, nil)
+	reply, err := api.Enrol(context.Background(), r.Base, api.EnrolRequest{Code: code, PublicKey: pub, SealKey: seal[:]}, nil)
 	if err != nil {
 		r.T.Fatal(err)
 	}
@@ -123,4 +130,26 @@ func (d *Device) Take(r api.Receipt) error {
 	}
 	d.Confirmed = r.HighWater
 	return nil
+}
+
+var shownCode = regexp.MustCompile(`class="bigcode">([^<]+)<`)
+
+// Devices enrols n kiosks of a school by codes from the operator's console, which is quicker than by command.
+func (r *Register) Devices(school registry.Unit, n int) (out []*Device) {
+	r.T.Helper()
+	operator := r.SignIn("operator")
+	for range n {
+		_, page := operator.Post("/kiosks", url.Values{"school": {string(school)}, "name": {"测试"}})
+		m := shownCode.FindStringSubmatch(page)
+		if m == nil {
+			r.T.Fatalf("no code for a kiosk:\n%.2000s", page)
+		}
+		out = append(out, r.device(school, m[1], nil))
+	}
+	return out
+}
+
+// Forget takes back the last n things said, which were never sent.
+func (d *Device) Forget(n int) {
+	d.Said, d.chain = d.Said[:len(d.Said)-n], d.chain[:len(d.chain)-n]
 }
