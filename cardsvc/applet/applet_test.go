@@ -236,6 +236,13 @@ func TestHostileChips(t *testing.T) {
 				"write": func(ctx context.Context, tx applet.Transmitter) error {
 					return applet.Write(ctx, tx, p, applet.Reading{Prepared: true, Blank: true}, 1, []byte("record"), []byte("sealed"), cardtest.WithKeys(p))
 				},
+				"check": func(ctx context.Context, tx applet.Transmitter) error {
+					err := applet.Check(ctx, tx, p, make([]byte, p.Serial.Size), cardtest.WithKeys(p))
+					if err == nil {
+						t.Errorf("%s, %s: proven", name, p.Name)
+					}
+					return err
+				},
 				"identify": func(ctx context.Context, tx applet.Transmitter) error {
 					_, err := applet.Identify(ctx, tx, set, []byte{0x3B, 0x00})
 					return err

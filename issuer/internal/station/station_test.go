@@ -211,6 +211,31 @@ func TestBeginningAnew(t *testing.T) {
 	}
 }
 
+// Checks carry no ticket: many run side by side, a repeated first turn is the same one, and none ends a personalisation.
+func TestChecksSideBySide(t *testing.T) {
+	w := serve(t, 0, func(ctx context.Context, s station.Start, l *station.Link) relay.Outcome {
+		a, err := l.Transmit(ctx, []byte{0, 0x88, 0, 0})
+		if err != nil {
+			return relay.Outcome{Code: relay.CodeGone}
+		}
+		return relay.Outcome{OK: true, CardNo: fmt.Sprintf("%v %x %s %x", s.Check, s.Record, s.Ticket, a)}
+	})
+	made, _ := w.post(relay.Turn{Ticket: "T", Nonce: "1"})
+	first := relay.Turn{Purpose: relay.PurposeCheck, Nonce: "1", Record: []byte{0xAA}}
+	one, _ := w.post(first)
+	again, _ := w.post(first)
+	first.Nonce = "2"
+	two, _ := w.post(first)
+	if again.Session != one.Session || two.Session == one.Session || made.Session == one.Session {
+		t.Fatal("sessions are mixed up")
+	}
+	for session, want := range map[string]string{made.Session: "false  T 9000", one.Session: "true aa  9000", two.Session: "true aa  9000"} {
+		if r, _ := w.post(relay.Turn{Session: session, Turn: 1, Answers: [][]byte{ok()}}); !r.Done || !r.Outcome.OK || r.Outcome.CardNo != want {
+			t.Fatalf("%+v", r.Outcome)
+		}
+	}
+}
+
 func TestAPanicEndsOneSession(t *testing.T) {
 	w := serve(t, 0, func(context.Context, station.Start, *station.Link) relay.Outcome { panic("boom") })
 	for _, nonce := range []string{"a", "b"} {
