@@ -122,6 +122,8 @@ func (r *runner) step(ctx context.Context, i int, st *profiles.Step, env profile
 		s.keep(env, st.Set, b)
 	case st.Same != nil:
 		return s.same(st, env)
+	case len(st.Use) == 1: // nothing to choose: no need to know how far the card went along
+		return r.steps(ctx, i, s.p.Procedure(st.Use[0]), env, false)
 	case st.Use != nil:
 		if err := r.flush(ctx); err != nil || r.stop {
 			return err
