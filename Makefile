@@ -29,6 +29,7 @@ help:
 	@echo "make test        set up and pass every test (make check included)"
 	@echo "make check       vet, staticcheck, import rules, tidy go.mod"
 	@echo "make bench       measure, each figure beside its limit"
+	@echo "make soak        5,000 taps through pcscd while cards, readers and pcscd itself come and go"
 	@echo "make build       the four programs in $(BIN)/"
 	@echo "make clean-demo  forget the demo's data"
 	@echo "make vulncheck   known vulnerabilities (needs the public database)"
@@ -67,6 +68,10 @@ check: setup-run
 .PHONY: bench
 bench: setup-test
 	$(GO) test -run '^$$' -bench . -benchtime 1s -timeout 30m ./...
+
+.PHONY: soak
+soak: setup-test
+	$(GO) test -run '^TestSoak$$' -count 1 -v -timeout 60m ./cardsvc/internal/reader -soak.taps 5000
 
 .PHONY: vulncheck
 vulncheck:

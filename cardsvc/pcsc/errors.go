@@ -43,6 +43,8 @@ var meanings = map[scard.Error]error{
 	scard.ErrInvalidHandle:  ErrDown, // the daemon that gave the handle is no more
 	scard.ErrInternalError:  ErrDown,
 	scard.ErrShutdown:       ErrDown,
+	// The daemon hung up on the first message of a context: killed in that moment (seen in TestSoak), or polkit lets this account use no readers.
+	scard.ErrSecurityViolation: ErrDown,
 
 	scard.ErrUnresponsiveCard: ErrMute,
 	scard.ErrUnpoweredCard:    ErrMute,
