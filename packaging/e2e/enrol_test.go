@@ -104,7 +104,7 @@ func (w *world) enrol() {
 				t.Errorf("row %d has no result", r.No)
 			}
 		default:
-			if note := r.Notes[registry.FIDNumber]; !strings.Contains(note, "请改办转学") {
+			if note := r.Notes[registry.FIDNumber]; !strings.Contains(note, "已有学籍") {
 				t.Errorf("row %d is in the register already; its document says %q", r.No, note)
 			}
 		}

@@ -124,16 +124,6 @@ func (p *program) stop() {
 	p.cmd = nil
 }
 
-// kill ends it as kill -9 does.
-func (p *program) kill() {
-	if p.cmd == nil {
-		return
-	}
-	_ = p.cmd.Process.Kill()
-	<-p.done
-	p.cmd = nil
-}
-
 func (p *program) tail() string {
 	b, _ := os.ReadFile(p.log)
 	return string(b[max(0, len(b)-3000):])

@@ -2,10 +2,8 @@ package e2e
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -170,9 +168,6 @@ func (w *world) step(t *testing.T, name string, f func()) {
 		if w.glass != nil {
 			w.glass.wellBehaved()
 		}
-		if t.Failed() {
-			return
-		}
 	})
 	if !ok {
 		for _, p := range []*program{w.server, w.issuer, w.stationSvc, w.kioskSvc, w.kiosk} {
@@ -181,8 +176,3 @@ func (w *world) step(t *testing.T, name string, f func()) {
 		t.FailNow()
 	}
 }
-
-// day is a date as the console and the papers write it.
-var day = regexp.MustCompile(`\d{4}(-|年|\.)\d{1,2}(-|月|\.)\d{1,2}`)
-
-func (w *world) String() string { return fmt.Sprintf("xueji at %s", w.base) }
