@@ -8,6 +8,9 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"xueji/cardsvc/cardsim"
+	profiles "xueji/firmware-profiles"
 )
 
 //go:embed panel.html
@@ -22,6 +25,10 @@ func (d *demo) servePanel() (func(), error) {
 	if err != nil {
 		return nil, err
 	}
+	kinds, err := cardKinds()
+	if err != nil {
+		return nil, err
+	}
 	ln, err := net.Listen("tcp", d.addr(40))
 	if err != nil {
 		return nil, err
@@ -29,7 +36,7 @@ func (d *demo) servePanel() (func(), error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		page.Execute(w, map[string]any{"S": d.summary, "Console": d.url(0), "Kiosk": d.url(30), "Station": d.url(21), "Corridor": d.url(22)})
+		page.Execute(w, map[string]any{"S": d.summary, "Kinds": kinds, "Console": d.url(0), "Kiosk": d.url(30), "Station": d.url(21), "Corridor": d.url(22)})
 	})
 	mux.HandleFunc("GET /panel.js", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
@@ -50,6 +57,26 @@ func (d *demo) servePanel() (func(), error) {
 		defer cancel()
 		srv.Shutdown(ctx)
 	}, nil
+}
+
+// cardKind is a sort of software card the panel can make.
+type cardKind struct {
+	Profile, Title string
+	Own            bool // the project's own, offered first
+}
+
+func cardKinds() ([]cardKind, error) {
+	set, err := profiles.Load()
+	if err != nil {
+		return nil, err
+	}
+	var out []cardKind
+	for _, name := range cardsim.Kinds() {
+		if p, ok := set.Get(name); ok {
+			out = append(out, cardKind{name, p.Title, name == cardsim.Profile})
+		}
+	}
+	return out, nil
 }
 
 // roleTitle is a role in the words of docs/glossary.md.

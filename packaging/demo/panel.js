@@ -31,7 +31,7 @@ class Reader {
   async act(what) {
     say("");
     try {
-      if (what === "new") await call("POST", this.base + "/v1/sim/cards", { label: "白卡 " + new Date().toLocaleTimeString("zh-CN"), profile: "" });
+      if (what === "new") await call("POST", this.base + "/v1/sim/cards", { label: "白卡 " + new Date().toLocaleTimeString("zh-CN"), profile: document.getElementById("kind").value });
       if (what === "out") await call("POST", `${this.base}/v1/sim/readers/${this.reader.id}/remove`);
       if (what === "in") {
         if (this.here) await call("POST", `${this.base}/v1/sim/readers/${this.reader.id}/remove`);
