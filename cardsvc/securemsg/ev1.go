@@ -27,6 +27,8 @@ const (
 
 // Channel is secure messaging after a DESFire authentication, seen from the reader. Frames are joined before it and cut after it: a command is INS ‖ header ‖ data
 // whatever it was chained of, an answer is all its data and the last status. A Channel is for one goroutine; each Protect is followed by one Open.
+//
+// The profiles desfire-ev1 and desfire-ev2 say the same as data; this is the measure for both them and the software chip, since it is held to recordings of real cards.
 type Channel interface {
 	// Protect gives what follows INS on the wire: header in clear, data as mode says.
 	Protect(ins byte, header, data []byte, mode CommMode) ([]byte, error)
