@@ -157,6 +157,11 @@ func (s *Service) Act(ctx context.Context, who Staff, uid registry.UID, seen int
 		return registry.Pupil{}, internal(err)
 	}
 	s.committed(p, c)
+	if _, ok := ev.(registry.SetPIN); ok { // a new PIN opens what wrong tries of the old one locked; setting it again is harmless should this fail
+		if err := s.st.ClearTries(ctx, uid); err != nil {
+			return registry.Pupil{}, internal(err)
+		}
+	}
 	after := c.Pupil
 	after.Version = p.Version + 1
 	cut, v, err := sc.See(after)

@@ -153,6 +153,15 @@ func TestPINLock(t *testing.T) {
 	if st := must[api.StatusReply](t)(r.s.Status(r.ctx, d.kiosk, right)); st.Masked {
 		t.Fatal("still locked after an hour")
 	}
+	for range 4 {
+		must[api.StatusReply](t)(r.s.Status(r.ctx, d.kiosk, wrong))
+	}
+	_, err = r.s.Status(r.ctx, d.kiosk, wrong)
+	wantCode(t, err, registry.CodeForbidden)
+	must[registry.Pupil](t)(r.s.Act(r.ctx, r.staff("registrar.yunhe"), uid, 0, registry.SetPIN{PIN: "135790"}))
+	if st := must[api.StatusReply](t)(r.s.Status(r.ctx, d.kiosk, api.StatusRequest{Card: card, PIN: "135790"})); st.Masked {
+		t.Fatal("the registrar's new PIN does not open the lock")
+	}
 }
 
 // Suspension in the console, return by a tap months later.
