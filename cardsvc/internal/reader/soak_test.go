@@ -96,7 +96,7 @@ type soak struct {
 	place   [pcscdtest.Slots]*soakPlace
 
 	valid    atomic.Int64
-	broken   atomic.Int64 // taps that a removal or a trouble broke, with the errors a program can live with
+	broken   atomic.Int64 // taps on nothing, or broken by a removal or a trouble, with the errors a program can live with
 	letGo    atomic.Int64 // of these, those whose caller's time ran out
 	inserted atomic.Int64
 	troubles [4]int
@@ -328,7 +328,7 @@ func TestSoak(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.Logf("%d valid taps, %d broken off (%d let go by their caller), %d insertions, %v kills, %d unplugs, %d replacements, %d sleeps in %v",
+	t.Logf("%d valid taps, %d that found nothing to read or broke off (%d let go by their caller), %d insertions, %d kills, %d unplugs, %d replacements, %d sleeps in %v",
 		s.valid.Load(), s.broken.Load(), s.letGo.Load(), s.inserted.Load(), s.troubles[0], s.troubles[1], s.troubles[2], s.troubles[3], took.Round(time.Second))
 	t.Logf("before: %v", before)
 	t.Logf("after:  %v", after)

@@ -78,6 +78,10 @@ func (e *Engine) read(ctx context.Context, tx *timed, atr []byte, profile string
 	judge := func(record, serial []byte) bool {
 		// Called for the newest record, and for the other slot's only when the newest is refused: the last word stands.
 		pub, res := e.Verifier.Check(record, serial, e.Now())
+		// The record names the kind of chip it was made for. Otherwise a record of a chip with keys could be copied onto one that lets its serial be written.
+		if res.Verdict != credential.Forged && res.Verdict != credential.UnknownIssuer && pub.Profile != p.Name {
+			res.Verdict = credential.WrongChip
+		}
 		ok := res.Verdict != credential.Forged
 		if ok || result.Verdict == "" {
 			public, result = pub, res
