@@ -15,8 +15,8 @@ import (
 // CR80 is ISO/IEC 7810 ID-1.
 const (
 	cardW, cardH = 85.60, 53.98
-	photoW       = 20.8 // 26 : 32, the form's photo
-	photoH       = 25.6
+	photoW       = 26.0 // the form's photo
+	photoH       = 32.0
 )
 
 // Faces makes card faces, one CR80 page each, to the edge. A face shows school, name, class, photo, card number and validity; never a number of the person.
@@ -24,7 +24,8 @@ const (
 func (m *Maker) Faces(fs []Face) ([]byte, error) {
 	s := m.sheet("学生卡", cardW, cardH)
 	for i := range fs {
-		if err := m.face(s, &fs[i]); err != nil {
+		s.page()
+		if err := m.face(s, &fs[i], 0, 0); err != nil {
 			return nil, err
 		}
 	}
@@ -34,24 +35,25 @@ func (m *Maker) Faces(fs []Face) ([]byte, error) {
 	return s.finish()
 }
 
-func (m *Maker) face(s *sheet, f *Face) error {
-	const x0, band = 5.0, 11.6
-	s.page()
-	s.rect(0, 0, cardW, cardH, 0xffffff)
-	s.rect(0, 0, cardW, band, jadeDeep)
-	s.rect(0, band, cardW, 0.7, 0xd8b25a)
-	s.box(x0, 1.2, 57, band-2.4, dash(f.School), write{style: serifBold, pt: 13, ink: 0xffffff}, 7)
-	s.text(cardW-x0, 7.3, "学生卡", write{style: serif, pt: 10.5, ink: 0xe3f0ec, align: right, spacing: 0.3})
+// face draws a face with its top left corner at (x, y).
+func (m *Maker) face(s *sheet, f *Face, x, y float64) error {
+	const margin, band = 5.0, 11.6
+	x0, x1, bottom := x+margin, x+cardW-margin, y+cardH
+	s.rect(x, y, cardW, cardH, 0xffffff)
+	s.rect(x, y, cardW, band, jadeDeep)
+	s.rect(x, y+band, cardW, 0.7, 0xd8b25a)
+	s.box(x0, y+1.2, 57, band-2.4, dash(f.School), write{style: serifBold, pt: 13, ink: 0xffffff}, 7)
+	s.text(x1, y+7.3, "学生卡", write{style: serif, pt: 10.5, ink: 0xe3f0ec, align: right, spacing: 0.3})
 
-	const photoY = 16.2
-	if err := s.photo(f, x0, photoY); err != nil {
+	if err := s.photo(f, x0, y+14.6); err != nil {
 		return err
 	}
-	const tx = x0 + photoW + 4.6
-	const tw = cardW - x0 - tx
-	s.box(tx, photoY-0.9, tw, 9.6, dash(f.Name), write{style: serifBold, pt: 19, ink: black}, 7)
+	top := y + 16.2
+	tx := x0 + photoW + 4
+	tw := x1 - tx
+	s.box(tx, top-0.9, tw, 9.6, dash(f.Name), write{style: serifBold, pt: 19, ink: black}, 7)
 	if f.Class != "" {
-		s.box(tx, photoY+9.2, tw, 5, f.Class, write{style: sans, pt: 8.5, ink: grey}, 6)
+		s.box(tx, top+9.2, tw, 5, f.Class, write{style: sans, pt: 8.5, ink: grey}, 6)
 	}
 
 	qrSize := 16.6
@@ -62,21 +64,20 @@ func (m *Maker) face(s *sheet, f *Face) error {
 		}
 		qrSize = max(qrSize, min(21, float64(len(mods))*0.45)) // modules of 0.45 mm while there is room
 	}
-	qx, qy := cardW-x0-qrSize, cardH-4.4-qrSize
+	qx, qy := x1-qrSize, bottom-4.4-qrSize
 	room := qx - tx - 2.5
 	if f.QR == "" {
 		room = tw
 	}
 	label := write{style: sans, pt: 6.25, ink: pale}
-	s.text(tx, photoY+18.2, "卡号", label)
-	s.box(tx, photoY+18.9, room, 5, groups(f.CardNo), write{style: sansBold, pt: 9.5, ink: black}, 5.5)
-	s.text(tx, photoY+27, "有效期至", label)
-	s.box(tx, photoY+27.7, room, 5, validity(f.ValidUntil), write{style: sansBold, pt: 9.5, ink: black}, 6)
+	s.text(tx, top+18.2, "卡号", label)
+	s.box(tx, top+18.9, room, 5, groups(f.CardNo), write{style: sansBold, pt: 9.5, ink: black}, 5.5)
+	s.text(tx, top+27, "有效期至", label)
+	s.box(tx, top+27.7, room, 5, validity(f.ValidUntil), write{style: sansBold, pt: 9.5, ink: black}, 6)
 	if err := s.qr(m, qx, qy, qrSize, f.QR, black); err != nil {
 		return err
 	}
-	s.text(x0, cardH-7.3, "凭卡办理学籍业务", write{style: sans, pt: 6.25, ink: grey})
-	s.text(x0, cardH-4.6, "拾到请交还学校", write{style: sans, pt: 6.25, ink: grey})
+	s.text(x0, bottom-2.9, "凭卡办理学籍业务 · 拾到请交还学校", write{style: sans, pt: 6.25, ink: grey})
 	return nil
 }
 

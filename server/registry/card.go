@@ -123,6 +123,12 @@ var cardReasons = map[CardAct][]string{
 // CardReasons lists the coded reasons of an act; nil when none is asked for.
 func CardReasons(act CardAct) []string { return cardReasons[act] }
 
+var cardReasonTitles = map[string]string{"lost": "遗失", "stolen": "被盗", "damaged": "损坏", "worn": "磨损", "misprint": "印制有误", "misuse": "冒用", "left": "离校",
+	"expired": "到期", "data": "信息变更", "chip": "芯片不良", "wrong_card": "拿错卡", "other": "其他"}
+
+// CardReasonTitle is the term of a coded reason for Chinese papers, other words as they are.
+func CardReasonTitle(reason string) string { return titleOf(cardReasonTitles, reason) }
+
 // byHand are acts of people; the rest are facts that the machines prove (a signed report, a verified tap, the calendar).
 var byHand = map[CardAct]bool{CardRequest: true, CardDeliver: true, CardLose: true, CardFind: true, CardDamage: true, CardRevoke: true, CardDestroy: true, CardSpoil: true}
 

@@ -21,6 +21,8 @@ func (paperless) Archive(document.Cover, document.Slip) ([]byte, error) { return
 func (paperless) ArchiveReceipt(document.Receipt) ([]byte, error)       { return []byte("%PDF-"), nil }
 func (paperless) CaseReceipt(document.CaseReceipt) ([]byte, error)      { return []byte("%PDF-"), nil }
 func (paperless) Faces([]document.Face) ([]byte, error)                 { return []byte("%PDF-"), nil }
+func (paperless) Labels([]document.Face) ([]byte, error)                { return []byte("%PDF-"), nil }
+func (paperless) DeliverySlips([]document.DeliverySlip) ([]byte, error) { return []byte("%PDF-"), nil }
 
 // actors stand in the columns of the table. The pupil is at 云河区实验小学 (county 云河, city 云州, province).
 var actors = []string{
@@ -157,6 +159,14 @@ var table = []struct {
 		}
 		return err
 	}, "ok nf ok nf no no no ok nf no"},
+	{"DeliverySlip", func(w *world, who Staff) error {
+		_, err := w.r.s.DeliverySlip(w.c(), who, demo.YunheShiyan, "")
+		return err
+	}, "ok nf ok nf no no no ok nf no"},
+	{"CardLabels", func(w *world, who Staff) error {
+		_, err := w.r.s.CardLabels(w.c(), who, []registry.UID{w.uid})
+		return err
+	}, "ok nf ok nf ok nf ok ok nf no"},
 	{"DeliverCards", func(w *world, who Staff) error {
 		_, err := w.r.s.DeliverCards(w.c(), who, []registry.UID{w.uid})
 		return err

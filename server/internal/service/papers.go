@@ -15,6 +15,8 @@ type Papers interface {
 	ArchiveReceipt(document.Receipt) ([]byte, error)
 	CaseReceipt(document.CaseReceipt) ([]byte, error)
 	Faces([]document.Face) ([]byte, error)
+	Labels([]document.Face) ([]byte, error)
+	DeliverySlips([]document.DeliverySlip) ([]byte, error)
 }
 
 var _ Papers = (*document.Maker)(nil)
@@ -142,6 +144,16 @@ func (s *Service) title(k registry.FieldKey, f registry.Form) string {
 
 // CardFace prints card faces, one CR80 page each, for pupils with a card bound or being made. Never the ID number, never the 学籍号.
 func (s *Service) CardFace(ctx context.Context, who Staff, uids []registry.UID) ([]byte, error) {
+	faces, err := s.faces(ctx, who, uids)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.papers.Faces(faces)
+	return b, internal(err)
+}
+
+// faces are what stands on the cards of pupils, once it is known that they may be printed.
+func (s *Service) faces(ctx context.Context, who Staff, uids []registry.UID) ([]document.Face, error) {
 	sc := s.scope(who)
 	if !sc.May(access.Issue) && !sc.May(access.Paper) {
 		return nil, sc.Check(access.Issue)
@@ -172,16 +184,12 @@ func (s *Service) CardFace(ctx context.Context, who Staff, uids []registry.UID) 
 		}
 		faces = append(faces, f)
 	}
-	if err := s.canPrint(); err != nil {
-		return nil, err
-	}
-	b, err := s.papers.Faces(faces)
-	return b, internal(err)
+	return faces, s.canPrint()
 }
 
 // cardOf is the number that stands, or will stand, on the pupil's card.
 func (s *Service) cardOf(ctx context.Context, p *registry.Pupil) (string, registry.Date, error) {
-	if p.Card != nil {
+	if p.Card.Good() {
 		return p.Card.Number, p.Card.ExpiresOn, nil
 	}
 	all, err := s.st.IssuancesOf(ctx, p.UID)

@@ -96,7 +96,9 @@ type Console interface {
 	// Handing out: what a class has to sign for, the slip to sign, and its receipt.
 	HeldCards(ctx context.Context, who Staff, school registry.Unit, class string) (waiting, given []store.CardRow, err error)
 	DeliverCards(ctx context.Context, who Staff, uids []registry.UID) (int, error)
-	Trust(ctx context.Context) (api.Trust, error) // the page hands it to the station's cardsvc
+	DeliverySlip(ctx context.Context, who Staff, school registry.Unit, class string) ([]byte, error)
+	CardLabels(ctx context.Context, who Staff, uids []registry.UID) ([]byte, error) // A4, ten to a page
+	Trust(ctx context.Context) (api.Trust, error)                                   // the page hands it to the station's cardsvc
 
 	// Kiosks.
 	Kiosks(ctx context.Context, who Staff) ([]store.Kiosk, error)
