@@ -8,21 +8,37 @@ import (
 	"xueji/server/registry"
 )
 
-// Archive makes the 封面 and behind it the 转递单 with the inventory, in one PDF, pages numbered through.
+// Archive makes the 封面 and behind it the 转递单 with the inventory, in one PDF; each copy's pages are numbered through. The cover's Copy and Copies count for both.
 func (m *Maker) Archive(c Cover, sl Slip) ([]byte, error) {
 	s := m.sheet("学籍档案转递", a4W, a4H)
-	if err := m.cover(s, &c); err != nil {
-		return nil, err
+	first, last := c.Copy, c.Copy
+	if c.Copy == 0 && c.Copies > 0 {
+		first, last = 1, c.Copies
 	}
-	if err := m.slip(s, &sl); err != nil {
-		return nil, err
-	}
-	n := s.pdf.PageNo()
-	for p := 1; p <= n; p++ {
-		s.onPage(p)
-		s.foot(handler(sl.Handler, sl.Phone), string(c.PrintedOn), p, n)
+	for copy := first; copy <= last; copy++ {
+		before := s.pdf.PageNo()
+		c.Copy, sl.Copy, sl.Copies = copy, copy, c.Copies
+		if err := m.cover(s, &c); err != nil {
+			return nil, err
+		}
+		if err := m.slip(s, &sl); err != nil {
+			return nil, err
+		}
+		n := s.pdf.PageNo() - before
+		for p := 1; p <= n; p++ {
+			s.onPage(before + p)
+			s.foot(handler(sl.Handler, sl.Phone), string(c.PrintedOn), p, n)
+		}
 	}
 	return s.finish()
+}
+
+// sentOn is a date to read, or nothing: room to write it by hand.
+func sentOn(d registry.Date) string {
+	if d == "" {
+		return ""
+	}
+	return zhDate(d)
 }
 
 // Covers makes a batch of 封面, one page each.
@@ -111,7 +127,7 @@ func (m *Maker) slip(s *sheet, sl *Slip) error {
 	y = s.paragraph(marginX, y, contentW, 5.6, "本单一式两份，一份随档案寄出，一份由转出学校留存。转出学校保留电子档案备份和必要的复印件（第九条）；"+
 		"档案应在办结之日起一个月内送达（第十五条）。转入学校以本档案为基础接续，不另建新档（第十六条），收到后请扫码核对并寄回回执。",
 		write{style: sans, pt: 9.5, ink: grey})
-	s.signatures(y+3, "转出学校\n盖章处", [][2]string{{"经办人", sl.Handler}, {"寄出日期", ""}, {"承运方式", ""}})
+	s.signatures(y+3, "转出学校\n盖章处", [][2]string{{"经办人", sl.Handler}, {"寄出日期", sentOn(sl.SentOn)}, {"承运方式", sl.Carrier}})
 	return nil
 }
 

@@ -17,7 +17,7 @@ import (
 // Cover is the 封面 of an archive on its way.
 type Cover struct {
 	ArchiveNo                string
-	Copy, Copies             int
+	Copy, Copies             int // Archive draws all Copies behind one another when Copy is 0
 	Name, Sex                string
 	Birth                    registry.Date
 	NumberMasked, Alt        string
@@ -37,6 +37,8 @@ type Slip struct {
 	Address        string // receiver's
 	Rows           []registry.ArchiveItem
 	Handler        string
+	SentOn         registry.Date
+	Carrier        string
 }
 
 // Receipt is the 回执 that the receiver sends back.

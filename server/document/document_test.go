@@ -398,3 +398,23 @@ func TestPictures(t *testing.T) {
 		t.Log(name, len(b), "bytes")
 	}
 }
+
+// Two copies are made at once: one travels, one stays. Each is numbered, and its pages are counted by themselves.
+func TestArchiveCopies(t *testing.T) {
+	c := cover(rareName)
+	c.Copy, c.Copies = 0, 2
+	b, err := newMaker(t).Archive(c, Slip{Cover: c, Rows: inventory(9), Handler: "周敏", SentOn: "2026-11-24", Carrier: "机要交换 第 17 号"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "a.pdf")
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(strings.Fields(run(t, "pdftotext", "-layout", file, "-")), "")
+	for word, n := range map[string]int{"第1份·共2份": 2, "第2份·共2份": 2, "第1页，共3页": 2, "第3页，共3页": 2, "2026年11月24日": 2, "机要交换第17号": 2} {
+		if got := strings.Count(text, word); got != n {
+			t.Errorf("%s stands %d times, want %d", word, got, n)
+		}
+	}
+}

@@ -75,7 +75,7 @@ func (d *decision) callArchive(no CaseNo) {
 
 // clearConsignment forgets the last journey; history keeps it.
 func (a *Archive) clearConsignment() {
-	a.No = ""
+	a.No, a.Carrier = "", ""
 	a.SentAt, a.Sender, a.ReceivedAt, a.Receiver = time.Time{}, Actor{}, time.Time{}, Actor{}
 }
 
@@ -106,7 +106,7 @@ func (d *decision) sendArchive(e SendArchive) error {
 		return invalid("carrier")
 	}
 	a.State = ArchiveTransit
-	a.No = e.No
+	a.No, a.Carrier = e.No, e.Carrier
 	a.SentAt, a.Sender = d.env.Now, d.env.Actor
 	d.notify(WhatTasks, a.CaseNo, a.From, a.To)
 	return nil

@@ -103,7 +103,7 @@ func TestCheckForm(t *testing.T) {
 		"private use":     {m{registry.FName: "李\ue000"}, []registry.Finding{{Field: registry.FName, Code: registry.FindChars}}},
 		"digit in name":   {m{registry.FName: "李4"}, []registry.Finding{{Field: registry.FName, Code: registry.FindChars}}},
 		"broken UTF-8":    {m{registry.FClass: "\xff"}, []registry.Finding{{Field: registry.FClass, Code: registry.FindChars}}},
-		"code too long": {m{registry.FSex: strings.Repeat("男", 400)}, []registry.Finding{{Field: registry.FSex, Code: registry.FindNotInList, Params: m2("list", "sex")}}},
+		"code too long":   {m{registry.FSex: strings.Repeat("男", 400)}, []registry.Finding{{Field: registry.FSex, Code: registry.FindNotInList, Params: m2("list", "sex")}}},
 		"sex in words":    {m{registry.FSex: "男"}, []registry.Finding{{Field: registry.FSex, Code: registry.FindNotInList, DidYouMean: []string{"1"}, Params: m2("list", "sex")}}},
 		"sex against ID":  {m{registry.FSex: "2"}, []registry.Finding{{Field: registry.FSex, Code: registry.FindMismatch, DidYouMean: []string{"1"}, Params: m2("with", "id_number")}}},
 		"birth against":   {m{registry.FBirth: "2018-09-03"}, []registry.Finding{{Field: registry.FBirth, Code: registry.FindMismatch, DidYouMean: []string{"2018-03-09"}, Params: m2("with", "id_number")}}},

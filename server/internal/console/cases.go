@@ -131,9 +131,12 @@ func (k *console) decide(c *fiber.Ctx, who service.Staff) error {
 	default:
 		return &registry.Error{Code: registry.CodeInvalid, Field: "decision"}
 	}
-	_, err := k.Service.Act(c.UserContext(), who, uid, seen(c), ev)
+	p, err := k.Service.Act(c.UserContext(), who, uid, seen(c), ev)
 	switch {
 	case err == nil:
+		if cs := p.Case(no); key == "case.accepted" && cs != nil && cs.State == registry.CaseCompleted {
+			key = "case.accepted_last"
+		}
 		return k.done(c, here, flash{Key: key})
 	case correctable(err):
 		c.Status(fiber.StatusUnprocessableEntity)

@@ -69,11 +69,15 @@ type importView struct {
 	store.Import
 	Running bool
 	Percent int
+	Stage   string // catalogue key of what happens now
 	Problem *problem
 }
 
 func (k *console) importView(c *fiber.Ctx, i store.Import) importView {
-	v := importView{Import: i, Running: i.State == "queued" || i.State == "running", Percent: percent(i.Done, i.Total)}
+	v := importView{Import: i, Running: i.State == "queued" || i.State == "running", Percent: percent(i.Done, i.Total), Stage: "import.state." + i.State}
+	if i.State == "running" && i.Total > 0 && i.Done == i.Total {
+		v.Stage = "import.state.marking" // every row is looked at; the marks take a few seconds more
+	}
 	if i.State == "failed" {
 		v.Problem = k.problem(c, &registry.Error{Code: i.Code, Params: i.Params})
 	}
@@ -95,7 +99,7 @@ func (k *console) importState(c *fiber.Ctx, who service.Staff) error {
 		return err
 	}
 	v := k.importView(c, i)
-	return c.JSON(fiber.Map{"state": i.State, "total": i.Total, "done": i.Done, "good": i.Good, "bad": i.Bad, "running": v.Running, "percent": v.Percent})
+	return c.JSON(fiber.Map{"state": i.State, "total": i.Total, "done": i.Done, "good": i.Good, "bad": i.Bad, "running": v.Running, "percent": v.Percent, "stage": k.words.say(k.lang(c), v.Stage)})
 }
 
 func (k *console) importMarked(c *fiber.Ctx, who service.Staff) error {

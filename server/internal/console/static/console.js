@@ -175,6 +175,8 @@
     const at = cur && cur.dataset.href;
     for (const part of $$("[data-swap]")) {
       const fresh = $('[data-swap="' + part.dataset.swap + '"]', doc);
+      const was = $("input[name=seen]", part), is = fresh && $("input[name=seen]", fresh);
+      if (was && is && was.value === is.value) continue; // the same version of the record: what stands here, and what is typed into it, stays
       if (fresh && !part.contains(document.activeElement && typing(document.activeElement) ? document.activeElement : null)) part.replaceWith(fresh);
     }
     for (const b of $$('input[name="ref"]')) b.checked = ticked.has(b.value);
@@ -240,6 +242,7 @@
       const x = new XMLHttpRequest();
       up.hidden = false; bad.hidden = true;
       x.upload.onprogress = (e) => { if (e.lengthComputable) { bar.value = 100 * e.loaded / e.total; note.textContent = drop.dataset.sending.replace("{pct}", Math.round(bar.value)); } };
+      x.upload.onload = () => { bar.removeAttribute("value"); note.textContent = drop.dataset.checking; };
       x.onload = () => {
         let d = {};
         try { d = JSON.parse(x.responseText); } catch { /* a page: shown below */ }
@@ -272,7 +275,7 @@
         if (r.ok) {
           const d = await r.json();
           if (!d.running) { location.reload(); return; }
-          for (const n of ["done", "total", "good", "bad"]) put(n, d[n]);
+          for (const n of ["done", "total", "good", "bad", "stage"]) put(n, d[n]);
           $("[data-bar]", run).value = d.percent;
         }
       } catch { /* asks again */ }
