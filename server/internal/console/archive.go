@@ -5,7 +5,6 @@ import (
 	"sort"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -276,7 +275,6 @@ type archiveLine struct {
 	Holder                 registry.Unit
 	Since                  registry.Date
 	Clock                  clock
-	at                     time.Time
 }
 
 // archives lists what is to be built, sent, on its way, to be received and missing, from the unit's tasks and those it waits for.

@@ -42,8 +42,7 @@ func App(f *Fake, station string) (*fiber.App, error) {
 		}
 		return fiber.StatusUnprocessableEntity
 	}
-	var d console.Deps
-	d = console.Deps{
+	d := console.Deps{
 		Service: f,
 		Staff: func(c *fiber.Ctx) (service.Staff, bool) {
 			s, err := f.WhoIs(c.UserContext(), c.Cookies("xj_session"))
