@@ -209,29 +209,33 @@ func (k *console) taskRows(lang string, who service.Staff, rows []store.TaskRow,
 			}
 		}
 	}
-	at := map[string]int{}
+	at, refs := map[string]int{}, map[int][]string{}
 	var out []taskView
 	for _, r := range rows {
-		v := k.taskRow(lang, who, r, t, cases)
 		g := groupKey(r)
-		if size[g] < groupFrom {
-			out = append(out, v)
-			continue
-		}
 		if i, seen := at[g]; seen {
-			if v.Refs != "" { // all of a group or none: what the row's reader may decide does not differ within it
-				out[i].Refs += "," + v.Refs
+			if ref := k.refOf(who, r, t); ref != "" { // all of a group or none: what the row's reader may decide does not differ within it
+				refs[i] = append(refs[i], ref)
 			}
 			out[i].Count++
 			continue
 		}
+		v := k.taskRow(lang, who, r, t, cases)
+		if size[g] < groupFrom {
+			out = append(out, v)
+			continue
+		}
 		at[g] = len(out)
+		if v.Refs != "" {
+			refs[len(out)] = []string{v.Refs}
+		}
 		v.Group, v.Count, v.Href = true, 1, "/todo?group="+url.QueryEscape(g)
 		v.Title, v.Sub = k.grade(lang, r.Grade), k.Service.Directory().Name(r.School) // the count joins the title below
 		out = append(out, v)
 	}
 	for i := range out {
 		if out[i].Group {
+			out[i].Refs = strings.Join(refs[i], ",")
 			out[i].Title = k.words.say(lang, "todo.group", "n", out[i].Count, "grade", out[i].Title)
 		}
 	}
@@ -267,9 +271,7 @@ func (k *console) taskRow(lang string, who service.Staff, r store.TaskRow, t ser
 			v.Holder, v.Party = say("todo.holder", "unit", holder, "party", v.Party), ""
 		}
 		v.Href += "/cases/" + string(r.CaseNo)
-		if seen, ok := t.Versions[uid]; ok && r.Unit == who.Unit && k.mayDecide(who, r.Case, r.Party) {
-			v.Refs = string(uid) + ":" + strconv.FormatInt(seen, 10)
-		}
+		v.Refs = k.refOf(who, r, t)
 	default:
 		v.Kind = say("task." + string(r.Kind))
 		v.Holder = holder
@@ -302,6 +304,15 @@ func (k *console) taskRow(lang string, who service.Staff, r store.TaskRow, t ser
 		}
 	}
 	return v
+}
+
+// refOf is "uid:seen" of a step that who may decide now, else "".
+func (k *console) refOf(who service.Staff, r store.TaskRow, t service.ToDo) string {
+	seen, ok := t.Versions[r.Task.UID]
+	if !ok || r.Kind != registry.TaskStep || r.Unit != who.Unit || !k.mayDecide(who, r.Case, r.Party) {
+		return ""
+	}
+	return string(r.Task.UID) + ":" + strconv.FormatInt(seen, 10)
 }
 
 // way tells whether a transfer comes in or goes out, seen from who.

@@ -12,7 +12,12 @@ import (
 // soonDays is how many working days before its date a task counts as soon.
 const soonDays = 3
 
-const todoLimit = 500
+// todoLimit is how many tasks of one's own a list holds, and how many may be decided at once: a whole import (intake.Limits) and then some, so that newcomers
+// by the thousand hide no task that is due after them. sideLimit is for what others have.
+const (
+	todoLimit = 6000
+	sideLimit = 500
+)
 
 func (s *Service) taskCounts(ctx context.Context, unit registry.Unit) (store.TaskCounts, error) {
 	today := s.Today()
@@ -35,13 +40,20 @@ func (s *Service) ToDo(ctx context.Context, who Staff) (ToDo, error) {
 	if out.Counts, err = s.taskCounts(ctx, who.Unit); err != nil {
 		return ToDo{}, internal(err)
 	}
-	if out.Mine, err = s.st.Tasks(ctx, who.Unit, todoLimit, 0); err != nil {
+	for len(out.Mine) < todoLimit {
+		rows, err := s.st.Tasks(ctx, who.Unit, sideLimit, len(out.Mine))
+		if err != nil {
+			return ToDo{}, internal(err)
+		}
+		out.Mine = append(out.Mine, rows...)
+		if len(rows) < sideLimit {
+			break
+		}
+	}
+	if out.Waiting, err = s.st.Waiting(ctx, who.Unit, sideLimit); err != nil {
 		return ToDo{}, internal(err)
 	}
-	if out.Waiting, err = s.st.Waiting(ctx, who.Unit, todoLimit); err != nil {
-		return ToDo{}, internal(err)
-	}
-	if out.Above, err = s.st.TasksAbove(ctx, who.Unit, out.Today, todoLimit); err != nil {
+	if out.Above, err = s.st.TasksAbove(ctx, who.Unit, out.Today, sideLimit); err != nil {
 		return ToDo{}, internal(err)
 	}
 	out.Mine = slices.DeleteFunc(out.Mine, func(t store.TaskRow) bool {
