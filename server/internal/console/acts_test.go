@@ -462,10 +462,108 @@ func TestCards(t *testing.T) {
 	}
 	reg := client{t: t, app: a, who: "registrar"}
 	uid := string(f.UID(consoletest.DotName))
-	res, _ := reg.post("/pupils/"+uid+"/card/revoke", vals("reason", "lost"))
-	wantTo(t, res, "/pupils/"+uid)
-	if last(f) != "revoke:lost" {
+	card := f.Get(registry.UID(uid)).Card.Number
+	post := func(act, reason, note, want string) {
+		t.Helper()
+		res, _ := reg.post("/pupils/"+uid+"/card/"+act, vals("card", card, "reason", reason, "note", note))
+		wantTo(t, res, "/pupils/"+uid)
+		if last(f) != want {
+			t.Errorf("posted %v, want %s", last(f), want)
+		}
+	}
+	post("lose", "lost", "在操场", "card:lose:lost:在操场")
+	_, body = reg.get("/pupils/" + uid)
+	for _, want := range []string{"已挂失", "在操场", "/card/find", "王老师"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page of a pupil who lost the card does not say %s", want)
+		}
+	}
+	post("find", "", "", "card:find")
+	if res, body := reg.post("/pupils/"+uid+"/card/lose", vals("card", card, "reason", "invented")); res.StatusCode != 422 || !strings.Contains(body, `role="alert"`) {
+		t.Errorf("a reason that is not offered: %d", res.StatusCode)
+	}
+	post("revoke", "misuse", "", "card:revoke:misuse")
+	post("destroy", "", "", "card:destroy")
+	if res, _ := reg.post("/pupils/"+uid+"/card/use", vals("card", card)); res.StatusCode != 404 {
+		t.Errorf("an act that is nobody's: %d", res.StatusCode)
+	}
+}
+
+// TestRuns: a clerk makes a list of a class, sees it through, and a registrar hands the cards out and notes it, some or all.
+func TestRuns(t *testing.T) {
+	f := consoletest.New()
+	a := app(t, f)
+	clerk, reg := client{t: t, app: a, who: "clerk"}, client{t: t, app: a, who: "registrar"}
+	if res, body := clerk.post("/cards/runs", vals("school", string(registrytest.PrimaryA), "class", "没有")); res.StatusCode != 422 || !strings.Contains(body, "没有等待发卡的学生") {
+		t.Errorf("a list of nobody: %d", res.StatusCode)
+	}
+	res, _ := clerk.post("/cards/runs", vals("school", string(registrytest.PrimaryA)))
+	wantTo(t, res, "/cards/runs/r-2")
+	ask := func(path, body string) map[string]any {
+		t.Helper()
+		r := httptest.NewRequest("POST", path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Accept", "application/json")
+		r.Header.Set("X-CSRF-Token", consoletest.CSRF)
+		res, out := clerk.do(r)
+		m := map[string]any{}
+		if err := json.Unmarshal([]byte(out), &m); err != nil || res.StatusCode != 200 {
+			t.Fatalf("%s: %d %s", path, res.StatusCode, out)
+		}
+		return m
+	}
+	one, two := ask("/cards/next", `{"run":"r-2","lane":"one"}`), ask("/cards/next", `{"run":"r-2","lane":"two"}`)
+	if one["uid"] == "" || one["uid"] == two["uid"] || one["name"] == "" {
+		t.Errorf("drawn %v and %v", one, two)
+	}
+	ask("/cards/reject", `{"uid":"`+one["uid"].(string)+`","reason":"chip","run":"r-2","lane":"one"}`)
+	if last(f) != "spoil:"+one["uid"].(string)+":chip" {
 		t.Errorf("posted %v", last(f))
+	}
+	ask("/cards/release", `{"lane":"one"}`)
+	if _, err := f.Issue("ticket-" + two["uid"].(string)); err != nil {
+		t.Fatal(err)
+	}
+	_, body := clerk.get("/cards/runs/r-2")
+	if !strings.Contains(body, `href="/cards?run=r-2"`) || !strings.Contains(body, "/cards/labels.pdf?uid="+two["uid"].(string)) {
+		t.Errorf("the list's page leads nowhere: %s", body[strings.Index(body, "<main"):])
+	}
+	clean(t, "a list", body)
+	if _, body = clerk.get("/cards?run=r-2"); !strings.Contains(body, `data-run="r-2"`) {
+		t.Error("the issuing screen does not follow the list")
+	}
+	if _, body = clerk.get("/cards/runs/r-2/state"); !strings.Contains(body, `"made":1`) {
+		t.Errorf("state %s", body)
+	}
+	res, _ = clerk.post("/cards/runs/r-2/close", nil)
+	wantTo(t, res, "/cards/runs/r-2")
+	_, body = clerk.get("/cards/runs")
+	clean(t, "lists", body)
+
+	_, body = reg.get("/cards/handout")
+	clean(t, "hand out", body)
+	uid := string(f.UID(two["name"].(string)))
+	if !strings.Contains(body, `value="`+uid+`"`) || !strings.Contains(body, "/cards/slip.pdf?school=") {
+		t.Error("the made card does not wait to be handed out")
+	}
+	res, _ = reg.post("/cards/handout", vals("school", string(registrytest.PrimaryA), "some", "1", "uid", uid))
+	wantTo(t, res, "/cards/handout")
+	if last(f) != "deliver:1" {
+		t.Errorf("posted %v", last(f))
+	}
+	res, _ = reg.post("/cards/handout", vals("school", string(registrytest.PrimaryA), "all", "1", "class_uids", uid+","+string(f.UID("朱可欣"))))
+	wantTo(t, res, "/cards/handout")
+	if last(f) != "deliver:2" {
+		t.Errorf("posted %v", last(f))
+	}
+	for path, want := range map[string]int{"/cards/slip.pdf?school=2133000101": 200, "/cards/labels.pdf?uid=" + uid: 200, "/cards/labels.pdf": 422, "/cards/runs": 403, "/cards/runs/r-2": 403} {
+		if res, _ := reg.get(path); res.StatusCode != want {
+			t.Errorf("%s for a registrar: %d, want %d", path, res.StatusCode, want)
+		}
+	}
+	officer := client{t: t, app: a, who: "officer"}
+	if res, _ := officer.get("/cards/handout"); res.StatusCode != 403 {
+		t.Errorf("handing out for an officer: %d", res.StatusCode)
 	}
 }
 

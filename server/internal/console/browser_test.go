@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -274,7 +275,6 @@ type stationFake struct {
 	events  []chan string
 	relays  chan relayed
 	trusted chan string
-	origin  string
 }
 
 // relayed is a relay that the page asked for; the test answers it.
@@ -462,6 +462,70 @@ func TestIssuing(t *testing.T) {
 	for state, text := range map[string]string{"gone": "没有读写器"} {
 		s.lay(state)
 		says(text)
+	}
+}
+
+// TestTwoReaders: two readers at one desk never have the same name; the second keeps none until it is used; each works by itself.
+func TestTwoReaders(t *testing.T) {
+	f := consoletest.New()
+	s, addr := newStation(t)
+	b := open(t, serve(t, f, addr), "clerk")
+	b.goTo("/cards?school=" + string(registrytest.PrimaryA))
+	name := func(lane int) string {
+		return fmt.Sprintf(`document.querySelectorAll(".stage")[%d].querySelector("[data-who]").textContent`, lane)
+	}
+	says := func(lane int, text string) {
+		t.Helper()
+		b.until(text, fmt.Sprintf(`document.querySelectorAll(".stage")[%d]?.querySelector("[data-say]").textContent.includes(%q)`, lane, text))
+	}
+	says(0, "请放空白卡")
+	second := map[string]any{"id": "r1", "name": "模拟读写器 2", "state": "empty", "tap": 0}
+	s.send("reader", second)
+	says(1, "这个读写器空着")
+	b.until("the second reader holds no name", name(1)+` === "" && `+name(0)+` === "王子涵"`)
+	second["state"], second["tap"] = "card", 1
+	s.send("reader", second)
+	other := s.relay(t)
+	s.lay("card")
+	mine := s.relay(t)
+	if mine.ticket == other.ticket || mine.ticket != "ticket-"+string(f.UID("王子涵")) || other.ticket != "ticket-"+string(f.UID("高欣怡")) {
+		t.Fatalf("tickets %s and %s", mine.ticket, other.ticket)
+	}
+	s.send("relay", map[string]any{"reader": "r1", "step": "write", "done": 2, "total": 9})
+	b.until("the second bar", `document.querySelectorAll(".stage")[1].querySelector("[data-progress]").value === 2 && document.querySelectorAll(".stage")[0].querySelector("[data-progress]").value !== 2`)
+	no, err := f.Issue(mine.ticket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine.answer <- map[string]any{"ok": true, "card_no": no}
+	says(0, "王子涵的卡已发好")
+	s.lay("empty")
+	says(0, "剩下的在别的读写器上")
+	// The second card is bad: put aside, the same pupil, the next chip.
+	other.answer <- map[string]any{"ok": false, "code": "card"}
+	says(1, "这张卡没有写成")
+	b.until("to put the chip aside", `(() => { document.querySelectorAll(".stage")[1].querySelector("[data-act=reject]").click(); return true })()`)
+	b.until("the chip is put aside", name(1)+` === "高欣怡"`)
+	says(1, "请取走")
+	second["state"] = "empty"
+	s.send("reader", second)
+	says(1, "请放空白卡")
+	second["state"], second["tap"] = "card", 2
+	s.send("reader", second)
+	other = s.relay(t)
+	if no, err = f.Issue(other.ticket); err != nil {
+		t.Fatal(err)
+	}
+	other.answer <- map[string]any{"ok": true, "card_no": no}
+	says(1, "高欣怡的卡已发好")
+	says(0, "全部发完")
+	b.until("what it took", `document.querySelector("[data-stats]").textContent.includes("作废 1 张") && document.querySelector("[data-labels]").href.includes("labels.pdf?uid=")`)
+	// The second reader is unplugged: its lane goes.
+	second["state"] = "gone"
+	s.send("reader", second)
+	b.until("one lane", `document.querySelectorAll(".stage").length === 1`)
+	if !slices.ContainsFunc(f.Posted, func(p any) bool { return p == "spoil:"+string(f.UID("高欣怡"))+":chip" }) {
+		t.Errorf("posted %v", f.Posted)
 	}
 }
 

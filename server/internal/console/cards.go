@@ -25,6 +25,7 @@ type cardsView struct {
 	Done    []string
 	Reason  string
 	Words   []string
+	Run     *runView // the issuing list that names come from; nil: the school's or class's list
 }
 
 func (k *console) cards(c *fiber.Ctx, who service.Staff) error {
@@ -35,7 +36,17 @@ func (k *console) cards(c *fiber.Ctx, who service.Staff) error {
 	if v.School == "" && len(v.Schools) > 0 {
 		v.School = string(v.Schools[0].Code)
 	}
-	if v.School != "" {
+	if id := c.Query("run"); id != "" {
+		r, names, err := k.Service.CardRun(c.UserContext(), who, id, store.ItemWaiting, cardQueueLen, 0)
+		if err != nil {
+			return err
+		}
+		run := runOf(r)
+		v.Run, v.School, v.Class, v.Total = &run, string(r.School), r.Class, r.Waiting()
+		for _, n := range names {
+			v.Rows = append(v.Rows, n.Summary)
+		}
+	} else if v.School != "" {
 		var err error
 		v.Rows, v.Total, err = k.Service.NeedCards(c.UserContext(), who, registry.Unit(v.School), v.Class, cardQueueLen)
 		if err != nil {
@@ -52,7 +63,7 @@ var issueWords = []string{
 	"issue.ticket", "issue.working", "issue.working_help", "issue.step.plan", "issue.step.write", "issue.step.verify", "issue.step.bind", "issue.step.done", "issue.step.failed",
 	"issue.success", "issue.success_help", "issue.all_done", "issue.all_done_help", "issue.paused", "issue.paused_help",
 	"issue.fail.ticket", "issue.fail.not_blank", "issue.fail.wrong_card", "issue.fail.unknown_chip", "issue.fail.gone", "issue.fail.card", "issue.fail.verify", "issue.fail.server", "issue.fail.issuer", "issue.fail.busy", "issue.fail.internal",
-	"issue.fail_title", "issue.trust_failed", "issue.resumed",
+	"issue.fail_title", "issue.trust_failed", "issue.resumed", "issue.others", "issue.others_help", "issue.idle", "issue.idle_help", "issue.stats",
 }
 
 // cardQueue is the list of who still needs a card, for script.
@@ -60,9 +71,22 @@ func (k *console) cardQueue(c *fiber.Ctx, who service.Staff) error {
 	if !mayOf(who).Cards {
 		return &registry.Error{Code: registry.CodeForbidden}
 	}
-	rows, total, err := k.Service.NeedCards(c.UserContext(), who, registry.Unit(c.Query("school")), strings.TrimSpace(c.Query("class")), cardQueueLen)
-	if err != nil {
-		return err
+	var rows []store.Summary
+	var total int
+	if id := c.Query("run"); id != "" {
+		r, names, err := k.Service.CardRun(c.UserContext(), who, id, store.ItemWaiting, cardQueueLen, 0)
+		if err != nil {
+			return err
+		}
+		total = r.Waiting()
+		for _, n := range names {
+			rows = append(rows, n.Summary)
+		}
+	} else {
+		var err error
+		if rows, total, err = k.Service.NeedCards(c.UserContext(), who, registry.Unit(c.Query("school")), strings.TrimSpace(c.Query("class")), cardQueueLen); err != nil {
+			return err
+		}
 	}
 	type row struct {
 		UID  string `json:"uid"`
@@ -78,21 +102,17 @@ func (k *console) cardQueue(c *fiber.Ctx, who service.Staff) error {
 
 // cardTicket plans one issuance. The ticket opens one session at the issuer for one chip and is worth nothing else.
 func (k *console) cardTicket(c *fiber.Ctx, who service.Staff) error {
-	if !mayOf(who).Cards {
-		return &registry.Error{Code: registry.CodeForbidden}
-	}
-	var in struct {
-		UID    registry.UID `json:"uid"`
-		Reason string       `json:"reason"`
-	}
-	if err := c.BodyParser(&in); err != nil || in.UID == "" {
-		return &registry.Error{Code: registry.CodeInvalid, Field: "uid", Err: err}
-	}
-	t, err := k.Service.StartIssue(c.UserContext(), who, in.UID, in.Reason)
+	in, err := k.lane(c, who)
 	if err != nil {
 		return err
 	}
-	c.Set(fiber.HeaderCacheControl, "no-store")
+	if in.UID == "" {
+		return &registry.Error{Code: registry.CodeInvalid, Field: "uid"}
+	}
+	t, err := k.Service.IssueCard(c.UserContext(), who, service.IssueRequest{UID: in.UID, Reason: in.Reason, Run: in.Run, Lane: in.Lane})
+	if err != nil {
+		return err
+	}
 	return c.JSON(fiber.Map{"issuance": t.IssuanceID, "ticket": t.Ticket, "card_no": t.CardNo, "until": t.Until.Format(time.RFC3339)})
 }
 
@@ -114,12 +134,7 @@ func (k *console) cardTrust(c *fiber.Ctx, who service.Staff) error {
 
 // cardFaces prints faces: of the pupils named, or of a class.
 func (k *console) cardFaces(c *fiber.Ctx, who service.Staff) error {
-	var uids []registry.UID
-	for _, u := range strings.Split(c.Query("uid"), ",") {
-		if u != "" && len(uids) < 200 {
-			uids = append(uids, registry.UID(u))
-		}
-	}
+	uids := uidsOf(c.Query("uid"))
 	if len(uids) == 0 {
 		return &registry.Error{Code: registry.CodeInvalid, Field: "uid"}
 	}

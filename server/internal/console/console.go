@@ -70,7 +70,7 @@ func Mount(r fiber.Router, d Deps) error {
 	r.Post("/pupils/:uid/archive/settle", k.staff(k.settleMissing))
 	r.Get("/pupils/:uid/archive/cover.pdf", k.staff(k.coverPDF))
 	r.Get("/pupils/:uid/archive/receipt.pdf", k.staff(k.archiveReceiptPDF))
-	r.Post("/pupils/:uid/card/revoke", k.staff(k.revokeCard))
+	r.Post("/pupils/:uid/card/:act", k.staff(k.changeCard))
 	r.Post("/pupils/:uid/pin", k.staff(k.setPIN))
 	r.Get("/pupils/:uid/cases/:no", k.staff(k.casePage))
 	r.Post("/pupils/:uid/cases/:no/decide", k.staff(k.decide))
@@ -100,6 +100,18 @@ func Mount(r fiber.Router, d Deps) error {
 	r.Post("/cards/ticket", k.staff(k.cardTicket))
 	r.Get("/cards/trust", k.staff(k.cardTrust))
 	r.Get("/cards/faces.pdf", k.staff(k.cardFaces))
+	r.Get("/cards/labels.pdf", k.staff(k.cardLabels))
+	r.Post("/cards/next", k.staff(k.cardNext))
+	r.Post("/cards/release", k.staff(k.cardRelease))
+	r.Post("/cards/reject", k.staff(k.cardReject))
+	r.Get("/cards/runs", k.staff(k.cardRuns))
+	r.Post("/cards/runs", k.staff(k.newRun))
+	r.Get("/cards/runs/:id", k.staff(k.cardRun))
+	r.Get("/cards/runs/:id/state", k.staff(k.runState))
+	r.Post("/cards/runs/:id/close", k.staff(k.closeRun))
+	r.Get("/cards/handout", k.staff(k.handout))
+	r.Post("/cards/handout", k.staff(k.handedOut))
+	r.Get("/cards/slip.pdf", k.staff(k.deliverySlip))
 
 	r.Get("/kiosks", k.staff(k.kiosks))
 	r.Post("/kiosks", k.staff(k.newKiosk))
@@ -166,20 +178,21 @@ func wantsJSON(c *fiber.Ctx) bool {
 type may struct {
 	Todo, Pupils, Enrol, Transfer, Cards, Kiosks, Staff bool
 	// Act: decides steps. Keep: keeps pupils' records, archives and suspensions. KeepKiosks: enrols and revokes devices. Revoke: puts a card on the deny list.
-	Act, Keep, KeepKiosks, Revoke bool
+	// HandOut: hands cards out against a signature. Care: reports cards lost, found, damaged.
+	Act, Keep, KeepKiosks, Revoke, HandOut, Care bool
 }
 
 func mayOf(who service.Staff) may {
 	school := who.Unit.IsSchool()
 	switch who.Role {
 	case registry.RoleRegistrar:
-		return may{Todo: true, Pupils: true, Enrol: school, Transfer: school, Kiosks: true, Act: true, Keep: school, Revoke: true}
+		return may{Todo: true, Pupils: true, Enrol: school, Transfer: school, Kiosks: true, Act: true, Keep: school, Revoke: true, HandOut: school, Care: school}
 	case registry.RoleLeader:
-		return may{Todo: true, Pupils: true, Kiosks: true, KeepKiosks: true, Staff: true, Act: true, Revoke: true}
+		return may{Todo: true, Pupils: true, Kiosks: true, KeepKiosks: true, Staff: true, Act: true, Revoke: true, HandOut: school, Care: school}
 	case registry.RoleOfficer:
 		return may{Todo: true, Pupils: true, Kiosks: true, Staff: true, Act: true}
 	case registry.RoleClerk:
-		return may{Cards: true, Revoke: true}
+		return may{Cards: true, Revoke: true, HandOut: true, Care: true}
 	case registry.RoleOperator:
 		return may{Kiosks: true, KeepKiosks: true, Staff: true}
 	}

@@ -37,6 +37,7 @@ func (k *console) funcs(lang string) template.FuncMap {
 		"lang":   func() string { return lang },
 		"form":   func(f registry.Form, key string) string { return f[registry.FieldKey(key)] },
 		"asDate": func(s string) registry.Date { return registry.Date(s) },
+		"whys":   registry.CardReasons,
 		"str":    func(v any) string { return fmt.Sprint(v) },
 	}
 }

@@ -133,6 +133,7 @@ func historyView(es []store.Entry) []entryView {
 			Reason   string                `json:"reason"`
 			Proof    string                `json:"proof"`
 			Carrier  string                `json:"carrier"`
+			Act      string                `json:"act"`
 		}
 		if json.Unmarshal(e.Payload, &p) == nil {
 			switch {
@@ -149,6 +150,9 @@ func historyView(es []store.Entry) []entryView {
 			}
 			if v.Detail == "" && e.Kind == registry.EvStartSuspend {
 				v.Detail = p.Reason
+			}
+			if e.Kind == registry.EvChangeCard {
+				v.What = "cardact." + p.Act
 			}
 		}
 		out = append(out, v)
@@ -167,7 +171,7 @@ type pupilView struct {
 	Cases      []caseView
 	Open       *caseView
 	History    []entryView
-	Cards      []store.Issuance
+	Cards      []cardView
 	Archive    archiveView
 	Acts       pupilActs
 	Suspension clock
@@ -175,7 +179,7 @@ type pupilView struct {
 
 // pupilActs is what this person is offered for this pupil now.
 type pupilActs struct {
-	Suspend, Return, BuildArchive, SendArchive, Settle, RevokeCard, PrintFace, SetPIN bool
+	Suspend, Return, BuildArchive, SendArchive, Settle, PrintFace, SetPIN bool
 }
 
 func (k *console) pupil(c *fiber.Ctx, who service.Staff) error {
@@ -215,9 +219,15 @@ func (k *console) pupilShow(c *fiber.Ctx, who service.Staff, masked bool, pr *pr
 			v.Open = &v.Cases[i]
 		}
 	}
-	if v.Cards, err = k.Service.Issuances(ctx, who, uid); err != nil {
+	cards, err := k.Service.Issuances(ctx, who, uid)
+	if err != nil {
 		return err
 	}
+	lives, err := k.Service.CardLife(ctx, who, uid)
+	if err != nil {
+		return err
+	}
+	v.Cards = k.cardViews(lang, cards, lives, mayOf(who).Care && (p.School == who.Unit || !who.Unit.IsSchool()))
 	v.Archive = k.archiveView(lang, p)
 	if p.Suspension != nil {
 		v.Suspension = k.clock(lang, p.Suspension.From, p.Suspension.Until, false)
@@ -230,8 +240,7 @@ func (k *console) pupilShow(c *fiber.Ctx, who service.Staff, masked bool, pr *pr
 		BuildArchive: keep && p.Archive.Custodian == who.Unit && v.Archive.Editable,
 		SendArchive:  keep && p.Archive.Custodian == who.Unit && p.Archive.State == registry.ArchiveCalled,
 		Settle:       keep && p.Archive.MissingFrom == who.Unit && len(p.Archive.Missing) > 0,
-		RevokeCard:   mayOf(who).Revoke && (mine || !who.Unit.IsSchool()) && p.Card != nil,
-		PrintFace:    p.Card != nil,
+		PrintFace:    p.Card.Good(),
 		SetPIN:       keep && mine && p.Standing != registry.StandingNone,
 	}
 	return k.show(c, &who, "pupil", "pupil.title", v, withActive("pupils"), withTitle(v.Name), withProblem(pr))
@@ -409,19 +418,6 @@ func (k *console) returnPupil(c *fiber.Ctx, who service.Staff) error {
 		return k.returnForm(c, who, p, proof, grade, class, k.problem(c, err))
 	}
 	return k.actFailed(c, who, uid, "/pupils/"+string(uid), err)
-}
-
-// revokeCard puts the pupil's card on the deny list.
-func (k *console) revokeCard(c *fiber.Ctx, who service.Staff) error {
-	uid := registry.UID(c.Params("uid"))
-	reason := c.FormValue("reason")
-	if !k.words.has("zh-Hans", "revoke.reason."+reason) {
-		reason = "other"
-	}
-	if err := k.Service.RevokeCard(c.UserContext(), who, uid, reason); err != nil {
-		return k.actFailed(c, who, uid, "/pupils/"+string(uid), err)
-	}
-	return k.done(c, "/pupils/"+string(uid)+"#card", flash{Key: "card.revoked"})
 }
 
 // setPIN gives the guardian a new second factor for kiosks. The guardian types it twice at the registrar's desk; it is never shown again.

@@ -90,7 +90,9 @@ func pages(f *consoletest.Fake) []struct{ Who, Path string } {
 		{"registrar", "/pupils/" + uid("刘一诺") + "/archive"},
 		{"registrar", "/cases"}, {"registrar", "/cases?state=all"}, {"officer", "/cases?kind=transfer&state=refused"}, {"registrar", "/archives"}, {"officer", "/archives"},
 		{"registrar", "/enrol"}, {"registrar", "/enrol/imports/im-1"}, {"registrar", "/enrol/imports/im-2"}, {"registrar", "/enrol/imports/im-3"}, {"registrar", "/enrol/new"},
-		{"registrar", "/transfers/new"}, {"clerk", "/cards"}, {"clerk", "/cards?school=2133000101&class=2班"}, {"operator", "/kiosks"}, {"leader", "/kiosks"}, {"registrar", "/kiosks"},
+		{"registrar", "/transfers/new"}, {"clerk", "/cards"}, {"clerk", "/cards?school=2133000101&class=2班"},
+		{"clerk", "/cards?run=r-1"}, {"clerk", "/cards/runs"}, {"clerk", "/cards/runs/r-1"}, {"clerk", "/cards/runs/r-1?state=made"}, {"clerk", "/cards/runs/r-9"}, {"clerk", "/cards/handout"},
+		{"registrar", "/cards/handout"}, {"registrar", "/cards/handout?school=2133000101&class=1班"}, {"registrar", "/pupils/" + uid("李思源")}, {"operator", "/kiosks"}, {"leader", "/kiosks"}, {"registrar", "/kiosks"},
 		{"leader", "/staff"}, {"registrar", "/help"},
 		{"registrar", "/pupils/nobody"}, {"clerk", "/pupils"}, {"registrar", "/nowhere"},
 	}

@@ -418,7 +418,7 @@ type CardRun struct {
 }
 
 // Waiting is how many names still wait for a card.
-func (r *CardRun) Waiting() int { return r.Total - r.Made - r.Left }
+func (r CardRun) Waiting() int { return r.Total - r.Made - r.Left }
 
 // States of a name on an issuing list.
 const (

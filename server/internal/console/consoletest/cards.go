@@ -356,6 +356,22 @@ func (f *Fake) cardDay(lives map[string]*life) {
 		}
 		f.mustDo(l, a, registry.ChangeCard{Number: c.CardNo, Act: act, Reason: reason})
 	}
+	// A list that was worked through in part.
+	f.Now = time.Date(2026, time.November, 23, 8, 40, 0, 0, registry.Beijing)
+	r := &run{CardRun: store.CardRun{ID: "r-1", School: registrytest.PrimaryA, Unit: registrytest.CountyA, By: f.Staff["clerk"].Actor("console"), CreatedAt: f.Now}}
+	for i, uid := range f.order {
+		if l := f.pupils[uid]; l.p.School == registrytest.PrimaryA {
+			it := store.CardItem{Run: r.ID, Pos: len(r.items) + 1, UID: uid, State: store.ItemWaiting}
+			if len(l.cards) > 0 {
+				it.State, it.CardNo, it.Tries, it.Millis, it.At, it.By = store.ItemMade, l.cards[0].CardNo, 1+i%5/4, int64(7000+400*i), f.Now, f.Staff["clerk"].Name
+				if i%5 == 4 {
+					it.Spoiled, it.LastCode = 1, "chip"
+				}
+			}
+			r.items = append(r.items, it)
+		}
+	}
+	f.runs = append(f.runs, r)
 	const name = "李思源"
 	if lives[name] == nil || lives[name].p.Card == nil {
 		return

@@ -1,5 +1,5 @@
-// The issuing screen. It talks to two: this server (who is next, one-time tickets) and the station's cardsvc on the loopback (reader, relay to the issuer).
-// No key and nothing personal passes through it but the names on the list.
+// The issuing screen: one lane for each reader of the station. It talks to two: this server (the next name that no other reader has, one-time tickets) and the
+// station's cardsvc on the loopback (readers, relay to the issuer). No key and nothing personal passes through it but the names on the list.
 (() => {
   "use strict";
   const root = document.getElementById("issue");
@@ -11,74 +11,39 @@
   const say = (key, vars = {}) => Object.entries(vars).reduce((t, [k, v]) => t.replaceAll("{" + k + "}", v), words["issue." + key] || key);
   const csrf = document.querySelector('meta[name="csrf"]').content;
 
-  const stage = $(".stage"), queueEl = $("[data-queue]"), bar = $("[data-progress]");
-  let queue = [...queueEl.children].map((li) => ({ uid: li.dataset.uid, name: li.querySelector(".name").textContent, sub: li.querySelector("small").textContent }));
+  // This desk among all desks of the same person; a reader is a lane of it.
+  let desk = "";
+  try {
+    desk = localStorage.getItem("xj_desk") || "";
+    if (!desk) localStorage.setItem("xj_desk", desk = crypto.getRandomValues(new Uint32Array(3)).join("-"));
+  } catch { desk = String(Math.random()).slice(2); }
+
+  const lanesEl = $("[data-lanes]"), queueEl = $("[data-queue]");
+  const blank = lanesEl.querySelector(".stage").cloneNode(true);
   let total = Number(root.dataset.total);
-  let reader = null;      // the reader the screen follows
-  let online = false;
-  let mode = "wait";      // wait | work | done | back (the same card again) | halt (somebody must look) | pause
-  let usedTap = 0;        // a tap already used up: its card must leave before the next
-  let held = null;        // {uid, name, again} a pupil whose card was interrupted
-  let trustAt = 0;
-  let sent = null;        // what done and halt say
-  let swap = false;       // halt is about the card alone: another card goes on by itself
+  let online = false, trustAt = 0, seconds = 0, spoiled = 0;
+  const later = [];       // put behind everybody else
   const made = [];
-
-  const show = (tone, title, help = "") => {
-    stage.dataset.tone = tone;
-    $("[data-say]").textContent = title;
-    $("[data-help-text]").textContent = help;
-  };
-  const button = (name, on) => { root.querySelector('[data-act="' + name + '"]').hidden = !on; };
-  const next = () => held || queue[0] || null;
-
-  function draw() {
-    const p = next();
-    const who = $("[data-who]");
-    who.textContent = p ? p.name : "";
-    who.classList.toggle("long", !!p && [...p.name].length > 12);
-    $("[data-sub]").textContent = p ? p.sub : "";
-    [...queueEl.children].forEach((li) => li.classList.toggle("next", !!p && li.dataset.uid === p.uid));
-    $("[data-left]").textContent = total;
-    stage.classList.toggle("on", !!reader && reader.state !== "empty" && reader.state !== "gone");
-    $("[data-reader]").textContent = reader ? reader.name : "";
-    button("again", mode === "halt"); button("skip", mode === "halt" && queue.length > 0);
-    button("pause", mode === "wait" && !!p); button("resume", mode === "pause");
-    if (mode === "work") return;
-    bar.hidden = true;
-    if (mode === "pause") return show("wait", say("paused"), say("paused_help"));
-    if (!online) return show("bad", say("offline"), say("offline_help", { url: station }));
-    if (!reader || reader.state === "gone") return show("bad", say("no_reader"), say("no_reader_help"));
-    if (mode === "halt") return show("bad", say("fail_title"), sent);
-    if (mode === "done") return show("ok", sent, say("success_help"));
-    if (!p) return show("ok", say("all_done"), say("all_done_help"));
-    if (reader.state === "unknown") return show("bad", say("unknown"), say("unknown_help"));
-    if (reader.state === "mute") return show("bad", say("mute"), say("mute_help"));
-    if (reader.state === "many") return show("bad", say("many"), say("many_help"));
-    if (mode === "back") return show("bad", say("put_back"), say("put_back_help", { name: p.name }));
-    if (reader.state === "card" && reader.tap === usedTap) return show("wait", say("remove"), say("remove_help"));
-    show("ready", say("put_blank"), say("put_blank_help"));
-  }
+  const lanes = [];
+  const from = { run: root.dataset.run || "", school: root.dataset.school, class: root.dataset.class };
 
   // ---- this server ----
-  const ours = async (url, init = {}) => {
+  const ours = async (url, body, init = {}) => {
+    if (body) init = { method: "POST", body: JSON.stringify(body), ...init };
     const r = await fetch(url, { ...init, headers: { Accept: "application/json", "Content-Type": "application/json", "X-Csrf-Token": csrf } });
     const d = await r.json().catch(() => ({}));
-    if (!r.ok) throw Object.assign(new Error(d.title || say("fail.server")), { help: d.help || "" });
+    if (!r.ok) throw Object.assign(new Error(d.title || say("fail.server")), { help: d.help || "", code: d.code || "" });
     return d;
   };
   const reload = async () => {
-    const d = await ours("/cards/queue?school=" + encodeURIComponent(root.dataset.school) + "&class=" + encodeURIComponent(root.dataset.class));
+    const d = await ours("/cards/queue?" + new URLSearchParams(from));
     const had = new Set(made.map((m) => m.uid));
-    queue = d.rows.filter((r) => !had.has(r.uid));
     total = d.total;
-    queueEl.replaceChildren(...queue.map((r) => {
+    queueEl.replaceChildren(...d.rows.filter((r) => !had.has(r.uid)).map((r) => {
       const li = document.createElement("li"), n = document.createElement("span"), s = document.createElement("small");
       li.dataset.uid = r.uid; n.className = "name"; n.textContent = r.name; s.textContent = r.sub; li.append(n, s);
       return li;
     }));
-    const none = $("[data-noqueue]");
-    if (none) none.hidden = queue.length > 0;
   };
   // The station checks cards with what the register hands it: certificates and the status list.
   const trust = async () => {
@@ -90,112 +55,247 @@
     } catch { /* asked again at the next connection */ }
   };
 
-  // ---- one card ----
-  async function issue(tap) {
-    const p = next();
-    if (!p) return;
-    mode = "work"; usedTap = tap;
-    bar.hidden = false; bar.removeAttribute("value");
-    show("work", say("ticket"), say("working_help"));
-    button("pause", false); button("again", false); button("skip", false);
-    let out;
-    try {
-      const t = await ours("/cards/ticket", { method: "POST", body: JSON.stringify({ uid: p.uid, reason: p.again ? "resume" : "first" }) });
-      show("work", say("working"), say("working_help"));
-      const r = await fetch(station + "/v1/readers/" + encodeURIComponent(reader.id) + "/relay", {
-        method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ ticket: t.ticket }),
-      });
-      out = await r.json();
-      if (!r.ok) out = { ok: false, code: out.code || "internal", detail: out.detail };
-      if (out.ok && !out.card_no) out.card_no = t.card_no;
-    } catch (e) {
-      out = { ok: false, code: "server", said: e.help !== undefined ? [e.message, e.help].filter(Boolean).join(" ") : "" };
-    }
-    ended(p, out);
-  }
+  const drawList = () => {
+    const mine = new Set(lanes.map((l) => l.pupil && l.pupil.uid));
+    for (const li of queueEl.children) li.classList.toggle("next", mine.has(li.dataset.uid));
+    $("[data-left]").textContent = total;
+    $("[data-noqueue]").hidden = queueEl.children.length > 0;
+    const box = $("[data-made]");
+    box.hidden = made.length === 0;
+    $("[data-made-n]").textContent = made.length;
+    if (!made.length) return;
+    const uids = made.slice(-200).map((m) => m.uid).join(",");
+    $("[data-faces]").href = "/cards/faces.pdf?uid=" + uids;
+    $("[data-labels]").href = "/cards/labels.pdf?uid=" + uids;
+    $("[data-stats]").textContent = say("stats", { n: Math.max(1, Math.round(seconds / made.length)), spoiled });
+  };
 
-  function ended(p, out) {
-    bar.hidden = true;
-    if (out.ok) {
-      held = null;
+  // A lane is one reader with the name it drew.
+  class Lane {
+    constructor(el) {
+      this.el = el;
+      this.reader = null;
+      this.pupil = null;    // {uid, name, sub, again}
+      this.awake = false;   // an idle reader keeps no name from the others: it draws when a card is laid, or when asked
+      this.mode = "wait";   // wait | draw | work | done | back (the same card again) | halt (somebody must look) | pause
+      this.usedTap = 0;     // a tap already used up: its card must leave before the next
+      this.sent = null;     // what done and halt say
+      this.swap = false;    // halt is about the card alone: another card goes on by itself
+      this.empty = false;   // nobody is left for this reader
+      this.others = 0;      // who waits at other readers
+      el.addEventListener("click", (e) => { const b = e.target.closest("[data-act]"); if (b) this.act(b.dataset.act); });
+    }
+    $(s) { return this.el.querySelector(s); }
+    get lane() { return desk + "/" + (this.reader ? this.reader.id : ""); }
+    get ask() { return { ...from, uid: this.pupil ? this.pupil.uid : "", lane: this.lane }; }
+    get here() { return this.reader && this.reader.state !== "gone"; }
+    show(tone, title, help = "") {
+      this.el.dataset.tone = tone;
+      this.$("[data-say]").textContent = title;
+      this.$("[data-help-text]").textContent = help;
+    }
+    button(name, on) { this.$('[data-act="' + name + '"]').hidden = !on; }
+
+    draw() {
+      const p = this.pupil, r = this.reader, who = this.$("[data-who]");
+      drawList();
+      who.textContent = p ? p.name : "";
+      who.classList.toggle("long", !!p && [...p.name].length > 12);
+      this.$("[data-sub]").textContent = p ? p.sub : "";
+      this.el.classList.toggle("on", !!r && r.state !== "empty" && r.state !== "gone");
+      this.$("[data-reader]").textContent = r ? r.name : "";
+      this.button("again", this.mode === "halt"); this.button("skip", this.mode === "halt" && !!p);
+      this.button("reject", !!p && (this.mode === "back" || this.mode === "halt" && this.swap));
+      this.button("pause", this.mode === "wait" && !!p); this.button("resume", this.mode === "pause");
+      this.button("wake", this.mode === "wait" && this.here && !p && !this.awake && !this.empty);
+      if (this.mode === "work") return;
+      this.$("[data-progress]").hidden = true;
+      if (this.mode === "pause") return this.show("wait", say("paused"), say("paused_help"));
+      if (!online) return this.show("bad", say("offline"), say("offline_help", { url: station }));
+      if (!this.here) return this.show("bad", say("no_reader"), say("no_reader_help"));
+      if (this.mode === "halt") return this.show("bad", say("fail_title"), this.sent);
+      if (this.mode === "done") return this.show("ok", this.sent, say("success_help"));
+      if (!p && this.empty) return this.others > 0 ? this.show("wait", say("others"), say("others_help", { n: this.others })) : this.show("ok", say("all_done"), say("all_done_help"));
+      if (r.state === "unknown") return this.show("bad", say("unknown"), say("unknown_help"));
+      if (r.state === "mute") return this.show("bad", say("mute"), say("mute_help"));
+      if (r.state === "many") return this.show("bad", say("many"), say("many_help"));
+      if (this.mode === "back") return this.show("bad", say("put_back"), say("put_back_help", { name: p.name }));
+      if (r.state === "card" && r.tap === this.usedTap) return this.show("wait", say("remove"), say("remove_help"));
+      if (!p && !this.awake) return this.show("wait", say("idle"), say("idle_help"));
+      if (!p) return this.show("wait", say("ticket"));
+      this.show("ready", say("put_blank"), say("put_blank_help"));
+    }
+
+    // next draws a name that no other reader has.
+    async next() {
+      if (this.drawing || this.pupil || !this.here || !online) return;
+      this.drawing = this.awake = true;
+      try {
+        const d = await ours("/cards/next", { ...from, lane: this.lane, later });
+        this.pupil = d.uid ? { uid: d.uid, name: d.name, sub: d.sub } : null;
+        this.empty = !d.uid;
+        this.others = d.uid ? 0 : d.left;
+        total = d.left;
+      } catch (e) {
+        this.mode = "halt"; this.swap = false;
+        this.sent = [e.message, e.help].filter(Boolean).join(" ");
+      }
+      this.drawing = false;
+      this.settle();
+    }
+
+    async issue(tap) {
+      const p = this.pupil;
+      this.mode = "work"; this.usedTap = tap;
+      const bar = this.$("[data-progress]");
+      bar.hidden = false; bar.removeAttribute("value");
+      this.show("work", say("ticket"), say("working_help"));
+      for (const b of ["pause", "again", "skip", "reject", "wake"]) this.button(b, false);
+      drawList();
+      const begun = Date.now();
+      let out;
+      try {
+        const t = await ours("/cards/ticket", { ...this.ask, reason: "" });
+        this.show("work", say("working"), say("working_help"));
+        const r = await fetch(station + "/v1/readers/" + encodeURIComponent(this.reader.id) + "/relay", {
+          method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ ticket: t.ticket }),
+        });
+        out = await r.json();
+        if (!r.ok) out = { ok: false, code: out.code || "internal", detail: out.detail };
+        if (out.ok && !out.card_no) out.card_no = t.card_no;
+      } catch (e) {
+        out = { ok: false, code: "server", said: e.help !== undefined ? [e.message, e.help].filter(Boolean).join(" ") : "", theirs: e.code === "conflict" };
+      }
+      bar.hidden = true;
+      if (out.ok) this.made(p, out, Date.now() - begun); else this.failed(p, out);
+    }
+
+    made(p, out, millis) {
       made.push({ uid: p.uid, name: p.name, no: out.card_no });
-      queue = queue.filter((x) => x.uid !== p.uid);
+      seconds += millis / 1000;
       total = Math.max(0, total - 1);
-      const li = [...queueEl.children].find((x) => x.dataset.uid === p.uid);
-      if (li) li.remove();
-      const box = $("[data-made]"), row = document.createElement("li"), n = document.createElement("span"), s = document.createElement("small");
+      for (const li of queueEl.children) if (li.dataset.uid === p.uid) { li.remove(); break; }
+      const row = document.createElement("li"), n = document.createElement("span"), s = document.createElement("small");
       n.className = "name"; n.textContent = p.name; s.textContent = out.card_no || ""; row.append(n, s);
-      box.hidden = false; box.querySelector("ol").prepend(row);
-      $("[data-made-n]").textContent = made.length;
-      $("[data-faces]").href = "/cards/faces.pdf?uid=" + made.slice(-200).map((m) => m.uid).join(",");
-      mode = "done";
-      sent = say(out.resumed ? "resumed" : "success", { name: p.name, no: out.card_no || "" });
-      draw();
-      if (queue.length === 0) reload().then(draw).catch(() => {});
-      if (reader && (reader.state === "empty" || reader.tap !== usedTap)) settle();
-      return;
+      $("[data-made] ol").prepend(row);
+      this.pupil = null;
+      this.mode = "done";
+      this.sent = say(out.resumed ? "resumed" : "success", { name: p.name, no: out.card_no || "" });
+      this.draw();
+      if (queueEl.children.length === 0) reload().then(() => this.draw()).catch(() => {});
+      this.next(); // the next name comes up by itself
+      for (const l of lanes) if (l !== this && l.empty) { l.empty = false; l.others = 0; if (l.awake) l.next(); }
+      if (this.reader && (this.reader.state === "empty" || this.reader.tap !== this.usedTap)) this.settle();
     }
-    if (out.code === "gone" || out.code === "torn") { // the card left: the same pupil, the same card
-      held = { ...p, again: true };
-      mode = "back";
-      draw();
-      settle();
-      return;
+
+    failed(p, out) {
+      if (out.code === "gone" || out.code === "torn") { // the card left: the same pupil, the same card
+        this.pupil = { ...p, again: true };
+        this.mode = "back";
+        this.draw();
+        this.settle();
+        return;
+      }
+      this.mode = "halt";
+      this.swap = ["not_blank", "wrong_card", "unknown_chip", "card", "verify"].includes(out.code);
+      this.sent = out.said || words["issue.fail." + out.code] || say("fail.internal");
+      if (out.theirs) this.pupil = null; // another station has this name: the next try draws another
+      this.draw();
     }
-    held = p.again ? p : null;
-    mode = "halt";
-    swap = ["not_blank", "wrong_card", "unknown_chip", "card", "verify"].includes(out.code);
-    sent = out.said || words["issue.fail." + out.code] || say("fail.internal");
-    draw();
+
+    async act(name) {
+      if (name === "again") { this.mode = "wait"; this.usedTap = 0; }
+      if (name === "skip" && this.pupil) {
+        later.push(this.pupil.uid);
+        this.pupil = null;
+        this.mode = "wait";
+      }
+      if (name === "reject" && this.pupil) { // this chip is put aside: its number dies with it
+        try {
+          await ours("/cards/reject", { ...this.ask, reason: this.mode === "back" ? "other" : "chip" });
+          spoiled++;
+        } catch (e) {
+          this.sent = [e.message, e.help].filter(Boolean).join(" ");
+          this.mode = "halt";
+          this.draw();
+          return;
+        }
+        this.pupil = { ...this.pupil, again: false };
+        this.mode = "wait";
+      }
+      if (name === "wake") this.awake = true;
+      if (name === "pause") this.mode = "pause";
+      if (name === "resume") this.mode = "wait";
+      this.settle();
+    }
+
+    // settle goes on from what stands on the reader.
+    settle() {
+      if (this.mode === "work" || this.mode === "pause") { if (this.mode === "pause") this.draw(); return; }
+      const r = this.reader;
+      if (!r) { this.draw(); return; }
+      if (r.state === "empty" && (this.mode === "done" || this.mode === "halt" && this.swap)) this.mode = "wait";
+      const ready = r.state === "card" && r.tap !== this.usedTap && (this.mode === "wait" || this.mode === "back" || this.mode === "done") && online;
+      if (!this.pupil && !this.empty && (this.awake || ready) && this.mode !== "halt") { this.draw(); this.next(); return; }
+      if (ready && this.pupil) { this.issue(r.tap); return; }
+      this.draw();
+    }
+    release(keepalive = false) {
+      if (this.reader && (this.pupil || this.awake)) ours("/cards/release", { lane: this.lane }, { keepalive }).catch(() => {});
+    }
   }
 
-  // ---- what stands on the reader ----
-  function settle() {
-    if (mode === "work" || mode === "pause") { if (mode === "pause") draw(); return; }
-    if (!reader) { draw(); return; }
-    if (reader.state === "empty" && (mode === "done" || mode === "halt" && swap)) mode = "wait";
-    if (reader.state === "card" && reader.tap !== usedTap && (mode === "wait" || mode === "back" || mode === "done") && online && next()) {
-      issue(reader.tap);
-      return;
-    }
-    draw();
-  }
+  const add = (reader) => {
+    const el = lanes.length ? blank.cloneNode(true) : lanesEl.querySelector(".stage");
+    const l = new Lane(el);
+    l.reader = reader;
+    lanes.push(l);
+    return l;
+  };
+  add(null); // says what is missing until the first reader comes
 
+  let waking = 0;
+  const arrange = () => {
+    lanes.sort((a, b) => (a.reader ? a.reader.name + a.reader.id : "~").localeCompare(b.reader ? b.reader.name + b.reader.id : "~"));
+    lanes.forEach((l, i) => { if (lanesEl.children[i] !== l.el) lanesEl.insertBefore(l.el, lanesEl.children[i] || null); });
+    lanesEl.classList.toggle("many", lanes.length > 1);
+    // The first reader draws at once; the others when they are used.
+    clearTimeout(waking);
+    waking = setTimeout(() => { const l = lanes[0]; if (l.here && !l.awake) { l.awake = true; l.settle(); } }, 120);
+  };
   const follow = (r) => {
-    if (reader && reader.id !== r.id && reader.state !== "gone" && reader.state !== "empty") return; // a card on one reader: finish it there
-    if (reader && reader.id !== r.id && r.state !== "card") return;
-    reader = r;
-    settle();
+    let l = lanes.find((x) => x.reader && x.reader.id === r.id);
+    if (!l) {
+      if (r.state === "gone") return;
+      l = lanes.find((x) => !x.reader || x.reader.state === "gone" && x.mode !== "work");
+      if (l) { l.release(); l.reader = r; l.pupil = null; l.awake = false; if (l.mode !== "pause") l.mode = "wait"; } else l = add(r);
+      arrange();
+    }
+    l.reader = r;
+    if (r.state === "gone" && l.mode !== "work" && lanes.length > 1) {
+      l.release();
+      l.el.remove();
+      lanes.splice(lanes.indexOf(l), 1);
+      arrange();
+      lanes[0].settle();
+      return;
+    }
+    l.settle();
   };
 
   const es = new EventSource(station + "/v1/events");
-  es.onopen = () => { online = true; trust(); settle(); };
-  es.onerror = () => { online = false; if (mode !== "work") draw(); };
+  es.onopen = () => { online = true; trust(); lanes.forEach((l) => l.settle()); };
+  es.onerror = () => { online = false; lanes.forEach((l) => { if (l.mode !== "work") l.draw(); }); };
   es.addEventListener("reader", (e) => follow(JSON.parse(e.data)));
   es.addEventListener("relay", (e) => {
-    const p = JSON.parse(e.data);
-    if (mode !== "work" || reader && p.reader !== reader.id) return;
+    const p = JSON.parse(e.data), l = lanes.find((x) => x.mode === "work" && x.reader && x.reader.id === p.reader);
+    if (!l) return;
+    const bar = l.$("[data-progress]");
     if (p.total > 0) { bar.max = p.total; bar.value = p.done; }
-    const key = "issue.step." + p.step;
-    if (words[key]) $("[data-say]").textContent = words[key];
+    if (words["issue.step." + p.step]) l.$("[data-say]").textContent = words["issue.step." + p.step];
   });
-  addEventListener("pagehide", () => es.close());
-
-  root.addEventListener("click", (e) => {
-    const b = e.target.closest("[data-act]");
-    if (!b) return;
-    if (b.dataset.act === "again") { mode = "wait"; usedTap = 0; }
-    if (b.dataset.act === "skip") {
-      const p = next();
-      held = null;
-      queue = [...queue.filter((x) => x.uid !== p.uid), ...queue.filter((x) => x.uid === p.uid)];
-      const li = [...queueEl.children].find((x) => x.dataset.uid === p.uid);
-      if (li) queueEl.append(li);
-      mode = "wait";
-    }
-    if (b.dataset.act === "pause") mode = "pause";
-    if (b.dataset.act === "resume") { mode = "wait"; }
-    settle();
-  });
-  draw();
+  addEventListener("pagehide", () => { es.close(); lanes.forEach((l) => l.release(true)); });
+  // Names that others made or left meanwhile fall off the list beside.
+  setInterval(() => { if (online && lanes.every((l) => l.mode !== "work")) reload().then(drawList).catch(() => {}); }, 30000);
+  lanes[0].draw();
 })();

@@ -1,0 +1,96 @@
+package console
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"xueji/server/internal/service"
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+// handoutClass is one class's cards that wait to be handed out.
+type handoutClass struct {
+	Grade int
+	Class string
+	Rows  []store.CardRow
+	UIDs  string
+}
+
+type handoutView struct {
+	Schools []registry.School
+	School  string
+	Class   string
+	Classes []handoutClass
+	Waiting int
+	Given   []store.CardRow
+}
+
+// handout lists a school's cards by class: what is to be handed out, and what was signed for.
+func (k *console) handout(c *fiber.Ctx, who service.Staff) error { return k.handoutShow(c, who, nil) }
+
+func (k *console) handoutShow(c *fiber.Ctx, who service.Staff, pr *problem) error {
+	if !mayOf(who).HandOut {
+		return &registry.Error{Code: registry.CodeForbidden}
+	}
+	v := handoutView{Schools: k.Service.Schools(who), School: c.Query("school"), Class: strings.TrimSpace(c.Query("class"))}
+	if v.School == "" && len(v.Schools) > 0 {
+		v.School = string(v.Schools[0].Code)
+	}
+	if v.School != "" {
+		waiting, given, err := k.Service.HeldCards(c.UserContext(), who, registry.Unit(v.School), v.Class)
+		if err != nil {
+			return err
+		}
+		v.Given = given
+		for _, row := range waiting {
+			n := len(v.Classes)
+			if n == 0 || v.Classes[n-1].Grade != row.Grade || v.Classes[n-1].Class != row.Class {
+				v.Classes = append(v.Classes, handoutClass{Grade: row.Grade, Class: row.Class})
+				n++
+			}
+			cl := &v.Classes[n-1]
+			cl.Rows = append(cl.Rows, row)
+			if row.Card.State.Good() {
+				v.Waiting++
+				cl.UIDs += "," + string(row.UID)
+			}
+		}
+		for i := range v.Classes {
+			v.Classes[i].UIDs = strings.TrimPrefix(v.Classes[i].UIDs, ",")
+		}
+	}
+	return k.show(c, &who, "handout", "handout.title", v, withActive("handout"), withProblem(pr))
+}
+
+// handedOut is the receipt of a slip: the pupils ticked, or the whole class.
+func (k *console) handedOut(c *fiber.Ctx, who service.Staff) error {
+	if !mayOf(who).HandOut {
+		return &registry.Error{Code: registry.CodeForbidden}
+	}
+	var uids []registry.UID
+	if c.FormValue("all") != "" {
+		uids = uidsOf(c.FormValue("class_uids"))
+	} else {
+		for _, b := range c.Context().PostArgs().PeekMulti("uid") {
+			uids = append(uids, registry.UID(b))
+		}
+	}
+	back := "/cards/handout?school=" + c.FormValue("school")
+	if len(uids) == 0 {
+		return k.done(c, back, flash{Key: "handout.nobody"})
+	}
+	n, err := k.Service.DeliverCards(c.UserContext(), who, uids)
+	if err != nil {
+		return err
+	}
+	return k.done(c, back, flash{Key: "handout.done", Args: []string{"n", strconv.Itoa(n)}})
+}
+
+// deliverySlip is the paper that a class signs.
+func (k *console) deliverySlip(c *fiber.Ctx, who service.Staff) error {
+	b, err := k.Service.DeliverySlip(c.UserContext(), who, registry.Unit(c.Query("school")), strings.TrimSpace(c.Query("class")))
+	return k.pdf(c, "card-slip.pdf", b, err)
+}
