@@ -10,6 +10,7 @@ import (
 
 	"xueji/cardsvc/cardsim/desfire"
 	"xueji/cardsvc/cardsim/fmcos"
+	"xueji/cardsvc/cardsim/myeid"
 	"xueji/cardsvc/securemsg"
 )
 
@@ -26,6 +27,10 @@ var kinds = map[string]kind{
 	"fmcos-sm4":   fudan(securemsg.SM4),
 	"desfire-ev1": nxp(desfire.EV1),
 	"desfire-ev2": nxp(desfire.EV2),
+	"myeid": {
+		func(random io.Reader) (Engine, error) { return myeid.New(random) },
+		func(snapshot []byte) (Engine, error) { return myeid.Open(snapshot) },
+	},
 }
 
 func fudan(c securemsg.Cipher) kind {

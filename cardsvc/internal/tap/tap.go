@@ -3,7 +3,9 @@ package tap
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"io"
 	"time"
 
 	profiles "xueji/firmware-profiles"
@@ -19,6 +21,7 @@ type Engine struct {
 	Profiles *profiles.Set
 	Verifier *credential.Verifier
 	Now      func() time.Time
+	Rand     io.Reader // for challenges; nil: crypto/rand
 }
 
 // Identify is a reader.Identifier over the profiles.
@@ -111,6 +114,34 @@ func (e *Engine) read(ctx context.Context, tx *timed, atr []byte, profile string
 	case credential.Forged, credential.UnknownIssuer, credential.WrongChip:
 	default:
 		t.Level = min(p.Level, 1) // this reading proves signature and serial; of a chip without a serial of its own it proves nothing
+		if public.ChipKey != nil {
+			return e.challenge(ctx, tx, p, public, t)
+		}
+	}
+	return t, nil
+}
+
+// challenge lets the chip sign something fresh with its own key, offline: level 3. A chip that does not is not the one the record was signed for, whatever serial it shows.
+func (e *Engine) challenge(ctx context.Context, tx *timed, p *profiles.Profile, public credential.Public, t localapi.Tap) (localapi.Tap, error) {
+	random := e.Rand
+	if random == nil {
+		random = rand.Reader
+	}
+	var nonce [credential.NonceSize]byte
+	if _, err := io.ReadFull(random, nonce[:]); err != nil {
+		return localapi.Tap{}, err
+	}
+	signature, err := applet.Prove(ctx, tx, p, public.Challenge(nonce))
+	var refused *applet.CardError
+	switch {
+	case err == nil && public.Proves(nonce, signature):
+		t.Level = 3
+	case err == nil, errors.As(err, &refused), errors.Is(err, applet.ErrNoPair), errors.Is(err, applet.ErrHostile):
+		t.Level, t.Verdict = 0, localapi.VerdictWrongChip
+	default:
+		broken, err := unreadable(ctx, err)
+		broken.Profile = p.Name
+		return broken, err
 	}
 	return t, nil
 }

@@ -15,8 +15,12 @@ import (
 // TestCheck: the genuine chip proves itself; a copy of everything that can be read, on a chip of the same serial, does not; nor does a record of another chip.
 func TestCheck(t *testing.T) {
 	for _, profile := range cardsim.Kinds() {
+		b := setUp(t, credential.ES256)
+		p, _ := b.set.Get(profile)
+		if p.Level != 2 { // level 3 is proven at the reader: TestPair
+			continue
+		}
 		t.Run(profile, func(t *testing.T) {
-			b := setUp(t, credential.ES256)
 			ctx := context.Background()
 			card := newKind(t, profile)
 			o := order("i1", "3301-000001", 1)
@@ -24,7 +28,6 @@ func TestCheck(t *testing.T) {
 			if out := b.make(t, "t1", o, card, card.ATR()); !out.OK || out.Level != 2 {
 				t.Fatalf("%+v", out)
 			}
-			p, _ := b.set.Get(profile)
 			r, err := applet.Read(ctx, card, p)
 			if err != nil {
 				t.Fatal(err)

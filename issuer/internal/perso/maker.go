@@ -124,7 +124,7 @@ func (m *Maker) classify(err error) *tried {
 	case errors.Is(err, applet.ErrNoKeys):
 		return &tried{code: relay.CodeInternal, detail: "this kind of card wants card master keys, and this issuer has none: see `issuer serve`", err: err}
 	case errors.Is(err, applet.ErrNotProof):
-		return &tried{code: relay.CodeCard, detail: "the chip does not hold this province's keys: take another card", err: err, failed: true}
+		return &tried{code: relay.CodeCard, detail: "the chip does not show the key it should have: keep it back and take another card", err: err, failed: true}
 	case errors.Is(err, applet.ErrHostile), errors.Is(err, iso7816.ErrAnswerTooBig), errors.Is(err, iso7816.ErrRestless):
 		return &tried{code: relay.CodeCard, detail: "the card answers against the rules: try another card", err: err, failed: true}
 	}
@@ -139,7 +139,8 @@ type job struct {
 	profile  *profiles.Profile
 	serial   []byte
 	planned  bool
-	prepared bool // in this session
+	prepared bool   // in this session
+	chipKey  []byte // public half of the chip's own pair, seen to work
 }
 
 func (j *job) run(ctx context.Context, ticket string, atr []byte) (relay.Outcome, error) {
@@ -196,23 +197,28 @@ func (j *job) carryOut(ctx context.Context, verifier *credential.Verifier, readi
 	case Refuse:
 		return relay.Outcome{}, stop(d.Code, d.Detail, nil)
 	case Finish:
+		if card.Public.ChipKey != nil {
+			if err := j.chip(ctx, card.Public.ChipKey); err != nil {
+				return relay.Outcome{}, err
+			}
+		}
 		if err := j.finish(ctx, reading.Record, card.Public); err != nil {
 			return relay.Outcome{}, err
 		}
 		out.Level = int(card.Public.Level)
 		return out, nil
 	}
+	if j.profile.Pair() {
+		if err := j.pair(ctx, reading, card.Public); err != nil {
+			return relay.Outcome{}, err
+		}
+	}
 	record, sealed, err := j.sign()
 	if err != nil {
 		return relay.Outcome{}, stop(relay.CodeServer, "the order cannot be put on a card: "+err.Error(), err)
 	}
-	if err := m.Journal.Plan(journal.Plan{Issuance: j.order.IssuanceID, Kind: j.order.Kind, Chip: hex.EncodeToString(j.serial), Profile: j.profile.Name,
-		Level: j.profile.Level, CardNo: j.order.CardNo, PupilRef: j.order.PupilRef, Sequence: j.order.Sequence, Record: record}); err != nil {
+	if err := j.plan(ctx, record); err != nil {
 		return relay.Outcome{}, err
-	}
-	j.planned = true
-	if _, err := m.Register.Report(ctx, j.report("planned", nil, "")); err != nil {
-		return relay.Outcome{}, serverError(err)
 	}
 	if err := j.write(ctx, reading, record, sealed); err != nil {
 		return relay.Outcome{}, err
@@ -222,6 +228,22 @@ func (j *job) carryOut(ctx context.Context, verifier *credential.Verifier, readi
 		return relay.Outcome{}, err
 	}
 	return out, j.bind(ctx, record)
+}
+
+// plan journals what will be written and tells the register, once, before the card is changed. It is called again when the record is known only after the chip was prepared.
+func (j *job) plan(ctx context.Context, record []byte) error {
+	if err := j.m.Journal.Plan(journal.Plan{Issuance: j.order.IssuanceID, Kind: j.order.Kind, Chip: hex.EncodeToString(j.serial), Profile: j.profile.Name,
+		Level: j.profile.Level, CardNo: j.order.CardNo, PupilRef: j.order.PupilRef, Sequence: j.order.Sequence, Record: record}); err != nil {
+		return err
+	}
+	if j.planned {
+		return nil
+	}
+	j.planned = true
+	if _, err := j.m.Register.Report(ctx, j.report("planned", nil, "")); err != nil {
+		return serverError(err)
+	}
+	return nil
 }
 
 // read reads the card; a record that is not genuine gives way to the other slot's.
@@ -289,7 +311,7 @@ func (j *job) sign() (record, sealed []byte, err error) {
 	p := credential.Public{
 		CardNo: o.CardNo, PupilRef: [16]byte(o.PupilRef), School: string(o.School), Status: credential.Status(o.Status), Sequence: o.Sequence,
 		Issued: m.Now().UTC().Truncate(time.Second), Expires: expires.UTC(), StatusIdx: o.StatusIdx, Profile: j.profile.Name, Level: uint8(j.profile.Level),
-		ChipSerial: j.serial, Epoch: key.Epoch, Digests: digests,
+		ChipSerial: j.serial, Epoch: key.Epoch, Digests: digests, ChipKey: j.chipKey,
 	}
 	record, err = p.Sign(m.Keys.Signer())
 	return record, sealed, err
