@@ -76,7 +76,7 @@ func (f *Folder) Create(profile, label string) (Info, error) {
 	return Info{ID: name, Label: label, Profile: profile, Serial: c.Serial(), Blank: true}, nil
 }
 
-// List describes all cards, by label.
+// List describes all cards, by label. A file that is no card (any more) is left out: it must not hide the others. Asked for by its id, it is told.
 func (f *Folder) List(ctx context.Context) ([]Info, error) {
 	entries, err := os.ReadDir(f.dir)
 	if err != nil {
@@ -89,10 +89,12 @@ func (f *Folder) List(ctx context.Context) ([]Info, error) {
 			continue
 		}
 		info, err := f.Info(ctx, id)
-		if err != nil {
-			return nil, err
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
-		out = append(out, info)
+		if err == nil {
+			out = append(out, info)
+		}
 	}
 	sort.Slice(out, func(i, j int) bool {
 		if out[i].Label != out[j].Label {

@@ -403,7 +403,7 @@ func TestImport(t *testing.T) {
 		t.Errorf("script's upload: %d %s", code, body)
 	}
 	for _, accept := range []string{"", "application/json"} {
-		if code, _, body = reg.upload("/enrol/imports", nil, "workbook", "x.txt", []byte("hello"), accept); code != 422 {
+		if code, _, body = reg.upload("/enrol/imports", nil, "workbook", "x.txt", []byte("hello"), accept); code != 422 || !strings.Contains(body, "不是 Excel 工作簿") {
 			t.Errorf("not an xlsx: %d %s", code, body)
 		}
 		if code, _, _ = reg.upload("/enrol/imports", nil, "", "", nil, accept); code != 422 {
@@ -561,6 +561,14 @@ func TestRuns(t *testing.T) {
 			t.Errorf("%s for a registrar: %d, want %d", path, res.StatusCode, want)
 		}
 	}
+	// A term's newcomers at once: the page lists classes, each opens by itself.
+	if err := f.CrowdCards(450); err != nil {
+		t.Fatal(err)
+	}
+	if _, body = reg.get("/cards/handout"); strings.Contains(body, `name="uid"`) || !strings.Contains(body, "grade=1&amp;class=") || len(body) > 100<<10 {
+		t.Errorf("450 cards on one page of %d bytes", len(body))
+	}
+	clean(t, "hand out to many", body)
 	officer := client{t: t, app: a, who: "officer"}
 	if res, _ := officer.get("/cards/handout"); res.StatusCode != 403 {
 		t.Errorf("handing out for an officer: %d", res.StatusCode)

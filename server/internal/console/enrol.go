@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -45,7 +46,7 @@ func (k *console) startImport(c *fiber.Ctx, who service.Staff) error {
 	imp, err := k.Service.StartImport(c.UserContext(), who, h.Filename, f)
 	if err != nil {
 		if correctable(err) {
-			return k.importRefused(c, who, k.problem(c, err))
+			return k.importRefused(c, who, k.workbookProblem(c, err))
 		}
 		return err
 	}
@@ -54,6 +55,26 @@ func (k *console) startImport(c *fiber.Ctx, who service.Staff) error {
 		return c.JSON(fiber.Map{"href": to})
 	}
 	return c.Redirect(to, fiber.StatusSeeOther)
+}
+
+// workbookProblem says why a whole workbook was refused and who mends it how, by the error's Params["why"]; other errors are told as everywhere.
+func (k *console) workbookProblem(c *fiber.Ctx, err error) *problem {
+	var e *registry.Error
+	if !errors.As(err, &e) || e.Params["why"] == "" {
+		return k.problem(c, err)
+	}
+	lang, pairs := k.lang(c), []any{}
+	for _, name := range []string{"max", "rows", "part"} {
+		pairs = append(pairs, name, e.Params[name])
+	}
+	for _, name := range []string{"missing", "unknown", "twice"} {
+		text := ""
+		if cols := e.Params[name]; cols != "" {
+			text = k.words.say(lang, "workbook.header."+name, "cols", cols)
+		}
+		pairs = append(pairs, name, text)
+	}
+	return &problem{Title: k.words.say(lang, "workbook.title"), Help: k.words.say(lang, "workbook."+e.Params["why"], pairs...)}
 }
 
 func (k *console) importRefused(c *fiber.Ctx, who service.Staff, p *problem) error {
@@ -79,7 +100,7 @@ func (k *console) importView(c *fiber.Ctx, i store.Import) importView {
 		v.Stage = "import.state.marking" // every row is looked at; the marks take a few seconds more
 	}
 	if i.State == "failed" {
-		v.Problem = k.problem(c, &registry.Error{Code: i.Code, Params: i.Params})
+		v.Problem = k.workbookProblem(c, &registry.Error{Code: i.Code, Params: i.Params})
 	}
 	return v
 }

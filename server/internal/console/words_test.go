@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"xueji/server/internal/intake"
 )
 
 var place = regexp.MustCompile(`\{[a-z]+\}`)
@@ -113,6 +115,18 @@ func TestVocabulary(t *testing.T) {
 	for typ := range prefix {
 		if seen[typ] == 0 {
 			t.Errorf("no constant of type %s was found", typ)
+		}
+	}
+}
+
+// TestWorkbookRefusals: whatever keeps a whole workbook out is told in every language, with who mends it how.
+func TestWorkbookRefusals(t *testing.T) {
+	for _, lang := range []string{"zh-Hans", "zh-Hant", "en"} {
+		m := catalogue(t, lang)
+		for _, why := range []string{intake.WhyNotXLSX, intake.WhyOldFormat, intake.WhyTooBig, intake.WhyBomb, intake.WhyRows, intake.WhyNoRows, intake.WhyNoHeader, intake.WhyHeader, intake.WhyDamaged} {
+			if m["workbook."+why] == "" {
+				t.Errorf("%s does not say %s", lang, why)
+			}
 		}
 	}
 }
