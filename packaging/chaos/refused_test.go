@@ -193,14 +193,24 @@ func TestRefusedOnTheWire(t *testing.T) {
 			t.Fatalf("the batch again: %+v %v", r, err)
 		}
 	}
-	// An event again, under a fresh number and signature.
+	// An event again, under a fresh number and signature: its bytes, and its identity with another case number.
+	p := w.take(at, 1)[0]
+	transfer := api.Event{ID: rig.NewID(), Staff: &api.StaffProof{Account: w.schools[at].registrar}, Card: w.authority.Proof(p),
+		Transfer: &api.TransferEvent{CaseNo: d.CaseNo(registry.CaseTransfer, 1), ToGrade: p.Grade, Reason: "moved", Guardian: "father", Consent: now().UTC()}}
+	d.Say(t, transfer)
+	if err := d.Send(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if o := outcomes(t, d, 4, 1)[0]; o.State != "applied" {
+		t.Fatalf("the honest transfer: %+v", o)
+	}
+	second := *transfer.Transfer
+	second.CaseNo = d.CaseNo(registry.CaseTransfer, 2)
 	for what, again := range map[string]func(){
-		"the same bytes":    func() { d.SayRaw(d.Said[0]) },
-		"the same identity": func() { e := tap; e.ID = eventID(t, d.Said[0]); d.Say(t, e) },
+		"a tap's bytes":           func() { d.SayRaw(d.Said[0]) },
+		"a transfer's bytes":      func() { d.SayRaw(d.Said[4]) },
+		"the transfer's identity": func() { e := transfer; e.Transfer = &second; d.Say(t, e) },
 	} {
-		if err := d.Send(ctx); err != nil {
-			t.Fatal(err)
-		}
 		before := d.Confirmed
 		w.reported("alarm", "event refused", func() {
 			again()
@@ -225,7 +235,10 @@ func TestRefusedOnTheWire(t *testing.T) {
 	})
 	b := books{kiosks: []said{{device: d, fates: make([]fate, len(d.Said))}}}
 	for i := range b.kiosks[0].fates {
-		if i >= 4 {
+		switch {
+		case i == 4:
+			b.kiosks[0].fates[i] = fate{caseNo: transfer.Transfer.CaseNo}
+		case i > 4:
 			b.kiosks[0].fates[i] = fate{refused: registry.CodeInvalid}
 		}
 	}
@@ -267,15 +280,6 @@ func TestRefusedOnTheWire(t *testing.T) {
 		t.Error("the log holds a card number")
 	}
 	server.Stop()
-}
-
-func eventID(t testing.TB, payload []byte) string {
-	t.Helper()
-	var e api.Event
-	if err := json.Unmarshal(payload, &e); err != nil {
-		t.Fatal(err)
-	}
-	return e.ID
 }
 
 // retell is the same device with an outbox that ends after n events.

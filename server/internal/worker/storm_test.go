@@ -18,10 +18,10 @@ import (
 	"xueji/server/internal/sqlite"
 	"xueji/server/internal/store"
 	"xueji/server/internal/store/storetest"
-	"xueji/server/testdeps"
 	"xueji/server/internal/worker"
 	"xueji/server/jobs"
 	"xueji/server/jobs/redisstream"
+	"xueji/server/testdeps"
 )
 
 // Two servers share a database and a Redis that is flushed, cut and killed all the while; workers come and go. Every event is applied once, every notice is
