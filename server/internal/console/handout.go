@@ -22,11 +22,18 @@ type handoutClass struct {
 type handoutView struct {
 	Schools []registry.School
 	School  string
+	Grade   int
 	Class   string
 	Classes []handoutClass
 	Waiting int
 	Given   []store.CardRow
+	GivenN  int
+	// Brief: too many for one page; classes are listed, and open by themselves.
+	Brief bool
 }
+
+// handoutRows is how many names one page lists.
+const handoutRows = 400
 
 // handout lists a school's cards by class: what is to be handed out, and what was signed for.
 func (k *console) handout(c *fiber.Ctx, who service.Staff) error { return k.handoutShow(c, who, nil) }
@@ -35,16 +42,16 @@ func (k *console) handoutShow(c *fiber.Ctx, who service.Staff, pr *problem) erro
 	if !mayOf(who).HandOut {
 		return &registry.Error{Code: registry.CodeForbidden}
 	}
-	v := handoutView{Schools: k.Service.Schools(who), School: c.Query("school"), Class: strings.TrimSpace(c.Query("class"))}
+	v := handoutView{Schools: k.Service.Schools(who), School: c.Query("school"), Grade: gradeOf(c.Query("grade")), Class: strings.TrimSpace(c.Query("class"))}
 	if v.School == "" && len(v.Schools) > 0 {
 		v.School = string(v.Schools[0].Code)
 	}
 	if v.School != "" {
-		waiting, given, err := k.Service.HeldCards(c.UserContext(), who, registry.Unit(v.School), v.Class)
+		waiting, given, err := k.Service.HeldCards(c.UserContext(), who, registry.Unit(v.School), v.Grade, v.Class)
 		if err != nil {
 			return err
 		}
-		v.Given = given
+		v.Given, v.GivenN, v.Brief = given[:min(len(given), handoutRows)], len(given), len(waiting) > handoutRows
 		for _, row := range waiting {
 			n := len(v.Classes)
 			if n == 0 || v.Classes[n-1].Grade != row.Grade || v.Classes[n-1].Class != row.Class {
@@ -89,8 +96,17 @@ func (k *console) handedOut(c *fiber.Ctx, who service.Staff) error {
 	return k.done(c, back, flash{Key: "handout.done", Args: []string{"n", strconv.Itoa(n)}})
 }
 
+// gradeOf reads a grade, 0 for every one.
+func gradeOf(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > 12 {
+		return 0
+	}
+	return n
+}
+
 // deliverySlip is the paper that a class signs.
 func (k *console) deliverySlip(c *fiber.Ctx, who service.Staff) error {
-	b, err := k.Service.DeliverySlip(c.UserContext(), who, registry.Unit(c.Query("school")), strings.TrimSpace(c.Query("class")))
+	b, err := k.Service.DeliverySlip(c.UserContext(), who, registry.Unit(c.Query("school")), gradeOf(c.Query("grade")), strings.TrimSpace(c.Query("class")))
 	return k.pdf(c, "card-slip.pdf", b, err)
 }

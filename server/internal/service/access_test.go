@@ -136,7 +136,7 @@ var table = []struct {
 		return w.r.s.ChangeCard(w.c(), who, w.uid, w.r.pupil(w.uid).Card.Number, registry.CardLose, "", "")
 	}, "inv nf inv nf no nf no inv nf nf"},
 	{"StartRun", func(w *world, who Staff) error {
-		_, err := w.r.s.StartRun(w.c(), who, demo.YunheShiyan, "没有这个班")
+		_, err := w.r.s.StartRun(w.c(), who, demo.YunheShiyan, 0, "没有这个班")
 		return err
 	}, "no no no no no no no inv nf no"},
 	{"CardRuns", func(w *world, who Staff) error { _, err := w.r.s.CardRuns(w.c(), who); return err }, "no no no no no no no ok ok no"},
@@ -153,14 +153,14 @@ var table = []struct {
 	}, "no nf no nf no nf no inv nf nf"},
 	{"SpoilCard", func(w *world, who Staff) error { return w.r.s.SpoilCard(w.c(), who, IssueRequest{UID: w.uid}) }, "no nf no nf no nf no state nf nf"},
 	{"HeldCards", func(w *world, who Staff) error {
-		waiting, given, err := w.r.s.HeldCards(w.c(), who, demo.YunheShiyan, "")
+		waiting, given, err := w.r.s.HeldCards(w.c(), who, demo.YunheShiyan, 0, "")
 		if err == nil && len(waiting)+len(given) != 1 {
 			return registry.ErrConflict
 		}
 		return err
 	}, "ok nf ok nf no no no ok nf no"},
 	{"DeliverySlip", func(w *world, who Staff) error {
-		_, err := w.r.s.DeliverySlip(w.c(), who, demo.YunheShiyan, "")
+		_, err := w.r.s.DeliverySlip(w.c(), who, demo.YunheShiyan, 0, "")
 		return err
 	}, "ok nf ok nf no no no ok nf no"},
 	{"CardLabels", func(w *world, who Staff) error {

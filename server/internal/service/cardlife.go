@@ -225,31 +225,42 @@ func (s *Service) Sweep(ctx context.Context) error {
 	return err
 }
 
-// HeldCards lists a class's cards (class "" for the school) to be handed out, and those signed for.
-func (s *Service) HeldCards(ctx context.Context, who Staff, school registry.Unit, class string) (waiting, given []store.CardRow, err error) {
-	sc := s.scope(who)
-	if err := sc.Check(access.Deliver); err != nil {
+// HeldCards lists cards to be handed out, and those signed for, of a school or (grade 0 and class "" for all) of a class; at most maxHeld of each.
+func (s *Service) HeldCards(ctx context.Context, who Staff, school registry.Unit, grade int, class string) (waiting, given []store.CardRow, err error) {
+	if waiting, err = s.held(ctx, who, school, grade, class, false); err != nil {
 		return nil, nil, err
 	}
-	if !sc.HasSchool(school) {
-		return nil, nil, registry.ErrNotFound
-	}
-	if waiting, err = s.st.HeldCards(ctx, school, class, false, maxHeld); err != nil {
-		return nil, nil, internal(err)
-	}
-	if given, err = s.st.HeldCards(ctx, school, class, true, maxHeld); err != nil {
-		return nil, nil, internal(err)
-	}
-	for _, rows := range [][]store.CardRow{waiting, given} {
-		for i := range rows {
-			rows[i].Card.Ticket = nil
-		}
-	}
-	return waiting, given, nil
+	given, err = s.held(ctx, who, school, grade, class, true)
+	return waiting, given, err
 }
 
-// maxHeld bounds one page of cards to hand out.
-const maxHeld = 500
+func (s *Service) held(ctx context.Context, who Staff, school registry.Unit, grade int, class string, delivered bool) ([]store.CardRow, error) {
+	sc := s.scope(who)
+	if err := sc.Check(access.Deliver); err != nil {
+		return nil, err
+	}
+	if !sc.HasSchool(school) {
+		return nil, registry.ErrNotFound
+	}
+	var out []store.CardRow
+	for len(out) < maxHeld {
+		page, err := s.st.HeldCards(ctx, school, grade, class, delivered, maxHeld-len(out), len(out))
+		if err != nil {
+			return nil, internal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		out = append(out, page...)
+	}
+	for i := range out {
+		out[i].Card.Ticket = nil
+	}
+	return out, nil
+}
+
+// maxHeld is how many cards one slip or one receipt covers: the largest schools have fewer pupils.
+const maxHeld = 5000
 
 // DeliverCards notes that the cards of these pupils were handed out against a signature: the receipt of a delivery slip. It returns how many it noted; what was
 // noted before, or cannot be, is left out.

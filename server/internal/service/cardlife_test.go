@@ -183,13 +183,13 @@ func TestIssuingList(t *testing.T) {
 		r.enrolled(i)
 	}
 	clerk := r.staff("clerk.yunhe")
-	run := must[store.CardRun](t)(r.s.StartRun(r.ctx, clerk, demo.YunheShiyan, ""))
+	run := must[store.CardRun](t)(r.s.StartRun(r.ctx, clerk, demo.YunheShiyan, 0, ""))
 	if run.Total != n {
 		t.Fatalf("%d names", run.Total)
 	}
-	_, err := r.s.StartRun(r.ctx, clerk, demo.YunheShiyan, "没有这个班")
+	_, err := r.s.StartRun(r.ctx, clerk, demo.YunheShiyan, 0, "没有这个班")
 	wantCode(t, err, registry.CodeInvalid)
-	_, err = r.s.StartRun(r.ctx, clerk, demo.QingshiCentre, "")
+	_, err = r.s.StartRun(r.ctx, clerk, demo.QingshiCentre, 0, "")
 	wantCode(t, err, registry.CodeNotFound)
 
 	var mu sync.Mutex
@@ -271,7 +271,7 @@ func TestIssuingList(t *testing.T) {
 		t.Fatalf("%d numbers of spoiled chips listed, want %d", len(rev.Revoked), first)
 	}
 	// On the slip stands the whole class; its receipt is one act.
-	waiting, given, err := r.s.HeldCards(r.ctx, r.staff("registrar.yunhe"), demo.YunheShiyan, "")
+	waiting, given, err := r.s.HeldCards(r.ctx, r.staff("registrar.yunhe"), demo.YunheShiyan, 0, "")
 	if err != nil || len(waiting) != n || len(given) != 0 {
 		t.Fatalf("to hand out %d, handed out %d: %v", len(waiting), len(given), err)
 	}
@@ -282,7 +282,7 @@ func TestIssuingList(t *testing.T) {
 	if done := must[int](t)(r.s.DeliverCards(r.ctx, r.staff("registrar.yunhe"), uids)); done != n {
 		t.Fatalf("handed out %d", done)
 	}
-	waiting, given, _ = r.s.HeldCards(r.ctx, r.staff("registrar.yunhe"), demo.YunheShiyan, "")
+	waiting, given, _ = r.s.HeldCards(r.ctx, r.staff("registrar.yunhe"), demo.YunheShiyan, 0, "")
 	if len(waiting) != 0 || len(given) != n || given[0].Card.State != registry.CardDelivered || given[0].Card.Ticket != nil {
 		t.Fatalf("after the receipt: %d waiting, %d given", len(waiting), len(given))
 	}
@@ -294,7 +294,7 @@ func TestDraw(t *testing.T) {
 	r.authority()
 	a, b := r.enrolled(0), r.enrolled(1)
 	clerk := r.staff("clerk.yunhe")
-	run := must[store.CardRun](t)(r.s.StartRun(r.ctx, clerk, demo.YunheShiyan, ""))
+	run := must[store.CardRun](t)(r.s.StartRun(r.ctx, clerk, demo.YunheShiyan, 0, ""))
 	draw := func(lane string, later ...registry.UID) Drawn {
 		t.Helper()
 		return must[Drawn](t)(r.s.Draw(r.ctx, clerk, DrawRequest{Run: run.ID, Lane: lane, Later: later}))

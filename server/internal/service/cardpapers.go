@@ -18,10 +18,10 @@ func (s *Service) CardLabels(ctx context.Context, who Staff, uids []registry.UID
 	return b, internal(err)
 }
 
-// DeliverySlip is what a class signs for its cards (class "": every class of the school, each on its own pages). Cards that were signed for, and lost ones, are
+// DeliverySlip is what a class signs for its cards (grade 0 and class "": every class of the school, each on its own pages). Cards that were signed for, and lost ones, are
 // not on it. CodeWrongState when nothing waits to be handed out.
-func (s *Service) DeliverySlip(ctx context.Context, who Staff, school registry.Unit, class string) ([]byte, error) {
-	waiting, _, err := s.HeldCards(ctx, who, school, class)
+func (s *Service) DeliverySlip(ctx context.Context, who Staff, school registry.Unit, grade int, class string) ([]byte, error) {
+	waiting, err := s.held(ctx, who, school, grade, class, false)
 	if err != nil {
 		return nil, err
 	}

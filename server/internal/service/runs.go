@@ -14,8 +14,8 @@ import (
 // maxRun is how many names one issuing list holds.
 const maxRun = 5000
 
-// StartRun makes an issuing list of everybody in a school, or one of its classes, who needs a card, in the order of classes and names.
-func (s *Service) StartRun(ctx context.Context, who Staff, school registry.Unit, class string) (store.CardRun, error) {
+// StartRun makes an issuing list of everybody in a school, a grade (0: all) or a class ("": all), who needs a card, in the order of classes and names.
+func (s *Service) StartRun(ctx context.Context, who Staff, school registry.Unit, grade int, class string) (store.CardRun, error) {
 	sc := s.scope(who)
 	if err := sc.Check(access.Issue); err != nil {
 		return store.CardRun{}, err
@@ -26,7 +26,7 @@ func (s *Service) StartRun(ctx context.Context, who Staff, school registry.Unit,
 	class = strings.TrimSpace(class)
 	var names []registry.UID
 	for len(names) < maxRun {
-		rows, _, err := s.Search(ctx, who, store.Query{School: school, Class: class, Standing: registry.StandingEnrolled, NoCard: true, Offset: len(names)})
+		rows, _, err := s.Search(ctx, who, store.Query{School: school, Grade: grade, Class: class, Standing: registry.StandingEnrolled, NoCard: true, Offset: len(names)})
 		if err != nil {
 			return store.CardRun{}, err
 		}
@@ -41,7 +41,7 @@ func (s *Service) StartRun(ctx context.Context, who Staff, school registry.Unit,
 		return store.CardRun{}, fail(registry.CodeInvalid, "class", map[string]string{"why": "nobody"})
 	}
 	names = names[:min(len(names), maxRun)]
-	r := store.CardRun{ID: "r-" + newID(), School: school, Class: class, Unit: who.Unit, By: who.Actor("console"), CreatedAt: s.now().UTC()}
+	r := store.CardRun{ID: "r-" + newID(), School: school, Grade: grade, Class: class, Unit: who.Unit, By: who.Actor("console"), CreatedAt: s.now().UTC()}
 	if err := s.st.PutCardRun(ctx, r, names); err != nil {
 		return store.CardRun{}, internal(err)
 	}

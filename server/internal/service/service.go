@@ -85,7 +85,7 @@ type Console interface {
 	CardLife(ctx context.Context, who Staff, uid registry.UID) (map[string][]registry.CardMove, error)
 	ChangeCard(ctx context.Context, who Staff, uid registry.UID, cardNo string, act registry.CardAct, reason, note string) error
 	// Issuing lists: several stations and readers at once, each name drawn by one of them.
-	StartRun(ctx context.Context, who Staff, school registry.Unit, class string) (store.CardRun, error)
+	StartRun(ctx context.Context, who Staff, school registry.Unit, grade int, class string) (store.CardRun, error)
 	CardRuns(ctx context.Context, who Staff) ([]store.CardRun, error)
 	CardRun(ctx context.Context, who Staff, id, state string, limit, offset int) (store.CardRun, []RunName, error)
 	CloseRun(ctx context.Context, who Staff, id string) error
@@ -94,9 +94,9 @@ type Console interface {
 	IssueCard(ctx context.Context, who Staff, r IssueRequest) (IssueTicket, error)
 	SpoilCard(ctx context.Context, who Staff, r IssueRequest) error
 	// Handing out: what a class has to sign for, the slip to sign, and its receipt.
-	HeldCards(ctx context.Context, who Staff, school registry.Unit, class string) (waiting, given []store.CardRow, err error)
+	HeldCards(ctx context.Context, who Staff, school registry.Unit, grade int, class string) (waiting, given []store.CardRow, err error)
 	DeliverCards(ctx context.Context, who Staff, uids []registry.UID) (int, error)
-	DeliverySlip(ctx context.Context, who Staff, school registry.Unit, class string) ([]byte, error)
+	DeliverySlip(ctx context.Context, who Staff, school registry.Unit, grade int, class string) ([]byte, error)
 	CardLabels(ctx context.Context, who Staff, uids []registry.UID) ([]byte, error) // A4, ten to a page
 	Trust(ctx context.Context) (api.Trust, error)                                   // the page hands it to the station's cardsvc
 

@@ -173,9 +173,12 @@ func (s *Store) CardLife(ctx context.Context, uid registry.UID) (map[string][]re
 }
 
 // HeldCards lists the held cards of a school or class. Pupil and card lie on one node: both are distributed by the pupil.
-func (s *Store) HeldCards(ctx context.Context, school registry.Unit, class string, delivered bool, limit int) ([]store.CardRow, error) {
+func (s *Store) HeldCards(ctx context.Context, school registry.Unit, grade int, class string, delivered bool, limit, offset int) ([]store.CardRow, error) {
 	w := &where{d: s.d}
 	w.and("p.school = $%d", string(school))
+	if grade != 0 {
+		w.and("p.grade = $%d", int64(grade))
+	}
 	if class != "" {
 		w.and("p.class = $%d", class)
 	}
@@ -192,7 +195,7 @@ func (s *Store) HeldCards(ctx context.Context, school registry.Unit, class strin
 		out = append(out, row)
 		return err
 	}, `SELECT `+summaryColumns+`, `+prefixed("i.", issuanceColumns)+` FROM pupil p JOIN issuance i ON i.student_uid = p.student_uid
-		WHERE `+strings.Join(w.conds, " AND ")+` AND `+heldState+` AND `+given+listOrder+` LIMIT `+w.param(int64(page(limit))), w.args...)
+		WHERE `+strings.Join(w.conds, " AND ")+` AND `+heldState+` AND `+given+listOrder+` LIMIT `+w.param(int64(page(limit)))+` OFFSET `+w.param(int64(max(offset, 0))), w.args...)
 	return out, err
 }
 

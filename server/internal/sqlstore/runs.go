@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	sqlRun     = `INSERT INTO card_run (id, school, class, unit, actor, created_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING`
+	sqlRun     = `INSERT INTO card_run (id, school, grade, class, unit, actor, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING`
 	sqlRunName = `INSERT INTO card_run_name (run, student_uid, pos) VALUES ($1, $2, $3) ON CONFLICT (run, student_uid) DO NOTHING`
 	// A name that was made or left keeps that, and its card; what was tried and spoiled adds up.
 	sqlMark = `UPDATE card_run_name SET tries = tries + $3, spoiled = spoiled + $4,
@@ -59,7 +59,7 @@ func (s *Store) PutCardRun(ctx context.Context, r store.CardRun, names []registr
 		return err
 	}
 	var p plan
-	p.add(oneRow(conflict("run")), sqlRun, r.ID, string(r.School), r.Class, string(r.Unit), actor, nanos(r.CreatedAt))
+	p.add(oneRow(conflict("run")), sqlRun, r.ID, string(r.School), int64(r.Grade), r.Class, string(r.Unit), actor, nanos(r.CreatedAt))
 	for i, uid := range names {
 		p.add(nil, sqlRunName, r.ID, string(uid), int64(i+1))
 	}
@@ -67,7 +67,7 @@ func (s *Store) PutCardRun(ctx context.Context, r store.CardRun, names []registr
 }
 
 // runColumns count the names of each run as they stand.
-const runColumns = `r.id, r.school, r.class, r.unit, r.actor, r.created_at, r.closed_at,
+const runColumns = `r.id, r.school, r.grade, r.class, r.unit, r.actor, r.created_at, r.closed_at,
 	(SELECT COUNT(*) FROM card_run_name n WHERE n.run = r.id), (SELECT COUNT(*) FROM card_run_name n WHERE n.run = r.id AND n.state = 'made'),
 	(SELECT COUNT(*) FROM card_run_name n WHERE n.run = r.id AND n.state = 'left'), (SELECT COALESCE(SUM(n.tries), 0) FROM card_run_name n WHERE n.run = r.id),
 	(SELECT COALESCE(SUM(n.spoiled), 0) FROM card_run_name n WHERE n.run = r.id), (SELECT CAST(COALESCE(SUM(n.millis), 0) AS BIGINT) FROM card_run_name n WHERE n.run = r.id)`
@@ -80,7 +80,7 @@ func (s *Store) runs(ctx context.Context, rest string, args ...any) ([]store.Car
 			actor        string
 			made, closed int64
 		)
-		if err := rows.Scan(&r.ID, (*string)(&r.School), &r.Class, (*string)(&r.Unit), &actor, &made, &closed, &r.Total, &r.Made, &r.Left, &r.Tries, &r.Spoiled,
+		if err := rows.Scan(&r.ID, (*string)(&r.School), &r.Grade, &r.Class, (*string)(&r.Unit), &actor, &made, &closed, &r.Total, &r.Made, &r.Left, &r.Tries, &r.Spoiled,
 			&r.Millis); err != nil {
 			return err
 		}

@@ -381,8 +381,9 @@ type Cards interface {
 	IssuancesOf(ctx context.Context, uid registry.UID) ([]Issuance, error)
 	// CardLife lists the lives of a pupil's cards by issuance id, oldest line first.
 	CardLife(ctx context.Context, uid registry.UID) (map[string][]registry.CardMove, error)
-	// HeldCards lists the held cards of a school's pupils (class "" for all), by grade, class and name; delivered selects those signed for or those not.
-	HeldCards(ctx context.Context, school registry.Unit, class string, delivered bool, limit int) ([]CardRow, error)
+	// HeldCards lists the held cards of a school's pupils (grade 0 and class "" for all), by grade, class and name; delivered selects those signed for or
+	// those not.
+	HeldCards(ctx context.Context, school registry.Unit, grade int, class string, delivered bool, limit, offset int) ([]CardRow, error)
 	// ExpiredCards lists held cards whose last day is before today, oldest first.
 	ExpiredCards(ctx context.Context, today registry.Date, limit int) ([]Issuance, error)
 	// NextCard draws a card serial and a status-list index; both only grow.
@@ -403,7 +404,8 @@ type Cards interface {
 type CardRun struct {
 	ID        string // "r-" + 26 base32
 	School    registry.Unit
-	Class     string // "" for the whole school
+	Grade     int    // 0 for every grade
+	Class     string // "" for every class
 	Unit      registry.Unit
 	By        registry.Actor
 	CreatedAt time.Time

@@ -133,8 +133,8 @@ func (f *Fake) ChangeCard(_ context.Context, who service.Staff, uid registry.UID
 	return &registry.Error{Code: registry.CodeCard, Field: "number"}
 }
 
-func (f *Fake) StartRun(ctx context.Context, who service.Staff, school registry.Unit, class string) (store.CardRun, error) {
-	rows, _, err := f.NeedCards(ctx, who, school, class, 500)
+func (f *Fake) StartRun(ctx context.Context, who service.Staff, school registry.Unit, grade int, class string) (store.CardRun, error) {
+	rows, _, err := f.Search(ctx, who, store.Query{School: school, Grade: grade, Class: class, NoCard: true, Limit: 500})
 	if err != nil {
 		return store.CardRun{}, err
 	}
@@ -144,7 +144,7 @@ func (f *Fake) StartRun(ctx context.Context, who service.Staff, school registry.
 	if len(rows) == 0 {
 		return store.CardRun{}, &registry.Error{Code: registry.CodeInvalid, Field: "class", Params: map[string]string{"why": "nobody"}}
 	}
-	r := &run{CardRun: store.CardRun{ID: fmt.Sprintf("r-%d", len(f.runs)+1), School: school, Class: class, Unit: who.Unit, By: who.Actor("console"), CreatedAt: f.Now}}
+	r := &run{CardRun: store.CardRun{ID: fmt.Sprintf("r-%d", len(f.runs)+1), School: school, Grade: grade, Class: class, Unit: who.Unit, By: who.Actor("console"), CreatedAt: f.Now}}
 	for i, row := range rows {
 		r.items = append(r.items, store.CardItem{Run: r.ID, Pos: i + 1, UID: row.UID, State: store.ItemWaiting})
 	}
@@ -277,7 +277,7 @@ func (f *Fake) SpoilCard(_ context.Context, _ service.Staff, r service.IssueRequ
 	return f.refused()
 }
 
-func (f *Fake) HeldCards(_ context.Context, who service.Staff, school registry.Unit, class string) (waiting, given []store.CardRow, err error) {
+func (f *Fake) HeldCards(_ context.Context, who service.Staff, school registry.Unit, grade int, class string) (waiting, given []store.CardRow, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.inScope(who, school) {
@@ -285,7 +285,7 @@ func (f *Fake) HeldCards(_ context.Context, who service.Staff, school registry.U
 	}
 	for _, uid := range f.order {
 		l := f.pupils[uid]
-		if l.p.School != school || class != "" && l.p.Class != class {
+		if l.p.School != school || grade != 0 && l.p.Grade != grade || class != "" && l.p.Class != class {
 			continue
 		}
 		for _, c := range l.cards {
@@ -336,7 +336,7 @@ func (f *Fake) DeliverCards(_ context.Context, who service.Staff, uids []registr
 	return done, nil
 }
 
-func (f *Fake) DeliverySlip(context.Context, service.Staff, registry.Unit, string) ([]byte, error) {
+func (f *Fake) DeliverySlip(context.Context, service.Staff, registry.Unit, int, string) ([]byte, error) {
 	return []byte(pdf), nil
 }
 
@@ -391,4 +391,22 @@ func (f *Fake) cardDay(lives map[string]*life) {
 	change(name, registry.CardDeliver, "", desk)
 	at(time.November, 6)
 	change(name, registry.CardUse, "", registry.Actor{Account: "system", Via: "kiosk:0001", Unit: lives[name].p.School})
+}
+
+// CrowdCards enrols n more newcomers of grade 1 who all have a card that waits to be handed out.
+func (f *Fake) CrowdCards(n int) error {
+	for i := range n {
+		form := registrytest.FormOf("新生"+string(rune(0x4e00+i)), registry.Date("2020-01-01").AddDays(i%300), 500+i%400, 1)
+		form[registry.FClass] = fmt.Sprintf("%d班", i%10+1)
+		l, err := f.enrol(registrytest.PrimaryA, form)
+		if err != nil {
+			return err
+		}
+		f.accept(l)
+		f.accept(l)
+		if _, err := f.bind(l, ""); err != nil {
+			return err
+		}
+	}
+	return nil
 }

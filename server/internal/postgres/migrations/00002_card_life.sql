@@ -32,6 +32,7 @@ INSERT INTO issuance_life (student_uid, issuance_id, n, at, act, was, state, rea
 CREATE TABLE card_run (
     id         TEXT COLLATE "C" NOT NULL PRIMARY KEY CHECK (id <> ''),
     school     TEXT COLLATE "C" NOT NULL,
+    grade      BIGINT NOT NULL DEFAULT 0 CHECK (grade BETWEEN 0 AND 12),
     class      TEXT COLLATE "C" NOT NULL,
     unit       TEXT COLLATE "C" NOT NULL,
     actor      TEXT COLLATE "C" NOT NULL,

@@ -55,6 +55,7 @@ INSERT INTO issuance_life (student_uid, issuance_id, n, at, act, was, state, rea
 CREATE TABLE card_run (
     id         TEXT    NOT NULL PRIMARY KEY CHECK (id <> ''),
     school     TEXT    NOT NULL,
+    grade      INTEGER NOT NULL DEFAULT 0 CHECK (grade BETWEEN 0 AND 12),
     class      TEXT    NOT NULL,
     unit       TEXT    NOT NULL,
     actor      TEXT    NOT NULL,

@@ -115,7 +115,7 @@ func heldCards(t *testing.T, s store.Store) {
 	other := Pupil(5, "别校", SchoolB, 1, "1班")
 	insert(t, s, other, store.Index{})
 	names := func(class string, delivered bool) (out []string) {
-		rows, err := s.HeldCards(ctx, SchoolA, class, delivered, 100)
+		rows, err := s.HeldCards(ctx, SchoolA, 0, class, delivered, 100, 0)
 		must(t, err)
 		for _, r := range rows {
 			if r.Summary.UID != r.Card.UID {
@@ -134,7 +134,12 @@ func heldCards(t *testing.T, s store.Store) {
 	if got := names("", true); !slices.Equal(got, []string{"陈一"}) {
 		t.Fatalf("handed out: %v", got)
 	}
-	rows, err := s.HeldCards(ctx, SchoolA, "1班", false, 100)
+	for _, c := range []struct{ grade, offset, want int }{{1, 0, 2}, {2, 0, 0}, {0, 1, 1}, {0, 2, 0}} {
+		if rows, err := s.HeldCards(ctx, SchoolA, c.grade, "", false, 100, c.offset); err != nil || len(rows) != c.want {
+			t.Fatalf("%+v: %d rows %v", c, len(rows), err)
+		}
+	}
+	rows, err := s.HeldCards(ctx, SchoolA, 1, "1班", false, 100, 0)
 	must(t, err)
 	if !reflect.DeepEqual(rows[0].Card, a) || rows[0].Class != "1班" || rows[0].CardNo != a.CardNo {
 		t.Fatalf("row %+v, want %+v", rows[0], a)
@@ -169,7 +174,7 @@ func heldCards(t *testing.T, s store.Store) {
 
 func cardRuns(t *testing.T, s store.Store) {
 	ctx := t.Context()
-	r := store.CardRun{ID: "r-1", School: SchoolA, Class: "1班", Unit: CountyX, By: Clerk, CreatedAt: Epoch.UTC()}
+	r := store.CardRun{ID: "r-1", School: SchoolA, Grade: 3, Class: "1班", Unit: CountyX, By: Clerk, CreatedAt: Epoch.UTC()}
 	must(t, s.PutCardRun(ctx, r, []registry.UID{UID(3), UID(1), UID(2), UID(1)}))
 	wantCode(t, s.PutCardRun(ctx, r, nil), registry.CodeConflict)
 	must(t, s.PutCardRun(ctx, store.CardRun{ID: "r-2", School: SchoolA, Unit: CountyX, By: Clerk, CreatedAt: Epoch.Add(time.Hour)}, nil))
