@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"encoding/base64"
+	"strings"
 
 	"xueji/server/document"
 	"xueji/server/internal/access"
@@ -84,10 +85,12 @@ func (s *Service) ArchiveCover(ctx context.Context, who Staff, uid registry.UID)
 		return nil, err
 	}
 	cover := s.cover(p)
+	cover.Copy, cover.Copies = 0, 2 // one travels with the archive, one stays with the sender
 	d := s.dir.Load()
 	from, _ := d.School(a.From)
 	to, _ := d.School(a.To)
-	b, err := s.papers.Archive(cover, document.Slip{Cover: cover, Contact: a.Sender.Name, Phone: from.Phone, Address: to.Address, Rows: a.Items, Handler: a.Sender.Name})
+	b, err := s.papers.Archive(cover, document.Slip{Cover: cover, Contact: a.Sender.Name, Phone: from.Phone, Address: to.Address, Rows: a.Items, Handler: a.Sender.Name,
+		SentOn: registry.DateOf(a.SentAt), Carrier: a.Carrier})
 	return b, internal(err)
 }
 
@@ -142,6 +145,14 @@ func (s *Service) title(k registry.FieldKey, f registry.Form) string {
 	return registry.CodeTitle(fd.List, f[k])
 }
 
+// faceClass is the class as a face can keep it for years: the year of entry with the class, 2026 级 1 班. A grade would be wrong from the next September on.
+func faceClass(p *registry.Pupil) string {
+	if len(p.EnrolledOn) < 4 || p.Class == "" || strings.Contains(p.Class, "级") {
+		return p.Class
+	}
+	return string(p.EnrolledOn[:4]) + " 级 " + p.Class
+}
+
 // CardFace prints card faces, one CR80 page each, for pupils with a card bound or being made. Never the ID number, never the 学籍号.
 func (s *Service) CardFace(ctx context.Context, who Staff, uids []registry.UID) ([]byte, error) {
 	faces, err := s.faces(ctx, who, uids)
@@ -174,7 +185,7 @@ func (s *Service) faces(ctx context.Context, who Staff, uids []registry.UID) ([]
 		if err != nil {
 			return nil, err
 		}
-		f := document.Face{School: s.dir.Load().Name(p.School), Name: p.Form[registry.FName], CardNo: no, ValidUntil: until, QR: s.seal("XJC1", no), Class: p.Class}
+		f := document.Face{School: s.dir.Load().Name(p.School), Name: p.Form[registry.FName], CardNo: no, ValidUntil: until, QR: s.seal("XJC1", no), Class: faceClass(&p)}
 		if p.Photo != "" {
 			if photo, err := s.st.File(ctx, p.Photo); err == nil && photo.Type == "image/jpeg" {
 				f.Photo = photo.Body
