@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -201,10 +202,25 @@ func (d *Daemon) stopAll() {
 	d.Kill()
 }
 
+// propagation is how a new mount namespace treats the mounts it inherits: private, so that nothing the script mounts is seen outside. In a chroot whose root is
+// no mount point there is nothing to make private, and unshare would fail.
+func propagation() string {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return "private"
+	}
+	for line := range strings.Lines(string(mounts)) {
+		if f := strings.Fields(line); len(f) > 4 && f[4] == "/" {
+			return "private"
+		}
+	}
+	return "unchanged"
+}
+
 // launch starts pcscd in its namespaces. It dies with this process: the thread that started it is kept until its end, as the kernel's death signal asks.
 func launch(run, config string) (*process, error) {
 	p := &process{log: &bytes.Buffer{}, done: make(chan struct{})}
-	p.cmd = exec.Command("unshare", "--mount", "--net", "sh", "-c", script, "sh", run, config)
+	p.cmd = exec.Command("unshare", "--mount", "--propagation", propagation(), "--net", "sh", "-c", script, "sh", run, config)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	p.cmd.WaitDelay = time.Second
