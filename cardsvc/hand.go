@@ -13,6 +13,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	profiles "xueji/firmware-profiles"
+
 	"xueji/cardsvc/credential"
 	"xueji/cardsvc/internal/reader"
 	"xueji/cardsvc/internal/station"
@@ -37,6 +39,10 @@ func (b byHand) with(t terminal, v *credential.Verifier, f func(ctx context.Cont
 	if err != nil {
 		return err
 	}
+	return b.withSet(t, set, v, f)
+}
+
+func (b byHand) withSet(t terminal, set *profiles.Set, v *credential.Verifier, f func(ctx context.Context, s *station.Station, readers []localapi.Reader) error) error {
 	if v == nil {
 		v = credential.NewVerifier(nil)
 	}

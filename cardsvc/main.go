@@ -32,6 +32,7 @@ type cli struct {
 	Identify identifyCmd `cmd:"" help:"Say which firmware profile the card on a reader has."`
 	Read     readCmd     `cmd:"" help:"Read the card on a reader."`
 	Verify   verifyCmd   `cmd:"" help:"Judge the card on a reader, or a record in a file."`
+	Profile  profileCmd  `cmd:"" help:"For whoever writes a firmware profile: check, probe, try."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
