@@ -3,11 +3,11 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"xueji/cardsvc/localapi"
+	"xueji/packaging/rig"
 	"xueji/server/registry"
 )
 
@@ -132,5 +132,5 @@ func (w *world) verifyCard() {
 
 func (w *world) byHand(args ...string) string {
 	w.t.Helper()
-	return run(w.t, append(slices.Clone(w.env), w.corridor.Env()), filepath.Join(w.bin, "cardsvc"), args...)
+	return rig.Run(w.t, append(slices.Clone(w.env), w.corridor.Env()), rig.Binary(w.t, "cardsvc"), args...)
 }

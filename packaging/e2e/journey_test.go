@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"xueji/cardsvc/cardtest/pcscdtest"
+	"xueji/packaging/rig"
 	"xueji/server/testdeps"
 )
 
@@ -17,6 +18,8 @@ type pupil struct {
 	cardNo string
 	caseNo string // of the transfer
 }
+
+func TestMain(m *testing.M) { rig.Main(m) }
 
 func TestJourney(t *testing.T) {
 	t.Run("SQLite and embedded Redis", func(t *testing.T) {
@@ -52,7 +55,7 @@ func walk(t *testing.T, patient bool, env ...string) *world {
 // stands wants the server to say that it stood on this store.
 func (w *world) stands(store string) {
 	w.t.Helper()
-	b, err := os.ReadFile(w.server.log)
+	b, err := os.ReadFile(w.server.Log)
 	if err != nil || !strings.Contains(string(b), `"store":"`+store+`"`) {
 		w.t.Errorf("the server did not run on %s (%v):\n%s", store, err, b)
 	}

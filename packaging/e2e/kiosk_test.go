@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"xueji/cardsvc/cardtest/pcscdtest"
+	"xueji/packaging/rig"
 )
 
 // kioskSlot is the kiosk's reader.
@@ -147,7 +148,7 @@ func (w *world) enterPIN(pin string) {
 func (w *world) printed(number string) paper {
 	w.t.Helper()
 	var file string
-	await(w.t, pageWait, "a paper for "+number+" in the tray", func() error {
+	rig.Await(w.t, pageWait, "a paper for "+number+" in the tray", func() error {
 		found, _ := filepath.Glob(w.path("kiosk", "print-tray", "*"+number+"*.pdf"))
 		if len(found) == 0 {
 			return fmt.Errorf("the tray holds none")

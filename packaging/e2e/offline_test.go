@@ -3,6 +3,8 @@ package e2e
 import (
 	"fmt"
 	"strings"
+
+	"xueji/packaging/rig"
 )
 
 // offline is a transfer while the server is down: taken, numbered and printed by the kiosk alone; reported once when the line is back.
@@ -10,7 +12,7 @@ func (w *world) offline() {
 	t := w.t
 	c := w.pupils[4]
 	k := w.stand()
-	w.server.stop()
+	w.server.Stop()
 	no := func() string {
 		w.menuOffline(c)
 		w.goal("transfer")
@@ -32,10 +34,10 @@ func (w *world) offline() {
 	w.take()
 	k.partSays("footer", "待上报")
 
-	w.server.start()
+	w.server.Start()
 	k.untilWithin(2*pageWait, "the outbox is empty", `document.querySelector("footer").innerText.includes("网络正常") && !document.querySelector("footer").innerText.includes("待上报")`)
 	school := w.staff("registrar.qingshi")
-	await(t, pageWait, "the case is in the register", func() error { // reported is durable; applied is a moment later
+	rig.Await(t, pageWait, "the case is in the register", func() error { // reported is durable; applied is a moment later
 		school.open("/cases?kind=transfer")
 		if !strings.Contains(school.text("main"), no) {
 			return fmt.Errorf("not yet")

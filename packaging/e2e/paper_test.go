@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"xueji/packaging/rig"
 )
 
 // paper is a PDF read back as people and scanners read it.
@@ -27,8 +29,8 @@ func readPaper(t testing.TB, dir, name string, pdf []byte) paper {
 	if err := os.WriteFile(file, pdf, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := paper{file: file, text: space.ReplaceAllString(run(t, nil, "pdftotext", "-layout", "-enc", "UTF-8", file, "-"), "")}
-	for line := range strings.Lines(run(t, nil, "pdfinfo", file)) {
+	p := paper{file: file, text: space.ReplaceAllString(rig.Run(t, nil, "pdftotext", "-layout", "-enc", "UTF-8", file, "-"), "")}
+	for line := range strings.Lines(rig.Run(t, nil, "pdfinfo", file)) {
 		if s, ok := strings.CutPrefix(line, "Page size:"); ok {
 			p.size = strings.TrimSpace(s)
 		}
@@ -62,7 +64,7 @@ func (p paper) hasNot(t testing.TB, never ...string) {
 func (p paper) codes(t testing.TB) []string {
 	t.Helper()
 	stem := strings.TrimSuffix(p.file, ".pdf")
-	run(t, nil, "pdftoppm", "-r", "200", "-png", p.file, stem)
+	rig.Run(t, nil, "pdftoppm", "-r", "200", "-png", p.file, stem)
 	pages, _ := filepath.Glob(stem + "-*.png")
 	if len(pages) == 0 {
 		t.Fatalf("%s has no pages", p.file)
@@ -70,7 +72,7 @@ func (p paper) codes(t testing.TB) []string {
 	var out []string
 	for _, png := range pages {
 		// zbarimg ends with 4 when a page bears no code.
-		text := run(t, nil, "sh", "-c", `zbarimg --raw -q "$0" || [ $? -eq 4 ]`, png)
+		text := rig.Run(t, nil, "sh", "-c", `zbarimg --raw -q "$0" || [ $? -eq 4 ]`, png)
 		for line := range strings.Lines(text) {
 			if line = strings.TrimSpace(line); line != "" {
 				out = append(out, line)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"xueji/cardsvc/cardtest/pcscdtest"
+	"xueji/packaging/rig"
 )
 
 // Units and accounts of the demonstration province that the walk uses: `server seed` makes them.
@@ -28,14 +29,13 @@ const (
 // world is the whole system on real processes, and the people before it.
 type world struct {
 	t       *stage
-	bin     string
 	data    string
 	env     []string
 	base    string // server
 	kioskAt string
 	desk    string // the station's cardsvc
 
-	server, issuer, stationSvc, kioskSvc, kiosk *program
+	server, issuer, stationSvc, kioskSvc, kiosk *rig.Program
 	station, corridor                           *pcscdtest.Daemon // the two machines' PC/SC daemons
 
 	browser *browser
@@ -51,12 +51,9 @@ type world struct {
 // begin starts everything; more is added to the programs' environment (PostgreSQL, Redis).
 func begin(t *testing.T, more ...string) *world {
 	t.Helper()
-	bin, err := binaries()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{t: &stage{t, t}, bin: bin, people: map[string]*page{}}
+	w := &world{t: &stage{t, t}, people: map[string]*page{}}
 	// Kept when the test fails: logs and pictures are what tells why.
+	var err error
 	if w.data, err = os.MkdirTemp("", "xueji-e2e-"); err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +69,7 @@ func begin(t *testing.T, more ...string) *world {
 			t.Fatal(err)
 		}
 	}
-	ports := freePorts(t, 6)
+	ports := rig.FreePorts(t, 6)
 	at := func(i int) string { return "127.0.0.1:" + strconv.Itoa(ports[i]) }
 	url := func(i int) string { return "http://" + at(i) }
 	w.base, w.kioskAt, w.desk = url(0), url(5), url(3)
@@ -110,15 +107,15 @@ func (w *world) path(elem ...string) string {
 // once runs one of the programs to its end.
 func (w *world) once(program string, args ...string) string {
 	w.t.Helper()
-	return run(w.t, w.env, filepath.Join(w.bin, program), args...)
+	return rig.Run(w.t, w.env, rig.Binary(w.t, program), args...)
 }
 
 // program starts a process that ends with the test.
-func (w *world) program(name, up, binary string, more []string, args ...string) *program {
+func (w *world) program(name, up, binary string, more []string, args ...string) *rig.Program {
 	w.t.Helper()
-	p := &program{t: w.t, name: name, log: w.path("logs", name+".log"), path: filepath.Join(w.bin, binary), args: args, env: append(slices.Clone(w.env), more...), up: up}
-	w.t.Cleanup(p.stop)
-	p.start()
+	p := &rig.Program{T: w.t, Name: name, Log: w.path("logs", name+".log"), Path: rig.Binary(w.t, binary), Args: args, Env: append(slices.Clone(w.env), more...), Up: up}
+	w.t.Cleanup(p.Stop)
+	p.Start()
 	return p
 }
 
@@ -170,8 +167,8 @@ func (w *world) step(t *testing.T, name string, f func()) {
 		}
 	})
 	if !ok {
-		for _, p := range []*program{w.server, w.issuer, w.stationSvc, w.kioskSvc, w.kiosk} {
-			t.Logf("—— %s ——\n%s", p.name, p.tail())
+		for _, p := range []*rig.Program{w.server, w.issuer, w.stationSvc, w.kioskSvc, w.kiosk} {
+			t.Logf("—— %s ——\n%s", p.Name, p.Tail())
 		}
 		t.FailNow()
 	}
