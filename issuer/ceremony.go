@@ -22,6 +22,7 @@ type ceremonyCmd struct {
 	Certify ceremonyCertifyCmd `cmd:"" help:"Step 3, offline machine: certify the key of a request for a year."`
 	Accept  ceremonyAcceptCmd  `cmd:"" help:"Step 4, issuing machine: install the certificate."`
 	Retire  ceremonyRetireCmd  `cmd:"" help:"Destroy an issuing key whose certificate has ended."`
+	Masters ceremonyMastersCmd `cmd:"" help:"Move the card master keys (3DES and AES) from the folder into a token, for good."`
 	Status  ceremonyStatusCmd  `cmd:"" help:"Show the issuing keys, their certificates and when the next is due."`
 }
 
@@ -187,10 +188,11 @@ func (c ceremonyRequestCmd) Run(t terminal) error {
 	if c.Authority != "" && c.Authority != f.Authority() {
 		return fmt.Errorf("%s is the folder of authority %s", c.Dir, f.Authority())
 	}
-	key, err := f.NewKey(c.Token, t.now())
+	key, done, err := f.NewKey(c.Token, t.now())
 	if err != nil {
 		return err
 	}
+	defer done()
 	v := ceremony.Year(from)
 	req, err := ceremony.NewRequest(key, f.Authority(), v)
 	if err != nil {
@@ -374,6 +376,32 @@ func (c ceremonyRetireCmd) Run(t terminal) error {
 		return err
 	}
 	return c.finish(t, c.Dir, ceremony.StepRetire, facts("authority", f.Authority(), "suite", string(f.Suite()), "key_id", strings.ToLower(c.Key)))
+}
+
+type ceremonyMastersCmd struct {
+	scene
+	Dir   string `required:"" type:"existingdir" help:"The issuer's folder. The issuer must not be running."`
+	Token string `required:"" placeholder:"PKCS11-URI" help:"The token: pkcs11:token=NAME?module-path=/lib.so&pin-source=/pin."`
+}
+
+// Run moves the master keys.
+func (c ceremonyMastersCmd) Run(t terminal) error {
+	if err := ceremony.CheckPresent(ceremony.StepMasters, c.Present); err != nil {
+		return err
+	}
+	f, err := custody.OpenFolder(c.Dir)
+	if err != nil {
+		return err
+	}
+	moved, err := f.MoveMasters(c.Token)
+	if err != nil {
+		return err
+	}
+	list := facts("authority", f.Authority(), "kept_token", tokenName(c.Token))
+	for _, m := range moved {
+		list = append(list, facts("master", string(m))...)
+	}
+	return c.finish(t, c.Dir, ceremony.StepMasters, list)
 }
 
 type ceremonyStatusCmd struct {

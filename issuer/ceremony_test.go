@@ -286,3 +286,51 @@ func TestCeremonyRefuses(t *testing.T) {
 		t.Fatal("a certificate as a request:", err)
 	}
 }
+
+// TestMastersIntoToken: cards that were made under the file's master keys go on working when the keys lie in the token, and the file does not have them any more.
+func TestMastersIntoToken(t *testing.T) {
+	s := newStage(t)
+	dir := s.path("issuer")
+	if err := custody.Init(dir, "330000", credential.ES256, s.now); err != nil {
+		t.Fatal(err)
+	}
+	uses := []custody.KeyUse{{Profile: "fmcos", Cipher: "3des", Purpose: "write", Diversifier: []byte{1, 2, 3, 4}},
+		{Profile: "xueji-soft", Cipher: "aes", Purpose: "check", Diversifier: []byte{5, 6, 7}}, {Profile: "fmcos-sm4", Cipher: "sm4", Purpose: "line", Diversifier: []byte{8}}}
+	before, err := custody.OpenMasters(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(filepath.Join(dir, custody.FileMasters))
+	if err != nil {
+		t.Fatal(err)
+	}
+	uri := tokentest.New(t).String()
+	out := s.must("masters", "--dir", dir, "--token", uri)
+	if !strings.Contains(out, "已移入的主密钥：aes") || strings.Contains(out, "pin-source") {
+		t.Fatal(out)
+	}
+	after, err := custody.OpenMasters(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer after.Close()
+	for _, u := range uses {
+		a, err := before.Derive(u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := after.Derive(u); err != nil || !a.Equal(b) {
+			t.Errorf("%s: another key: %v", u.Cipher, err)
+		}
+	}
+	wiped, err := os.ReadFile(filepath.Join(dir, custody.FileMasters))
+	if err != nil || bytes.Equal(wiped, file) || len(wiped) != len(file) {
+		t.Fatal("the file is as it was", err)
+	}
+	if v, err := custody.Open(dir); err != nil {
+		t.Fatal(err)
+	} else {
+		v.Close()
+	}
+	s.refuse("in a token already", "masters", "--dir", dir, "--token", uri)
+}

@@ -62,6 +62,7 @@ func (c serveCmd) Run(t terminal) error {
 	if err != nil {
 		return err
 	}
+	defer masters.Close()
 	var extra []fs.FS
 	if c.Profiles != "" {
 		extra = append(extra, os.DirFS(c.Profiles))

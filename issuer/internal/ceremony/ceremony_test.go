@@ -129,7 +129,7 @@ func TestTranscript(t *testing.T) {
 			}
 		}
 	}
-	for _, step := range []Step{StepRoot, StepRequest, StepCertify, StepAccept, StepRetire} {
+	for _, step := range []Step{StepRoot, StepRequest, StepCertify, StepAccept, StepRetire, StepMasters} {
 		for _, lang := range []Lang{Hans, Hant, En} {
 			for _, w := range []Word{Word("step." + step), Word("next." + step)} {
 				if lang.word(w) == string(w) {

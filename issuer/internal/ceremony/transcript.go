@@ -30,6 +30,7 @@ const (
 	StepCertify Step = "certify"
 	StepAccept  Step = "accept"
 	StepRetire  Step = "retire"
+	StepMasters Step = "masters"
 )
 
 // Fact is a line of a transcript: a word of the catalogue and its value.
@@ -50,6 +51,9 @@ var words = map[Word][3]string{
 	"step.certify":   {"三、根密钥签发证书（离线机器）", "三、根密鑰簽發證書（離線機器）", "3. Issuing key certified by the root (offline machine)"},
 	"step.accept":    {"四、发卡机器装入证书（发卡机器）", "四、發卡機器裝入證書（發卡機器）", "4. Certificate installed (issuing machine)"},
 	"step.retire":    {"五、销毁到期的发卡密钥（发卡机器）", "五、銷毀到期的發卡密鑰（發卡機器）", "5. Ended issuing key destroyed (issuing machine)"},
+	"step.masters":   {"卡片主密钥移入密码设备（发卡机器）", "卡片主密鑰移入密碼設備（發卡機器）", "Card master keys moved into a token (issuing machine)"},
+	"next.masters":   {"销毁 card-master.key 的所有旧副本；SM4 主密钥仍在文件中。", "銷毀 card-master.key 的所有舊副本；SM4 主密鑰仍在檔案中。", "Destroy every older copy of card-master.key; the SM4 master key stays in the file."},
+	"master":         {"已移入的主密钥", "已移入的主密鑰", "Master key moved"},
 	"time":           {"时间（北京时间）", "時間（北京時間）", "Time (Beijing)"},
 	"place":          {"地点与机器", "地點與機器", "Place and machine"},
 	"program":        {"程序版本", "程式版本", "Program"},

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"xueji/cardsvc/credential"
+	"xueji/cardsvc/securemsg"
 	"xueji/issuer/internal/custody/token"
 )
 
@@ -32,6 +33,8 @@ type manifest struct {
 	Epochs    []uint16         `json:"epochs"`
 	Issuing   []entry          `json:"issuing,omitempty"`
 	Pending   []entry          `json:"pending,omitempty"` // keys that wait for the root's certificate
+	// Masters are the card master keys that lie in a token: cipher → PKCS#11 URI. The others are in FileMasters.
+	Masters map[securemsg.Cipher]string `json:"masters,omitempty"`
 }
 
 // entry is an issuing key and its certificate.
@@ -140,47 +143,50 @@ func (f *Folder) Authority() string { return f.m.Authority }
 func (f *Folder) Suite() credential.Suite { return f.m.Suite }
 
 // NewKey makes an issuing key that waits for its certificate: a file of the folder, or, when where is a PKCS#11 URI, a key inside that token (its object is the key's
-// label; one is chosen when it names none). Durable on return.
-func (f *Folder) NewKey(where string, now time.Time) (credential.Signer, error) {
+// label; one is chosen when it names none). Durable on return. done logs out of the token.
+func (f *Folder) NewKey(where string, now time.Time) (key credential.Signer, done func(), err error) {
+	done = func() {}
 	if where == "" {
-		key, err := credential.GenerateKey(f.m.Suite, rand.Reader)
+		made, err := credential.GenerateKey(f.m.Suite, rand.Reader)
 		if err != nil {
-			return nil, err
+			return nil, done, err
 		}
-		b, err := encodeKey(key)
+		b, err := encodeKey(made)
 		if err != nil {
-			return nil, err
+			return nil, done, err
 		}
 		defer clear(b)
-		id := keyName(key.KeyID())
+		id := keyName(made.KeyID())
 		name := "issuing-" + id + ".key"
 		if err := create(f.dir, name, b, 0o600); err != nil {
-			return nil, err
+			return nil, done, err
 		}
 		f.m.Pending = append(f.m.Pending, entry{Key: name, KeyID: id})
-		return key, f.save()
+		return made, done, f.save()
 	}
 	if f.m.Suite != credential.ES256 {
-		return nil, fmt.Errorf("a token signs with %s only, this issuer's suite is %s: keep its keys in files, or make an issuer of suite %s", credential.ES256, f.m.Suite, credential.ES256)
+		return nil, done, fmt.Errorf("a token signs with %s only, this issuer's suite is %s: keep its keys in files, or make an issuer of suite %s", credential.ES256, f.m.Suite, credential.ES256)
 	}
 	a, err := token.Parse(where)
 	if err != nil {
-		return nil, err
+		return nil, done, err
 	}
 	if a.Object == "" {
 		a.Object = fmt.Sprintf("xueji-%s-issuing-%s", f.m.Authority, now.UTC().Format("20060102-150405"))
 	}
 	tok, err := token.Open(a)
 	if err != nil {
-		return nil, err
+		return nil, done, err
 	}
-	key, err := tok.GenerateSigner(a.Object)
+	done = func() { _ = tok.Close() }
+	inside, err := tok.GenerateSigner(a.Object)
 	if err != nil {
-		_ = tok.Close()
-		return nil, err
+		done()
+		return nil, func() {}, err
 	}
+	key = inside
 	f.m.Pending = append(f.m.Pending, entry{Key: a.String(), KeyID: keyName(key.KeyID())})
-	return key, f.save()
+	return key, done, f.save()
 }
 
 func keyName(id [credential.KeyIDSize]byte) string { return hex.EncodeToString(id[:]) }

@@ -11,8 +11,10 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"xueji/cardsvc/securemsg"
+	"xueji/issuer/internal/custody/token"
 )
 
 // KeyUse says which of a chip's keys is meant.
@@ -55,11 +57,12 @@ func (h held) Diversify(input []byte) (securemsg.Secret, error) {
 
 // Masters are master keys by cipher. They never print.
 type Masters struct {
-	keys map[securemsg.Cipher]Master
+	keys   map[securemsg.Cipher]Master
+	tokens []*token.Token
 }
 
 // NewMasters takes master keys from wherever they are kept.
-func NewMasters(keys map[securemsg.Cipher]Master) *Masters { return &Masters{maps.Clone(keys)} }
+func NewMasters(keys map[securemsg.Cipher]Master) *Masters { return &Masters{keys: maps.Clone(keys)} }
 
 var _ MasterKeys = (*Masters)(nil)
 
@@ -79,11 +82,131 @@ func OpenMasters(dir string) (*Masters, error) {
 	if len(block.Bytes) != masterSize*len(masterCiphers) {
 		return nil, fmt.Errorf("%s: %d bytes are not %d master keys", FileMasters, len(block.Bytes), len(masterCiphers))
 	}
-	m := &Masters{map[securemsg.Cipher]Master{}}
+	m := &Masters{keys: map[securemsg.Cipher]Master{}}
 	for i, c := range masterCiphers {
 		m.keys[c] = held{c, securemsg.NewSecret(block.Bytes[i*masterSize : (i+1)*masterSize])}
 	}
+	if err := m.fromTokens(dir); err != nil {
+		m.Close()
+		return nil, err
+	}
 	return m, nil
+}
+
+// fromTokens puts the keys that the folder says lie in a token in the place of the file's.
+func (m *Masters) fromTokens(dir string) error {
+	folder, err := readManifest(dir)
+	if errors.Is(err, ErrNotIssuer) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for c, uri := range folder.Masters {
+		a, err := token.Parse(uri)
+		if err != nil {
+			return fmt.Errorf("%s: %w", fileManifest, err)
+		}
+		t, err := token.Open(a)
+		if err != nil {
+			return err
+		}
+		m.tokens = append(m.tokens, t)
+		key, err := t.Master(a.Object)
+		if err != nil {
+			return err
+		}
+		if key.Cipher() != c {
+			return fmt.Errorf("%s: the master key %q is of %s, not %s", fileManifest, a.Object, key.Cipher(), c)
+		}
+		m.keys[c] = key
+	}
+	return nil
+}
+
+// Close logs out of the tokens. Keys of the file stay usable.
+func (m *Masters) Close() {
+	for _, t := range m.tokens {
+		_ = t.Close()
+	}
+}
+
+// MoveMasters brings the card master keys that a token can hold (3DES and AES) from the folder's file into the token at uri, for good, and returns their ciphers. Cards made
+// before go on working: the keys are the same. In the file their places are overwritten once the token has them; what copies of the file there are must be destroyed too.
+func (f *Folder) MoveMasters(uri string) ([]securemsg.Cipher, error) {
+	a, err := token.Parse(uri)
+	if err != nil {
+		return nil, err
+	}
+	if len(f.m.Masters) > 0 {
+		return nil, fmt.Errorf("%w: the card master keys are in a token already", ErrExists)
+	}
+	inFile, err := OpenMasters(f.dir) // makes them, when there are none yet
+	if err != nil {
+		return nil, err
+	}
+	t, err := token.Open(a)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	moved := []securemsg.Cipher{securemsg.DES3, securemsg.AES}
+	next := map[securemsg.Cipher]string{}
+	for _, c := range moved {
+		at := a.WithObject(fmt.Sprintf("xueji-%s-card-master-%s", f.m.Authority, c))
+		file, ok := inFile.keys[c].(held)
+		if !ok {
+			return nil, fmt.Errorf("custody: the %s master key is not in the file", c)
+		}
+		key, err := t.ImportMaster(at.Object, c, file.key)
+		if errors.Is(err, token.ErrExists) { // a move that was cut off: it must be the same key
+			key, err = t.Master(at.Object)
+		}
+		if err != nil {
+			return nil, err
+		}
+		mine, err := file.Diversify([]byte{1})
+		if err != nil {
+			return nil, err
+		}
+		if theirs, err := key.Diversify([]byte{1}); err != nil || !theirs.Equal(mine) {
+			return nil, fmt.Errorf("the key %q on the token is another one: %w", at.Object, errors.Join(token.ErrExists, err))
+		}
+		next[c] = at.String()
+	}
+	f.m.Masters = next
+	if err := f.save(); err != nil {
+		return nil, err
+	}
+	return moved, f.wipeMasters(moved)
+}
+
+// wipeMasters overwrites keys in the file, in place.
+func (f *Folder) wipeMasters(moved []securemsg.Cipher) error {
+	block, err := readSecret(f.dir, FileMasters, pemMasters)
+	if err != nil {
+		return err
+	}
+	defer clear(block.Bytes)
+	for i, c := range masterCiphers {
+		if slices.Contains(moved, c) {
+			clear(block.Bytes[i*masterSize : (i+1)*masterSize])
+		}
+	}
+	b := pem.EncodeToMemory(block)
+	defer clear(b)
+	file, err := os.OpenFile(filepath.Join(f.dir, FileMasters), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteAt(b, 0) // as long as before
+	if err == nil {
+		err = file.Sync()
+	}
+	if err2 := file.Close(); err == nil {
+		err = err2
+	}
+	return err
 }
 
 func initMasters(dir string) error {
