@@ -159,6 +159,8 @@ type CaseStep struct {
 	Unsure  bool                 `json:"unsure,omitempty"`
 	DoneOn  registry.Date        `json:"done_on,omitempty"`
 	Refusal registry.RefusalCode `json:"refusal,omitempty"`
+	// Latest is no later than when this party's turn ends, for one whose turn has not come (registry.Case.Latest).
+	Latest registry.Date `json:"latest,omitempty"`
 }
 
 // Trust is what a kiosk needs to judge cards offline (all signed by the roots or below), and to open sealed records.

@@ -54,6 +54,7 @@ type Receipt struct {
 type CaseStep struct {
 	Party, Unit string
 	DueOn       registry.Date
+	Latest      registry.Date // no later than when the turn ends, while it has not come
 	Unsure      bool
 	DoneOn      registry.Date
 }

@@ -138,8 +138,12 @@ func (s *sheet) step(y float64, n int, st CaseStep) float64 {
 	switch {
 	case st.DoneOn != "":
 		when = "已于 " + zhDate(st.DoneOn) + "办好"
-	case st.DueOn != "":
-		when = "最迟 " + zhDate(st.DueOn)
+	case st.DueOn != "" || st.Latest != "":
+		on := st.DueOn
+		if on == "" {
+			on = st.Latest
+		}
+		when = "最迟 " + zhDate(on)
 		if st.Unsure {
 			when += "＊"
 		}

@@ -252,7 +252,7 @@ func (d *Desk) await(ctx context.Context, seq uint64) flow.Input {
 func steps(in []api.CaseStep) []flow.CaseStep {
 	out := make([]flow.CaseStep, len(in))
 	for i, s := range in {
-		out[i] = flow.CaseStep{Party: s.Party, Unit: s.Unit, State: s.State, DueOn: s.DueOn, Unsure: s.Unsure, DoneOn: s.DoneOn, Refusal: s.Refusal}
+		out[i] = flow.CaseStep{Party: s.Party, Unit: s.Unit, State: s.State, DueOn: s.DueOn, Latest: s.Latest, Unsure: s.Unsure, DoneOn: s.DoneOn, Refusal: s.Refusal}
 	}
 	return out
 }

@@ -56,7 +56,7 @@ func (d *Desk) paper(s flow.State) (pdf []byte, title string, err error) {
 			r.Title, r.From = "复学登记回执", ""
 		}
 		for _, st := range s.Result.Steps {
-			r.Steps = append(r.Steps, document.CaseStep{Party: st.Party.Title(), Unit: st.Unit, DueOn: st.DueOn, Unsure: st.Unsure, DoneOn: st.DoneOn})
+			r.Steps = append(r.Steps, document.CaseStep{Party: st.Party.Title(), Unit: st.Unit, DueOn: st.DueOn, Latest: st.Latest, Unsure: st.Unsure, DoneOn: st.DoneOn})
 		}
 		if s.Result.Pending {
 			r.Note = pendingNote

@@ -150,6 +150,7 @@ type CaseStep struct {
 	Party   registry.Party
 	Unit    string
 	State   string
+	Latest  registry.Date // no later than when the turn ends, while it has not come
 	DueOn   registry.Date
 	Unsure  bool
 	DoneOn  registry.Date

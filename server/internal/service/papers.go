@@ -54,11 +54,15 @@ func (s *Service) CaseReceipt(ctx context.Context, who Staff, uid registry.UID, 
 	if c.To != "" {
 		r.To = name(c.To)
 	}
+	latest := c.Latest(s.Pack(), s.Calendar())
 	for i := range c.Steps {
 		st := &c.Steps[i]
 		v := document.CaseStep{Party: st.Party.Title(), Unit: name(st.Unit), DueOn: st.DueOn, Unsure: st.Unsure}
-		if !st.DecidedAt.IsZero() {
+		switch {
+		case !st.DecidedAt.IsZero():
 			v.DoneOn = registry.DateOf(st.DecidedAt)
+		case c.State == registry.CaseOpen && st.DueOn == "":
+			v.Latest, v.Unsure = latest[i].On, latest[i].Unsure
 		}
 		r.Steps = append(r.Steps, v)
 	}

@@ -94,6 +94,7 @@ func (s *Service) maskedStatus(p *registry.Pupil) api.StatusReply {
 func (s *Service) caseSteps(c *registry.Case) []api.CaseStep {
 	name := s.dir.Load().Name
 	now := c.Current()
+	latest := c.Latest(s.Pack(), s.Calendar())
 	out := make([]api.CaseStep, 0, len(c.Steps))
 	for i := range c.Steps {
 		st := &c.Steps[i]
@@ -105,6 +106,8 @@ func (s *Service) caseSteps(c *registry.Case) []api.CaseStep {
 			v.State, v.DoneOn, v.Refusal = "refused", registry.DateOf(st.DecidedAt), st.Refusal
 		case i == now:
 			v.State = "now"
+		case now >= 0:
+			v.Latest, v.Unsure = latest[i].On, latest[i].Unsure
 		}
 		out = append(out, v)
 	}
