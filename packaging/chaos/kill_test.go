@@ -30,7 +30,7 @@ func TestKilled(t *testing.T) {
 	t.Run("SQLite and embedded Redis", func(t *testing.T) {
 		w, server := begin(t, 600+40**kills)
 		l := w.load()
-		l.killing((*kills+1)/2, []victim{{"server", server, l.people(10, 100)}, {"kiosk", l.glass.program, l.screens(1, 8)}}, nil)
+		l.killing((*kills+1)/2, []victim{{"server", server, l.people(10, 100)}, {"kiosk", l.glass.program, l.screens(1, 24)}}, nil)
 		wrong := w.settle(l)
 		for _, x := range wrong {
 			t.Error(x)
@@ -45,7 +45,7 @@ func TestKilled(t *testing.T) {
 		w, server := begin(t, 600+40**kills, "XUEJI_DATABASE_URL="+testdeps.Postgres(t), "XUEJI_REDIS_URL="+redis.URL())
 		second := w.reg.Serve("worker") // takes no requests: it works from database and queue alone
 		l := w.load()
-		l.killing(*kills/2, []victim{{"server", server, l.people(10, 100)}, {"worker", second, l.people(10, 100)}, {"kiosk", l.glass.program, l.screens(1, 8)}}, redis)
+		l.killing(*kills/2, []victim{{"server", server, l.people(10, 100)}, {"worker", second, l.people(10, 100)}, {"kiosk", l.glass.program, l.screens(1, 24)}}, redis)
 		for _, x := range w.settle(l) {
 			t.Error(x)
 		}
@@ -108,6 +108,7 @@ func (w *world) load() *load {
 		l.goOn(func() error { return c.run(ctx, l.stop) })
 	}
 	l.goOn(func() error { return l.glass.run(ctx, l.stop) })
+	l.more(w.accepted.Load, "families served", 1, 2)() // from now on the kiosk knows the registrar, and goes on without a line
 	return l
 }
 
@@ -130,11 +131,16 @@ func (l *load) check() {
 	}
 }
 
-// people is a wait until some more events were acknowledged, screens one until the kiosk has drawn some more.
+// people is a wait until some more events were acknowledged.
 func (l *load) people(from, to int64) func() {
 	return l.more(l.w.acknowledged.Load, "acknowledged events", from, to)
 }
-func (l *load) screens(from, to int64) func() { return l.more(l.w.seen.Load, "screens", from, to) }
+
+// screens is a wait until the kiosk has drawn some more screens, or stands at one while others go on.
+func (l *load) screens(from, to int64) func() {
+	const others = 25
+	return l.more(func() int64 { return others*l.w.seen.Load() + l.w.acknowledged.Load() }, "events, a screen for many", others*from, others*to)
+}
 
 func (l *load) more(count func() int64, what string, from, to int64) func() {
 	return func() {

@@ -100,7 +100,7 @@ func (a *Authority) Records(p *registry.Pupil, chip []byte) (record, sealed []by
 	}
 	now := time.Now().UTC().Truncate(time.Second)
 	record, err = credential.Public{CardNo: p.Card.Number, PupilRef: ref, School: string(p.School), Status: credential.StatusActive, Sequence: p.Card.Sequence,
-		Issued: now.Add(-time.Hour), Expires: now.AddDate(3, 0, 0), StatusIdx: p.Card.StatusIdx, Profile: "xueji-soft", Level: 1, ChipSerial: chip,
+		Issued: now.Add(-time.Hour), Expires: now.AddDate(3, 0, 0), StatusIdx: p.Card.StatusIdx, Profile: "xueji-soft", Level: 2, ChipSerial: chip,
 		Epoch: a.reading.Epoch, Digests: digests}.Sign(a.issuing)
 	if err != nil {
 		a.t.Fatal(err)
@@ -113,7 +113,7 @@ func (a *Authority) Proof(p *registry.Pupil) *api.CardProof {
 	a.t.Helper()
 	chip := Chip(p.UID)
 	record, _ := a.Records(p, chip)
-	return &api.CardProof{Record: record, ChipSerial: chip, Level: 1, Profile: "xueji-soft"}
+	return &api.CardProof{Record: record, ChipSerial: chip, Level: 2, Profile: "xueji-soft"}
 }
 
 // Forger is an authority that nobody published: its cards look right and are not.
