@@ -255,6 +255,7 @@ func TestUpload(t *testing.T) {
 	bad, good := filepath.Join(dir, "名单.xlsx"), filepath.Join(dir, "一年级.xlsx")
 	os.WriteFile(bad, []byte("not a workbook"), 0o600)
 	os.WriteFile(good, []byte("PK\x03\x04 workbook"), 0o600)
+	b.until("the script to listen", `document.querySelector("[data-pick]")?.hidden === false`)
 	b.do(chromedp.SetUploadFiles(chromedp.CSS("#workbook"), []string{bad}))
 	b.until("to be told what is wrong", `!document.querySelector("[data-drop] [role=alert]").hidden && location.pathname === "/enrol"`)
 	b.do(chromedp.SetUploadFiles(chromedp.CSS("#workbook"), []string{good}))
