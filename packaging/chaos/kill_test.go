@@ -138,7 +138,7 @@ func (l *load) people(from, to int64) func() {
 
 // screens is a wait until the kiosk has drawn some more screens, or stands at one while others go on.
 func (l *load) screens(from, to int64) func() {
-	const others = 25
+	const others = 50
 	return l.more(func() int64 { return others*l.w.seen.Load() + l.w.acknowledged.Load() }, "events, a screen for many", others*from, others*to)
 }
 
