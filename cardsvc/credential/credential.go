@@ -121,30 +121,6 @@ type Result struct {
 	ListStale bool // the status list is missing or past its date
 }
 
-// The functions of this package:
-//
-//	func (p Public) Sign(s Signer) (record []byte, err error)                          COSE_Sign1, tag 18
-//	func ChipKeyOf(point []byte) ([]byte, error); func (p Public) Challenge(nonce) [32]byte; func (p Public) Proves(nonce, signature) bool     level 3
-//	func Decode(record []byte) (Public, error)                                        no trust implied
-//	func SealItems(items Items, k ReadingKey, cardNo string, seq uint32, rand io.Reader) (sealed []byte, digests map[Item][16]byte, err error)
-//	func OpenItems(sealed []byte, keys map[uint16]ReadingKey, p Public) (Items, error) checks every digest
-//	func NewVerifier(roots []Root) *Verifier                                           safe for concurrent use
-//	func (v *Verifier) SetCertificates(certs [][]byte) error                           each must chain to a pinned root; all or nothing
-//	func (v *Verifier) SetStatusList(list []byte) error                                refuses lower numbers
-//	func (v *Verifier) ListState() (number uint64, expires time.Time)
-//	func (v *Verifier) Check(record, chipSerial []byte, now time.Time) (Public, Result)   an empty chipSerial is WrongChip
-//	func (v *Verifier) CheckRecord(record []byte, now time.Time) (Public, Result)     a record that is not on a chip
-//	func (v *Verifier) Authority(p Public) (string, bool)
-//	func SignCertificate(c Certificate, root Signer) ([]byte, error)
-//	func SignStatusList(l StatusList, s Signer) ([]byte, error)
-//	func EncodeRoots([]Root) ([]byte, error); func DecodeRoots([]byte) ([]Root, error)
-//	func KeyIDOf(s Suite, publicKey []byte) ([KeyIDSize]byte, error)                   the rule for every Signer's KeyID
-//	func RootOf(s Signer, authority string) Root; func NewReadingKey(epoch, s, rand) (ReadingKey, error); func EpochOf(sealed []byte) (uint16, error)
-//	func DecodeCertificate([]byte) (Certificate, error); func DecodeStatusList([]byte) (StatusList, error)   no trust implied
-//	func GenerateKey(s Suite, rand io.Reader) (*PrivateKey, error)                     a Signer; MarshalBinary / ParsePrivateKey
-//	func SealKey(recipient []byte, k ReadingKey, rand io.Reader) ([]byte, error)       X25519 + HKDF-SHA-256 + AES-256-GCM
-//	func OpenKey(private []byte, sealed []byte) (ReadingKey, error)
-
 // Secret never prints, and refuses to be written as JSON or text.
 type Secret []byte
 

@@ -180,5 +180,4 @@ type EffectKind string
 const (
 	// EffectNotify: tell Unit at once (its console updates live; Art. 14: the sending school learns that a transfer began).
 	EffectNotify EffectKind = "notify"
-	// EffectPhotoOrCard and the like are added by later capabilities.
 )
