@@ -24,7 +24,8 @@ var archiveTitles = map[ArchiveState]string{
 	ArchivePermanent: "永久归档",
 }
 
-var roleTitles = map[Role]string{RoleRegistrar: "学籍管理员", RoleLeader: "学校负责人", RoleOfficer: "主管部门经办人", RoleClerk: "制卡员", RoleOperator: "系统运维员"}
+var roleTitles = map[Role]string{RoleRegistrar: "学籍管理员", RoleLeader: "学校负责人", RoleOfficer: "主管部门经办人", RoleClerk: "制卡员", RoleOperator: "系统管理员",
+	RoleSecurity: "安全管理员", RoleAuditor: "安全审计员"}
 
 var taskTitles = map[TaskKind]string{
 	TaskStep: "待办理", TaskArchiveBuild: "建立学籍档案", TaskArchiveSend: "转出学籍档案", TaskArchiveReceive: "接收学籍档案", TaskArchiveMissing: "补齐档案材料",

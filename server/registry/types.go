@@ -343,7 +343,9 @@ const (
 	RoleLeader    Role = "leader"    // 学校负责人: confirms enrolments
 	RoleOfficer   Role = "officer"   // officer of an office: approves
 	RoleClerk     Role = "clerk"     // 制卡员: issues cards for the schools under a unit
-	RoleOperator  Role = "operator"  // runs the system; sees no pupil
+	RoleOperator  Role = "operator"  // 系统管理员: runs the system; sees no pupil
+	RoleSecurity  Role = "security"  // 安全管理员: keeps accounts, roles and sessions; sees no pupil
+	RoleAuditor   Role = "auditor"   // 安全审计员: reads the logs; changes nothing, sees no pupil
 )
 
 // Actor is who did something, from where. Name is a member of staff's, never a pupil's.

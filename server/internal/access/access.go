@@ -47,6 +47,9 @@ const (
 )
 
 // grants is the whole table of role × action. A missing row or cell is a no.
+//
+// Operator, security and auditor are the three separated duties (GB/T 22239 三权分立): none of them may have an action that shows a pupil, and no action that
+// changes accounts or logs is shared between two of them.
 var grants = map[Action]map[registry.Role]at{
 	ToDo:        {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleOfficer: atOffice, registry.RoleClerk: anywhere, registry.RoleOperator: anywhere},
 	Search:      {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleOfficer: atOffice, registry.RoleClerk: anywhere},
@@ -66,7 +69,7 @@ var grants = map[Action]map[registry.Role]at{
 	Deliver:     {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleClerk: anywhere},
 	SeeKiosks:   {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleOfficer: atOffice, registry.RoleOperator: anywhere},
 	KeepKiosks:  {registry.RoleLeader: atSchool, registry.RoleOperator: anywhere},
-	SeeStaff:    {registry.RoleLeader: atSchool, registry.RoleOfficer: atOffice, registry.RoleOperator: anywhere},
+	SeeStaff:    {registry.RoleLeader: atSchool, registry.RoleOfficer: atOffice, registry.RoleOperator: anywhere, registry.RoleSecurity: anywhere},
 	KioskSignIn: {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool},
 }
 
@@ -165,7 +168,7 @@ const (
 )
 
 // Pupil says how much of a pupil exists. A unit that takes part in the open case, or holds or awaits the archive, sees the whole record; one that took
-// part in a closed case sees that case and whose it was; a card clerk what a card needs; an operator nothing.
+// part in a closed case sees that case and whose it was; a card clerk what a card needs; the three separated duties nothing.
 func (s Scope) Pupil(p *registry.Pupil) View {
 	if !s.May(Search) {
 		return ViewNone

@@ -217,7 +217,7 @@ func (d *seeder) card(ctx context.Context, st *service.Story, t demo.Story) erro
 
 // shown are the accounts that the demonstration prints, one or two of each role.
 var shown = []string{"registrar.yunhe", "leader.yunhe", "registrar.qingshi", "leader.qingshi", "officer.yunhe", "officer.qingshi", "officer.city", "clerk.yunhe",
-	"clerk.qingshi", "operator"}
+	"clerk.qingshi", "operator", "security.province", "auditor.province", "security.yunhe", "auditor.yunhe"}
 
 // summary leaves what a person needs to walk the journey.
 func (d *seeder) summary(dir string, rows, bad int, enrolled registry.Form) error {

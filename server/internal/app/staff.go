@@ -42,7 +42,7 @@ type accountAddCmd struct {
 	Login        string `required:"" help:"User name."`
 	Name         string `required:"" help:"Name as it stands on papers."`
 	Unit         string `required:"" help:"学校标识码 or region code of the office."`
-	Role         string `required:"" enum:"registrar,leader,officer,clerk,operator" help:"registrar, leader, officer, clerk or operator."`
+	Role         string `required:"" enum:"registrar,leader,officer,clerk,operator,security,auditor" help:"registrar, leader, officer, clerk, operator, security or auditor."`
 	TrainedOn    string `name:"trained-on" help:"Date of training, 2006-01-02; a registrar cannot work without (Art. 23)."`
 	PasswordFile string `name:"password-file" help:"File with the password; without it, the first line of standard input." type:"path"`
 }

@@ -165,6 +165,10 @@ func (k *console) home(c *fiber.Ctx, who service.Staff) error {
 		return c.Redirect("/cards", fiber.StatusSeeOther)
 	case registry.RoleOperator:
 		return c.Redirect("/kiosks", fiber.StatusSeeOther)
+	case registry.RoleSecurity:
+		return c.Redirect("/staff", fiber.StatusSeeOther)
+	case registry.RoleAuditor:
+		return c.Redirect("/help", fiber.StatusSeeOther)
 	}
 	return c.Redirect("/todo", fiber.StatusSeeOther)
 }
@@ -195,6 +199,8 @@ func mayOf(who service.Staff) may {
 		return may{Cards: true, Revoke: true, HandOut: true, Care: true}
 	case registry.RoleOperator:
 		return may{Kiosks: true, KeepKiosks: true, Staff: true}
+	case registry.RoleSecurity:
+		return may{Staff: true}
 	}
 	return may{}
 }

@@ -99,8 +99,8 @@ var shortNames = map[registry.Unit]string{
 	QingshiCentre: "qingshi", "2133010048": "qingshisy", "2133010055": "shiqiao", "3133010011": "qingshizx", "4133010002": "qingshi1", "5133010001": "qiming",
 }
 
-// Accounts gives one account per role and unit: registrar and leader of each school, officer and card clerk of each office, one operator. Logins read
-// "registrar.yunhe", "officer.city".
+// Accounts gives one account per role and unit: registrar and leader of each school, officer, card clerk, security administrator and auditor of each
+// office, one operator. Logins read "registrar.yunhe", "officer.city".
 func (g *Generator) Accounts() []Account {
 	names := []string{"周敏", "陈立华", "李文静", "王海涛", "赵雪", "吴建国", "郑丽娜", "孙志强", "徐芳", "胡斌", "朱琳", "高远", "林晓梅", "何勇", "郭燕", "马骏", "罗兰", "梁伟",
 		"宋佳", "谢刚", "唐薇", "许晨", "韩冰", "冯涛", "邓洁", "曹阳", "彭慧", "曾明", "萧然", "田甜", "董磊", "袁媛", "潘峰", "于静", "蒋帆"}
@@ -119,5 +119,9 @@ func (g *Generator) Accounts() []Account {
 		add(registry.RoleClerk, o)
 	}
 	out = append(out, Account{Login: "operator", Name: "系统管理员", Unit: Province, Role: registry.RoleOperator, TrainedOn: "2024-08-20"})
+	for _, o := range []registry.Unit{Yunhe, Qingshi, City, Province} {
+		add(registry.RoleSecurity, o)
+		add(registry.RoleAuditor, o)
+	}
 	return out
 }

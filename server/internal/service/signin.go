@@ -168,7 +168,7 @@ func (s *Service) AddAccount(ctx context.Context, a store.Account, pass string) 
 		return a, fail(registry.CodeInvalid, "unit", nil)
 	}
 	switch a.Role {
-	case registry.RoleRegistrar, registry.RoleLeader, registry.RoleOfficer, registry.RoleClerk, registry.RoleOperator:
+	case registry.RoleRegistrar, registry.RoleLeader, registry.RoleOfficer, registry.RoleClerk, registry.RoleOperator, registry.RoleSecurity, registry.RoleAuditor:
 	default:
 		return a, fail(registry.CodeInvalid, "role", nil)
 	}

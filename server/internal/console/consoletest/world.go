@@ -39,6 +39,8 @@ func Empty() *Fake {
 	add("officer", "王立新", registrytest.CountyA, registry.RoleOfficer)
 	add("clerk", "刘芳", registrytest.CountyA, registry.RoleClerk)
 	add("operator", "赵强", registrytest.City, registry.RoleOperator)
+	add("security", "韩冰", registrytest.CountyA, registry.RoleSecurity)
+	add("auditor", "许晨", registrytest.CountyA, registry.RoleAuditor)
 	return f
 }
 
