@@ -114,7 +114,7 @@ func (t *Template) keys() []string {
 }
 
 // apply computes the group whose content is b.
-func (f *call) apply(b []byte, args Args, c Crypto) ([]byte, error) {
+func (f *call) apply(b []byte, values scope, c Crypto) ([]byte, error) {
 	n := func(i int) int { return f.numbers[i] }
 	switch f.name {
 	case "lc":
@@ -160,7 +160,7 @@ func (f *call) apply(b []byte, args Args, c Crypto) ([]byte, error) {
 	case "crc32": // as DESFire writes it: not inverted at the end, little-endian
 		return binary.LittleEndian.AppendUint32(nil, ^crc32.ChecksumIEEE(b)), nil
 	case "xor":
-		o, ok := args[f.value].([]byte)
+		o, ok := values.bytes(f.value)
 		if !ok || len(o) != len(b) {
 			return nil, fmt.Errorf("[xor:%s]: not as long as the content", f.value)
 		}
@@ -176,7 +176,7 @@ func (f *call) apply(b []byte, args Args, c Crypto) ([]byte, error) {
 	}
 	var iv []byte
 	if f.value != "" {
-		v, ok := args[f.value].([]byte)
+		v, ok := values.bytes(f.value)
 		if !ok {
 			return nil, fmt.Errorf("no value {%s} here", f.value)
 		}

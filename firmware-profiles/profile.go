@@ -60,6 +60,7 @@ type Step struct {
 	Use   []string // procedures: the first that the card lets through counts
 	Fresh []string // the same in the order for a chip that was never given keys; nil: as Use
 	Line  int
+	uses  []string
 }
 
 // Cut is a named piece of bytes; Size -1 takes the rest.
@@ -69,15 +70,7 @@ type Cut struct {
 }
 
 // Uses lists the values and keys the step needs.
-func (s *Step) Uses() []string {
-	var out []string
-	for _, t := range []*Template{s.Send, s.To, s.Same} {
-		if t != nil {
-			out = append(append(out, t.names()...), t.keys()...)
-		}
-	}
-	return out
-}
+func (s *Step) Uses() []string { return s.uses }
 
 // Key is a secret of the chip.
 type Key struct {
@@ -238,14 +231,7 @@ func (p *Profile) Eval(t *Template, args Args, c Crypto) ([]byte, error) {
 	if t == nil {
 		return nil, fmt.Errorf("profile %s: a step without a command", p.Name)
 	}
-	all := make(Args, len(args)+len(p.values))
-	for k, v := range p.values {
-		all[k] = v
-	}
-	for k, v := range args {
-		all[k] = v
-	}
-	b, err := t.Bytes(all, c)
+	b, err := t.fill(scope{args, p.values}, c)
 	if err != nil {
 		return nil, fmt.Errorf("%s:%d: %w", p.Source, t.Line, err)
 	}

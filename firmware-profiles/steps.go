@@ -156,6 +156,11 @@ func (b *builder) step(y stepYAML, success []uint16, what string) Step {
 	default:
 		b.fail(y.Each.line, "%s: each: only \"file\" is known", what)
 	}
+	for _, t := range []*Template{s.Send, s.To, s.Same} {
+		if t != nil {
+			s.uses = append(append(s.uses, t.names()...), t.keys()...)
+		}
+	}
 	return s
 }
 

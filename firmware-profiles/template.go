@@ -39,6 +39,24 @@ const (
 // Args are the values an operation hands to its template: numbers or bytes.
 type Args map[string]any
 
+// scope is what a template may name: an operation's values, then the profile's own.
+type scope struct{ args, own Args }
+
+func (s scope) get(name string) (any, bool) {
+	if v, ok := s.args[name]; ok {
+		return v, true
+	}
+	v, ok := s.own[name]
+	return v, ok
+}
+
+// bytes is get for values that must be bytes.
+func (s scope) bytes(name string) ([]byte, bool) {
+	v, _ := s.get(name)
+	b, ok := v.([]byte)
+	return b, ok
+}
+
 // parseTemplate reads the mini-language. Errors say what is wrong; the caller adds file and line.
 func parseTemplate(text string) ([]node, error) {
 	words := strings.Fields(strings.NewReplacer("[", " [ ", "]", " ] ", "{", " {", "}", "} ").Replace(text))
@@ -170,21 +188,23 @@ func (t *Template) names() []string {
 
 // Bytes fills the template. It fails when a value is missing, of the wrong kind, or does not fit its width or its group's length byte. c does the computed groups that
 // want a key; nil when the template has none.
-func (t *Template) Bytes(args Args, c Crypto) ([]byte, error) {
-	b, err := fill(nil, t.nodes, args, c)
+func (t *Template) Bytes(args Args, c Crypto) ([]byte, error) { return t.fill(scope{args: args}, c) }
+
+func (t *Template) fill(values scope, c Crypto) ([]byte, error) {
+	b, err := fill(nil, t.nodes, values, c)
 	if err != nil {
 		return nil, fmt.Errorf("template %q: %w", t.text, err)
 	}
 	return b, nil
 }
 
-func fill(dst []byte, nodes []node, args Args, c Crypto) ([]byte, error) {
+func fill(dst []byte, nodes []node, values scope, c Crypto) ([]byte, error) {
 	for _, n := range nodes {
 		switch n.kind {
 		case literal:
 			dst = append(dst, n.bytes...)
 		case value:
-			v, ok := args[n.name]
+			v, ok := values.get(n.name)
 			if !ok {
 				return nil, fmt.Errorf("no value {%s} here", n.name)
 			}
@@ -194,7 +214,7 @@ func fill(dst []byte, nodes []node, args Args, c Crypto) ([]byte, error) {
 			}
 			dst = append(dst, b...)
 		case lc, berLc:
-			body, err := fill(nil, n.group, args, c)
+			body, err := fill(nil, n.group, values, c)
 			if err != nil {
 				return nil, err
 			}
@@ -210,9 +230,9 @@ func fill(dst []byte, nodes []node, args Args, c Crypto) ([]byte, error) {
 			}
 			dst = append(dst, body...)
 		case computed:
-			body, err := fill(nil, n.group, args, c)
+			body, err := fill(nil, n.group, values, c)
 			if err == nil {
-				body, err = n.call.apply(body, args, c)
+				body, err = n.call.apply(body, values, c)
 			}
 			if err != nil {
 				return nil, err
