@@ -404,7 +404,7 @@ func TestJourneyThroughPCSC(t *testing.T) {
 			t.Fatal(err)
 		}
 		d.await("the device has its key", func() bool { return len(d.reg.Sealed("k1")) == 1 })
-		k, err := credential.OpenKey(device.Bytes(), d.reg.Sealed("k1")[1])
+		k, err := credential.OpenKeys(device.Bytes(), d.reg.Sealed("k1")[1])
 		if err != nil || k.Epoch != 1 {
 			t.Fatal(err)
 		}

@@ -89,7 +89,10 @@ func vectors(t *testing.T, suite credential.Suite) []vector {
 	add("certificate", a.Certificate, nil)
 	add("reading key", a.Reading.Key, nil)
 
-	random := make([]byte, 28)
+	for _, s := range credential.Sections {
+		add(fmt.Sprintf("key of section %d", s), a.KeysOf(s)[1].Sections[s], nil)
+	}
+	random := make([]byte, 56)
 	_, err = Deterministic("vector seal").Read(random)
 	add("random", random, err)
 	p := Public([]byte{0x04, 0xA1, 0xB2, 0xC3, 0xD4, 0xE5, 0xF6, 0x07}, 7)
@@ -112,10 +115,10 @@ func vectors(t *testing.T, suite credential.Suite) []vector {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrapped, err := credential.SealKey(mine.PublicKey().Bytes(), a.Reading, bytes.NewReader(bytes.Repeat([]byte{0x22}, 32)))
+	wrapped, err := credential.SealKeys(mine.PublicKey().Bytes(), a.KeysOf(credential.SectionDesk)[1], bytes.NewReader(bytes.Repeat([]byte{0x22}, 32)))
 	add("device private key", device, nil)
 	add("ephemeral private key", bytes.Repeat([]byte{0x22}, 32), nil)
-	add("sealed reading key", wrapped, err)
+	add("sealed keys", wrapped, err)
 	return out
 }
 
@@ -227,64 +230,88 @@ func TestVectorsByHand(t *testing.T) {
 		suite     credential.Suite
 		hash      func() hash.Hash
 		block     func([]byte) (cipher.Block, error)
-		protected string // of the sealed record, epoch 1
+		protected string // of a section, epoch 1, but for its last byte
 	}{
-		{credential.ES256, sha256.New, aes.NewCipher, "a2010304420001"},
-		{credential.SM2, sm3.New, sm4.NewCipher, "a2013a0001000104420001"},
+		{credential.ES256, sha256.New, aes.NewCipher, "a2010304430001"},
+		{credential.SM2, sm3.New, sm4.NewCipher, "a2013a0001000104430001"},
 	} {
 		v := parse(t, block(t, readDoc(t), "vectors "+string(c.suite)))
 		sealed := v["sealed record"]
-		protected, _ := hex.DecodeString(c.protected)
+		if sealed[0] != 0x82 {
+			t.Fatalf("%s: not an array of two sections", c.suite)
+		}
+		name, birth := "欧阳𬀩", "2015-03-08"
+		at := 1
+		for section, want := range map[byte]struct {
+			head  []byte // of the items
+			item  byte
+			value string
+		}{1: {[]byte{0xA6, 0x01, 0x6A}, 1, name}, 2: {[]byte{0xA4, 0x02, 0x61, '2', 0x03, 0x6A}, 3, birth}} {
+			if section == 2 { // begins where the first ends: array head, protected, nonce, ciphertext
+				at = 1 + sectionSize(sealed[1:])
+			} else {
+				at = 1
+			}
+			protected, _ := hex.DecodeString(c.protected)
+			protected = append(protected, section)
 
-		// D0 83 | bstr(protected) | A1 05 4C nonce(12) | 58/59 length ciphertext
-		at := 2
-		if sealed[0] != 0xD0 || sealed[1] != 0x83 || int(sealed[at]) != 0x40+len(protected) || !bytes.Equal(sealed[at+1:at+1+len(protected)], protected) {
-			t.Fatalf("%s: head of the sealed record % X", c.suite, sealed[:20])
-		}
-		at += 1 + len(protected) + 3
-		nonce := sealed[at : at+12]
-		if !bytes.Equal(nonce, v["random"][16:]) {
-			t.Fatal("nonce")
-		}
-		at += 12
-		if sealed[at] != 0x58 { // 24–255 bytes of ciphertext
-			t.Fatalf("ciphertext head %X", sealed[at])
-		}
-		ciphertext := sealed[at+2:]
+			// 83 | bstr(protected) | A1 05 4C nonce(12) | 58 length ciphertext
+			if sealed[at] != 0x83 || int(sealed[at+1]) != 0x40+len(protected) || !bytes.Equal(sealed[at+2:at+2+len(protected)], protected) {
+				t.Fatalf("%s: head of section %d % X", c.suite, section, sealed[at:at+20])
+			}
+			at += 2 + len(protected) + 3
+			nonce := sealed[at : at+12]
+			if !bytes.Equal(nonce, v["random"][28*int(section)-12:28*int(section)]) {
+				t.Fatal("nonce")
+			}
+			at += 12
+			if sealed[at] != 0x58 { // 24–255 bytes of ciphertext
+				t.Fatalf("ciphertext head %X", sealed[at])
+			}
+			ciphertext := sealed[at+2 : at+2+int(sealed[at+1])]
 
-		// Enc_structure: 83 68 "Encrypt0" bstr(protected) bstr(83 6C "xueji.seal.1" 6F "330000000000017" 07)
-		external := append([]byte{0x83, 0x6C}, "xueji.seal.1"...)
-		external = append(append(external, 0x6F), "330000000000017"...)
-		external = append(external, 0x07)
-		aad := append([]byte{0x83, 0x68}, "Encrypt0"...)
-		aad = append(append(aad, 0x40+byte(len(protected))), protected...)
-		aad = append(append(aad, 0x58, byte(len(external))), external...)
+			// Enc_structure: 83 68 "Encrypt0" bstr(protected) bstr(83 6C "xueji.seal.1" 6F "330000000000017" 07)
+			external := append([]byte{0x83, 0x6C}, "xueji.seal.1"...)
+			external = append(append(external, 0x6F), "330000000000017"...)
+			external = append(external, 0x07)
+			aad := append([]byte{0x83, 0x68}, "Encrypt0"...)
+			aad = append(append(aad, 0x40+byte(len(protected))), protected...)
+			aad = append(append(aad, 0x58, byte(len(external))), external...)
 
-		b, err := c.block(v["reading key"])
-		if err != nil {
-			t.Fatal(err)
-		}
-		gcm, err := cipher.NewGCM(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		clear, err := gcm.Open(nil, nonce, ciphertext, aad)
-		if err != nil {
-			t.Fatalf("%s: %v", c.suite, err)
-		}
-		// 82 | 50 seed(16) | A9 | 01 6A "欧阳𬀩" …: the name is 3+3+4 = 10 bytes
-		name := "欧阳𬀩"
-		if clear[0] != 0x82 || clear[1] != 0x50 || clear[18] != 0xA9 || clear[19] != 0x01 || clear[20] != 0x6A || string(clear[21:31]) != name {
-			t.Fatalf("%s: clear % X", c.suite, clear[:32])
-		}
-		mac := hmac.New(c.hash, clear[2:18])
-		mac.Write(append([]byte("xueji.item.1"), 1))
-		salt := mac.Sum(nil)[:16]
-		// digest: H(83 | 50 salt | 01 | 6A name), first 16 bytes
-		h := c.hash()
-		h.Write(append(append(append([]byte{0x83, 0x50}, salt...), 0x01, 0x6A), name...))
-		if digest := h.Sum(nil)[:16]; !bytes.Contains(v["public record"], append([]byte{0xA9, 0x01, 0x50}, digest...)) {
-			t.Fatalf("%s: digest of the name is not in the public record", c.suite)
+			// HKDF by hand: PRK = HMAC(zeros, reading key), OKM = HMAC(PRK, info ‖ 01)
+			prk := hmac.New(c.hash, make([]byte, 32))
+			prk.Write(v["reading key"])
+			okm := hmac.New(c.hash, prk.Sum(nil))
+			okm.Write(append([]byte("xueji.section.1"), section, 1))
+			key := okm.Sum(nil)[:len(v["reading key"])]
+			if !bytes.Equal(key, v[fmt.Sprintf("key of section %d", section)]) {
+				t.Fatalf("%s: key of section %d", c.suite, section)
+			}
+			b, err := c.block(key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			gcm, err := cipher.NewGCM(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			inside, err := gcm.Open(nil, nonce, ciphertext, aad)
+			if err != nil {
+				t.Fatalf("%s: %v", c.suite, err)
+			}
+			// 82 | 50 seed(16) | A6 01 6A "欧阳𬀩" …: the name is 3+3+4 = 10 bytes
+			if inside[0] != 0x82 || inside[1] != 0x50 || !bytes.HasPrefix(inside[18:], append(want.head, want.value...)) {
+				t.Fatalf("%s: section %d in clear % X", c.suite, section, inside[:40])
+			}
+			mac := hmac.New(c.hash, inside[2:18])
+			mac.Write(append([]byte("xueji.item.1"), want.item))
+			salt := mac.Sum(nil)[:16]
+			// digest: H(83 | 50 salt | 01 | 6A name), first 16 bytes
+			h := c.hash()
+			h.Write(append(append(append([]byte{0x83, 0x50}, salt...), want.item, 0x6A), want.value...))
+			if digest := h.Sum(nil)[:16]; !bytes.Contains(v["public record"], append([]byte{want.item, 0x50}, digest...)) {
+				t.Fatalf("%s: digest of item %d is not in the public record", c.suite, want.item)
+			}
 		}
 
 		// And what the package says of the same bytes.
@@ -303,18 +330,25 @@ func TestVectorsByHand(t *testing.T) {
 		if r.Verdict != credential.Revoked { // index 17 is on the list
 			t.Fatalf("%s: %+v", c.suite, r)
 		}
-		k, err := credential.OpenKey(v["device private key"], v["sealed reading key"])
-		if err != nil || !bytes.Equal(k.Key, v["reading key"]) {
-			t.Fatal("reading key", err)
+		k, err := credential.OpenKeys(v["device private key"], v["sealed keys"])
+		if err != nil || len(k.Sections) != 1 || !bytes.Equal(k.Sections[credential.SectionDesk], v["key of section 1"]) {
+			t.Fatal("sealed keys", err)
 		}
-		items, err := credential.OpenItems(sealed, map[uint16]credential.ReadingKey{k.Epoch: k}, p)
-		if err != nil || items[credential.ItemName] != name || len(items) != 9 {
+		items, err := credential.OpenItems(sealed, map[uint16]credential.DeviceKeys{k.Epoch: k}, p)
+		if err != nil || items[credential.ItemName] != name || len(items) != 6 || items[credential.ItemBirth] != "" {
 			t.Fatal(items, err)
 		}
 		if head := v["public slot header"]; binary.BigEndian.Uint16(head[8:]) != uint16(len(v["public record"])) || !bytes.HasPrefix(head, []byte("XJ\x01\x01\x00\x00\x00\x07")) {
 			t.Fatalf("slot header % X", head)
 		}
 	}
+}
+
+// sectionSize is the length of one section, found by hand.
+func sectionSize(b []byte) int {
+	protected := int(b[1]) - 0x40
+	at := 2 + protected + 3 + 12
+	return at + 2 + int(b[at+1])
 }
 
 // TestOpenSSL takes a record off a card and runs the document's commands over it, as they stand there; a changed byte must make them fail.

@@ -79,9 +79,18 @@ func MakeAuthority(code string, suite credential.Suite) (*Authority, error) {
 // Pinned is the root to pin.
 func (a *Authority) Pinned() credential.Root { return credential.RootOf(a.Root, a.Code) }
 
-// Keys are the reading keys of a device of this authority.
-func (a *Authority) Keys() map[uint16]credential.ReadingKey {
-	return map[uint16]credential.ReadingKey{a.Reading.Epoch: a.Reading}
+// Keys open every section of this authority's cards: what its issuer sees.
+func (a *Authority) Keys() map[uint16]credential.DeviceKeys {
+	return a.KeysOf(credential.Sections[:]...)
+}
+
+// KeysOf are a reader's keys for some sections.
+func (a *Authority) KeysOf(sections ...credential.Section) map[uint16]credential.DeviceKeys {
+	k, err := a.Reading.For(sections...)
+	if err != nil {
+		panic(err)
+	}
+	return map[uint16]credential.DeviceKeys{k.Epoch: k}
 }
 
 // Verifier pins the roots of the authorities, holds their certificates and a fresh status list of the first with nobody on it.
@@ -122,7 +131,7 @@ func Items() credential.Items {
 	return credential.Items{
 		credential.ItemName: "欧阳𬀩", credential.ItemSex: "2", credential.ItemBirth: "2015-03-08", credential.ItemNumber: "G330106201503080027",
 		credential.ItemSchoolName: "杭州市西湖区文三街小学", credential.ItemGrade: "五年级", credential.ItemClass: "3班", credential.ItemStanding: "在读",
-		credential.ItemPhoto: "9f86d081884c7d659a2feaa0c55ad015",
+		credential.ItemPhoto: "9f86d081884c7d659a2feaa0c55ad015", credential.ItemTail: "0027",
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -227,9 +228,9 @@ func TestSealed(t *testing.T) {
 		if _, err := credential.OpenItems(sealed, nil, p); !errors.Is(err, credential.ErrNoKey) {
 			t.Error("without the key:", err)
 		}
-		wrong := a.Reading
-		wrong.Key = bytes.Repeat([]byte{1}, len(wrong.Key))
-		if _, err := credential.OpenItems(sealed, map[uint16]credential.ReadingKey{1: wrong}, p); !errors.Is(err, credential.ErrSealed) {
+		wrong := *a
+		wrong.Reading.Key = bytes.Repeat([]byte{1}, len(a.Reading.Key))
+		if _, err := credential.OpenItems(sealed, wrong.Keys(), p); !errors.Is(err, credential.ErrSealed) {
 			t.Error("with another key:", err)
 		}
 		for i := range sealed {
@@ -338,7 +339,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 		}
 		secretHex := fmt.Sprintf("%x", []byte(a.Reading.Key))
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
-			for _, v := range []any{a.Issuing, a.Reading, a.Reading.Key, *a.Issuing} {
+			for _, v := range []any{a.Issuing, a.Reading, a.Reading.Key, a.Keys(), *a.Issuing} {
 				out := strings.ToLower(fmt.Sprintf(verb, v))
 				if strings.Contains(out, secretHex) || strings.Contains(out, fmt.Sprint([]byte(a.Reading.Key))) {
 					t.Errorf("%T with %s prints the reading key", v, verb)
@@ -348,7 +349,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 				t.Errorf("%s prints %q", verb, out)
 			}
 		}
-		for _, v := range []any{a.Issuing, a.Reading} {
+		for _, v := range []any{a.Issuing, a.Reading, a.Keys()} {
 			if b, err := json.Marshal(v); err == nil {
 				t.Errorf("%T as JSON: %s", v, b)
 			}
@@ -360,25 +361,26 @@ func TestSecretsDoNotPrint(t *testing.T) {
 func TestReadingKeyTravels(t *testing.T) {
 	a := cardtest.NewAuthority(t, "330000", credential.SM2)
 	mine, others := bytes.Repeat([]byte{7}, 32), bytes.Repeat([]byte{9}, 32)
-	sealed, err := credential.SealKey(x25519Public(t, mine), a.Reading, cardtest.Deterministic("travel"))
+	desk := a.KeysOf(credential.SectionDesk)[1]
+	sealed, err := credential.SealKeys(x25519Public(t, mine), desk, cardtest.Deterministic("travel"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := credential.OpenKey(mine, sealed)
-	if err != nil || k.Epoch != a.Reading.Epoch || k.Suite != a.Reading.Suite || !bytes.Equal(k.Key, a.Reading.Key) {
+	k, err := credential.OpenKeys(mine, sealed)
+	if err != nil || k.Epoch != a.Reading.Epoch || k.Suite != a.Reading.Suite || !reflect.DeepEqual(k, desk) {
 		t.Fatal(err)
 	}
-	if _, err := credential.OpenKey(others, sealed); !errors.Is(err, credential.ErrSealed) {
+	if _, err := credential.OpenKeys(others, sealed); !errors.Is(err, credential.ErrSealed) {
 		t.Error("another device:", err)
 	}
 	for i := range sealed {
 		bad := bytes.Clone(sealed)
 		bad[i] ^= 1
-		if _, err := credential.OpenKey(mine, bad); err == nil && i != 31 { // X25519 ignores the top bit only; bit 0 of byte 31 counts
+		if _, err := credential.OpenKeys(mine, bad); err == nil && i != 31 { // X25519 ignores the top bit only; bit 0 of byte 31 counts
 			t.Fatalf("byte %d changed and not noticed", i)
 		}
 	}
-	if _, err := credential.SealKey(make([]byte, 32), a.Reading, cardtest.Deterministic("weak")); err == nil {
+	if _, err := credential.SealKeys(make([]byte, 32), desk, cardtest.Deterministic("weak")); err == nil {
 		t.Error("sealed to a point of small order")
 	}
 }

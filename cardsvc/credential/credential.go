@@ -35,11 +35,34 @@ const (
 	ItemGrade      Item = 6
 	ItemClass      Item = 7
 	ItemStanding   Item = 8
-	ItemPhoto      Item = 9 // hex SHA-256, first 16 bytes
+	ItemPhoto      Item = 9  // hex SHA-256, first 16 bytes
+	ItemTail       Item = 10 // last four characters of the 学籍号
 )
 
-// Items is the sealed record in clear.
+// Items is the sealed record in clear, or what of it one reader may see.
 type Items map[Item]string
+
+// Section is a part of the sealed record under a key of its own: who has not the key sees none of its items, whatever program he runs.
+type Section uint8
+
+const (
+	// SectionDesk is what a kiosk in a corridor shows: name, school, grade, class, 学籍状态, the end of the 学籍号.
+	SectionDesk Section = 1
+	// SectionRegistrar is the rest: sex, birth date, 学籍号, photo.
+	SectionRegistrar Section = 2
+)
+
+// Sections are all of them, in their order on the card.
+var Sections = [...]Section{SectionDesk, SectionRegistrar}
+
+// Section says where an item stands. Items that are not known yet stand in SectionRegistrar.
+func (i Item) Section() Section {
+	switch i {
+	case ItemName, ItemSchoolName, ItemGrade, ItemClass, ItemStanding, ItemTail:
+		return SectionDesk
+	}
+	return SectionRegistrar
+}
 
 // Public is the public record: enough to answer "valid?", and nothing that names a child.
 type Public struct {
@@ -54,7 +77,7 @@ type Public struct {
 	Profile    string
 	Level      uint8
 	ChipSerial []byte            // 4–16 bytes: binds the record to its chip
-	Epoch      uint16            // reading-key epoch of the sealed record
+	Epoch      uint16            // epoch of the sealed record's keys
 	Digests    map[Item][16]byte // salted digest of each sealed item
 	ChipKey    []byte            // compressed P-256 point of the chip's own key pair, 33 bytes; nil for a chip without one
 	KeyID      [8]byte           // issuing key; stands in the COSE header
@@ -76,11 +99,18 @@ type Signer interface {
 	Sign(message []byte) ([]byte, error)
 }
 
-// ReadingKey opens sealed records of one province and epoch.
+// ReadingKey is the root of one province's and epoch's section keys. Only the issuer has it.
 type ReadingKey struct {
 	Epoch uint16
 	Suite Suite
 	Key   Secret // 32 bytes for ES256, 16 for SM2
+}
+
+// DeviceKeys are the section keys of one epoch that one reader has: they open these sections and no others.
+type DeviceKeys struct {
+	Epoch    uint16
+	Suite    Suite
+	Sections map[Section]Secret // each as long as a reading key
 }
 
 // Root is a pinned root: the only thing a verifier takes on trust.

@@ -17,6 +17,7 @@ const (
 	aadSealed      = "xueji.seal.1"
 	prefixChip     = "xueji.chip.1" // before what a chip signs with its own key
 	infoReadingKey = "xueji.reading-key.1"
+	infoSection    = "xueji.section.1" // followed by the section, one byte
 	infoItemSalt   = "xueji.item.1"
 )
 

@@ -153,7 +153,7 @@ func ParsePrivateKey(der []byte) (*PrivateKey, error) {
 const noPrint = "[private key]"
 
 // errSecretText is the answer to whoever would write a secret as text; a silent stand-in would be read back as a key one day.
-var errSecretText = errors.New("credential: a secret is not written as text: use MarshalBinary or SealKey")
+var errSecretText = errors.New("credential: a secret is not written as text: use MarshalBinary or SealKeys")
 
 // String, GoString and Format give no secret away, whatever the verb.
 func (*PrivateKey) String() string             { return noPrint }

@@ -4,11 +4,10 @@ import (
 	"bytes"
 	"crypto/hmac"
 	"crypto/subtle"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"unicode/utf8"
-
-	"github.com/fxamacker/cbor/v2"
 )
 
 // Sizes of the sealed record, in bytes.
@@ -16,17 +15,18 @@ const (
 	seedSize     = 16
 	nonceSize    = 12
 	maxItemValue = 120
-	epochSize    = 2
+	// sectionKeyIDSize is epoch (2) and section (1).
+	sectionKeyIDSize = 3
 )
 
-// sealedClear is the sealed record in clear: [seed, {item: value}].
+// sealedClear is a section in clear: [seed, {item: value}].
 type sealedClear struct {
 	_     struct{} `cbor:",toarray"`
 	Seed  []byte
 	Items map[int]string
 }
 
-// encrypt0 is COSE_Encrypt0 (RFC 9052 §5.2), tag 16.
+// encrypt0 is COSE_Encrypt0 (RFC 9052 §5.2), without a tag.
 type encrypt0 struct {
 	_           struct{} `cbor:",toarray"`
 	Protected   []byte
@@ -36,58 +36,33 @@ type encrypt0 struct {
 
 type sealHeader struct {
 	Algorithm int64  `cbor:"1,keyasint"`
-	Epoch     []byte `cbor:"4,keyasint"` // big-endian
+	Key       []byte `cbor:"4,keyasint"` // sectionKeyID
 }
 
-const tagEncrypt0 = 0xD0
-
-// SealItems encrypts items under the reading key of an epoch and gives the digest of each for the public record. The sealed record opens only beside the
-// card number and sequence it was made for. rand gives 28 bytes: the seed of the salts and the nonce. Errors: ErrValue for an item number outside 1–23 or a
+// SealItems encrypts items, each section under its key of k's epoch, and gives the digest of each item for the public record. The sealed record opens only beside the
+// card number and sequence it was made for. rand gives 28 bytes a section: the seed of its salts and its nonce. Errors: ErrValue for an item number outside 1–23 or a
 // value that is not UTF-8 of at most 120 bytes, ErrTooLarge above MaxSealed bytes, ErrSuite.
 func SealItems(items Items, k ReadingKey, cardNo string, seq uint32, rand io.Reader) ([]byte, map[Item][16]byte, error) {
 	d, err := suiteOf(k.Suite)
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(k.Key) != d.keySize {
-		return nil, nil, fmt.Errorf("%w: reading key of %d bytes", ErrValue, len(k.Key))
-	}
-	random := make([]byte, seedSize+nonceSize)
-	if _, err := io.ReadFull(rand, random); err != nil {
-		return nil, nil, err
-	}
-	seed, nonce := random[:seedSize], random[seedSize:]
-	clear := sealedClear{Seed: seed, Items: make(map[int]string, len(items))}
-	digests := make(map[Item][16]byte, len(items))
-	for item, value := range items {
-		if item < 1 || item > maxItem || len(value) > maxItemValue || !utf8.ValidString(value) {
-			return nil, nil, fmt.Errorf("%w: item %d must be UTF-8 of at most %d bytes", ErrValue, int(item), maxItemValue)
-		}
-		clear.Items[int(item)] = value
-		digests[item] = itemDigest(d, itemSalt(d, seed, item), item, value)
-	}
 	if len(items) > maxDigests {
 		return nil, nil, fmt.Errorf("%w: %d items, at most %d", ErrValue, len(items), maxDigests)
 	}
-	plain, err := encMode.Marshal(clear)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %v", ErrValue, err)
+	digests := make(map[Item][16]byte, len(items))
+	parts := make([]encrypt0, len(Sections))
+	for i, section := range Sections {
+		if parts[i], err = sealSection(d, items, k, section, cardNo, seq, digests, rand); err != nil {
+			return nil, nil, err
+		}
 	}
-	protected, err := encMode.Marshal(sealHeader{d.seal, []byte{byte(k.Epoch >> 8), byte(k.Epoch)}})
-	if err != nil {
-		return nil, nil, err
+	for item := range items {
+		if _, ok := digests[item]; !ok {
+			return nil, nil, fmt.Errorf("%w: item %d must be UTF-8 of at most %d bytes", ErrValue, int(item), maxItemValue)
+		}
 	}
-	gcm, err := d.newGCM(k.Key)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: reading key", ErrValue)
-	}
-	aad, err := sealAAD(protected, cardNo, seq)
-	if err != nil {
-		return nil, nil, err
-	}
-	sealed, err := encMode.Marshal(cbor.Tag{Number: 16, Content: encrypt0{
-		Protected: protected, Unprotected: map[int64][]byte{headerIV: nonce}, Ciphertext: gcm.Seal(nil, nonce, plain, aad),
-	}})
+	sealed, err := encMode.Marshal(parts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -97,88 +72,169 @@ func SealItems(items Items, k ReadingKey, cardNo string, seq uint32, rand io.Rea
 	return sealed, digests, nil
 }
 
-// OpenItems opens the sealed record that lies beside p, with the key of p's epoch, and checks that the items are exactly those whose digests p carries.
-// p must come from Verifier.Check: its digests are what makes the items trustworthy. Errors: ErrFormat, ErrNoKey, ErrSealed, ErrDigest.
-func OpenItems(sealed []byte, keys map[uint16]ReadingKey, p Public) (Items, error) {
-	if len(sealed) == 0 || len(sealed) > MaxSealed || sealed[0] != tagEncrypt0 {
-		return nil, fmt.Errorf("%w: sealed record of %d bytes", ErrFormat, len(sealed))
-	}
-	var e encrypt0
-	if err := decodeExact(sealed[1:], &e); err != nil {
-		return nil, err
-	}
-	var h sealHeader
-	if err := decodeExact(e.Protected, &h); err != nil {
-		return nil, err
-	}
-	nonce := e.Unprotected[headerIV]
-	if len(e.Unprotected) != 1 || len(nonce) != nonceSize || len(h.Epoch) != epochSize {
-		return nil, fmt.Errorf("%w: headers of the sealed record", ErrFormat)
-	}
-	epoch := uint16(h.Epoch[0])<<8 | uint16(h.Epoch[1])
-	k, ok := keys[epoch]
-	if epoch != p.Epoch {
-		return nil, fmt.Errorf("%w: epoch is not the signed one", ErrSealed)
-	}
-	if !ok {
-		return nil, ErrNoKey
-	}
-	d, err := suiteOf(k.Suite)
+// sealSection seals the items of one section and adds their digests; items that no record can carry are left out.
+func sealSection(d *suiteDef, items Items, k ReadingKey, section Section, cardNo string, seq uint32, digests map[Item][16]byte, rand io.Reader) (encrypt0, error) {
+	key, err := k.section(d, section)
 	if err != nil {
-		return nil, err
+		return encrypt0{}, err
 	}
-	if d.seal != h.Algorithm || len(k.Key) != d.keySize {
-		return nil, fmt.Errorf("%w: algorithm is not the reading key's", ErrSealed)
+	defer clear(key)
+	random := make([]byte, seedSize+nonceSize)
+	if _, err := io.ReadFull(rand, random); err != nil {
+		return encrypt0{}, err
 	}
-	gcm, err := d.newGCM(k.Key)
-	if err != nil {
-		return nil, ErrSealed
-	}
-	aad, err := sealAAD(e.Protected, p.CardNo, p.Sequence)
-	if err != nil {
-		return nil, err
-	}
-	plain, err := gcm.Open(nil, nonce, e.Ciphertext, aad)
-	if err != nil {
-		return nil, ErrSealed
-	}
-	var clear sealedClear
-	if err := decodeExact(plain, &clear); err != nil {
-		return nil, err
-	}
-	if len(clear.Seed) != seedSize || len(clear.Items) != len(p.Digests) {
-		return nil, ErrDigest
-	}
-	items := make(Items, len(clear.Items))
-	for n, value := range clear.Items {
-		item := Item(n)
-		want, ok := p.Digests[item]
-		got := itemDigest(d, itemSalt(d, clear.Seed, item), item, value)
-		if !ok || subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
-			return nil, ErrDigest
+	seed, nonce := random[:seedSize], random[seedSize:]
+	part := sealedClear{Seed: seed, Items: map[int]string{}}
+	for item, value := range items {
+		if item.Section() != section || item < 1 || item > maxItem || len(value) > maxItemValue || !utf8.ValidString(value) {
+			continue
 		}
-		items[item] = value
+		part.Items[int(item)] = value
+		digests[item] = itemDigest(d, itemSalt(d, seed, item), item, value)
+	}
+	plain, err := encMode.Marshal(part)
+	if err != nil {
+		return encrypt0{}, fmt.Errorf("%w: %v", ErrValue, err)
+	}
+	protected, err := encMode.Marshal(sealHeader{d.seal, sectionKeyID(k.Epoch, section)})
+	if err != nil {
+		return encrypt0{}, err
+	}
+	gcm, err := d.newGCM(key)
+	if err != nil {
+		return encrypt0{}, fmt.Errorf("%w: reading key", ErrValue)
+	}
+	aad, err := sealAAD(protected, cardNo, seq)
+	if err != nil {
+		return encrypt0{}, err
+	}
+	return encrypt0{Protected: protected, Unprotected: map[int64][]byte{headerIV: nonce}, Ciphertext: gcm.Seal(nil, nonce, plain, aad)}, nil
+}
+
+// OpenItems opens what the keys open of the sealed record that lies beside p, and checks that the items of each opened section are exactly those whose digests p
+// carries. p must come from Verifier.Check: its digests are what makes the items trustworthy. Errors: ErrFormat, ErrNoKey when there is no key of p's epoch, ErrSealed, ErrDigest.
+func OpenItems(sealed []byte, keys map[uint16]DeviceKeys, p Public) (Items, error) {
+	parts, err := decodeSealed(sealed)
+	if err != nil {
+		return nil, err
+	}
+	items := Items{}
+	opened := false
+	for i, section := range Sections {
+		epoch, of, alg := parts[i].epoch, parts[i].section, parts[i].alg
+		if epoch != p.Epoch || of != section {
+			return nil, fmt.Errorf("%w: epoch or section is not the signed one", ErrSealed)
+		}
+		k := keys[epoch]
+		key, ok := k.Sections[section]
+		if !ok {
+			continue
+		}
+		d, err := suiteOf(k.Suite)
+		if err != nil {
+			return nil, err
+		}
+		if d.seal != alg || len(key) != d.keySize || k.Epoch != epoch {
+			return nil, fmt.Errorf("%w: algorithm is not the reading key's", ErrSealed)
+		}
+		if err := openSection(d, parts[i], key, section, p, items); err != nil {
+			return nil, err
+		}
+		opened = true
+	}
+	if !opened {
+		return nil, ErrNoKey
 	}
 	return items, nil
 }
 
-// EpochOf tells which reading key a sealed record needs, without opening it.
+// openSection adds a section's items.
+func openSection(d *suiteDef, part sealedPart, key Secret, section Section, p Public, items Items) error {
+	gcm, err := d.newGCM(key)
+	if err != nil {
+		return ErrSealed
+	}
+	aad, err := sealAAD(part.Protected, p.CardNo, p.Sequence)
+	if err != nil {
+		return err
+	}
+	plain, err := gcm.Open(nil, part.nonce, part.Ciphertext, aad)
+	if err != nil {
+		return ErrSealed
+	}
+	var inside sealedClear
+	if err := decodeExact(plain, &inside); err != nil {
+		return err
+	}
+	want := 0
+	for item := range p.Digests {
+		if item.Section() == section {
+			want++
+		}
+	}
+	if len(inside.Seed) != seedSize || len(inside.Items) != want {
+		return ErrDigest
+	}
+	for n, value := range inside.Items {
+		item := Item(n)
+		want, ok := p.Digests[item]
+		got := itemDigest(d, itemSalt(d, inside.Seed, item), item, value)
+		if !ok || item.Section() != section || subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
+			return ErrDigest
+		}
+		items[item] = value
+	}
+	return nil
+}
+
+// sealedPart is a section whose form was checked.
+type sealedPart struct {
+	encrypt0
+	alg     int64
+	epoch   uint16
+	section Section
+	nonce   []byte
+}
+
+// decodeSealed reads the form of a sealed record: one COSE_Encrypt0 a section, in order.
+func decodeSealed(sealed []byte) ([]sealedPart, error) {
+	if len(sealed) == 0 || len(sealed) > MaxSealed {
+		return nil, fmt.Errorf("%w: sealed record of %d bytes", ErrFormat, len(sealed))
+	}
+	var parts []encrypt0
+	if err := decodeExact(sealed, &parts); err != nil {
+		return nil, err
+	}
+	if len(parts) != len(Sections) {
+		return nil, fmt.Errorf("%w: %d sections in the sealed record", ErrFormat, len(parts))
+	}
+	out := make([]sealedPart, len(parts))
+	for i, e := range parts {
+		var h sealHeader
+		if err := decodeExact(e.Protected, &h); err != nil {
+			return nil, err
+		}
+		nonce := e.Unprotected[headerIV]
+		if len(e.Unprotected) != 1 || len(nonce) != nonceSize || len(h.Key) != sectionKeyIDSize {
+			return nil, fmt.Errorf("%w: headers of the sealed record", ErrFormat)
+		}
+		out[i] = sealedPart{e, h.Algorithm, binary.BigEndian.Uint16(h.Key), Section(h.Key[2]), nonce}
+	}
+	return out, nil
+}
+
+// EpochOf tells which epoch's keys a sealed record needs, without opening it.
 func EpochOf(sealed []byte) (uint16, error) {
-	if len(sealed) == 0 || len(sealed) > MaxSealed || sealed[0] != tagEncrypt0 {
-		return 0, fmt.Errorf("%w: sealed record of %d bytes", ErrFormat, len(sealed))
-	}
-	var e encrypt0
-	var h sealHeader
-	if err := decodeExact(sealed[1:], &e); err != nil {
+	parts, err := decodeSealed(sealed)
+	if err != nil {
 		return 0, err
 	}
-	if err := decodeExact(e.Protected, &h); err != nil {
-		return 0, err
-	}
-	if len(h.Epoch) != epochSize {
-		return 0, fmt.Errorf("%w: epoch", ErrFormat)
-	}
-	return uint16(h.Epoch[0])<<8 | uint16(h.Epoch[1]), nil
+	return parts[0].epoch, nil
+}
+
+// sectionKeyID is COSE's key id of a section key: epoch (big-endian) and section.
+func sectionKeyID(epoch uint16, section Section) []byte {
+	return []byte{byte(epoch >> 8), byte(epoch), byte(section)}
 }
 
 // sealAAD is Enc_structure (RFC 9052 §5.3) with external_aad = [purpose, card number, sequence].

@@ -59,7 +59,7 @@ func (r *Register) Publish() *Authority {
 	return a
 }
 
-// SealKeys leaves the reading key for every enrolled kiosk, as an issuer does.
+// SealKeys leaves the keys of the desk section for every enrolled kiosk, as an issuer does.
 func (a *Authority) SealKeys() {
 	a.t.Helper()
 	devices, err := a.issuer.Devices(context.Background())
@@ -68,7 +68,11 @@ func (a *Authority) SealKeys() {
 	}
 	keys := api.SealedKeys{Keys: map[string]map[uint16][]byte{}}
 	for _, d := range devices {
-		sealed, err := credential.SealKey(d.SealKey, a.reading, rand.Reader)
+		k, err := a.reading.For(credential.SectionDesk)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		sealed, err := credential.SealKeys(d.SealKey, k, rand.Reader)
 		if err != nil {
 			a.t.Fatal(err)
 		}
@@ -93,7 +97,7 @@ func (a *Authority) Records(p *registry.Pupil, chip []byte) (record, sealed []by
 		a.t.Fatal(err)
 	}
 	items := credential.Items{credential.ItemName: p.Form[registry.FName], credential.ItemSex: p.Form[registry.FSex], credential.ItemBirth: p.Form[registry.FBirth],
-		credential.ItemNumber: string(p.Number), credential.ItemStanding: string(p.Standing)}
+		credential.ItemNumber: string(p.Number), credential.ItemTail: string(p.Number)[max(0, len(p.Number)-4):], credential.ItemStanding: string(p.Standing)}
 	sealed, digests, err := credential.SealItems(items, a.reading, p.Card.Number, p.Card.Sequence, rand.Reader)
 	if err != nil {
 		a.t.Fatal(err)

@@ -167,7 +167,7 @@ type CaseStep struct {
 type Trust struct {
 	Certificates [][]byte `json:"certificates"` // issuing-key certificates
 	StatusList   []byte   `json:"status_list"`
-	// ReadingKeys are sealed to the device (credential.SealToDevice): epoch → sealed key.
+	// ReadingKeys are sealed to the device (credential.SealKeys): epoch → sealed key.
 	ReadingKeys map[uint16][]byte `json:"reading_keys"`
 }
 
@@ -347,7 +347,7 @@ type Device struct {
 	Epochs  []uint16 `json:"epochs"` // it has sealed keys of these already
 }
 
-// SealedKeys are reading keys sealed to devices: kiosk id → epoch → sealed key (credential.SealKey).
+// SealedKeys are reading keys sealed to devices: kiosk id → epoch → sealed key (credential.SealKeys).
 type SealedKeys struct {
 	Keys map[string]map[uint16][]byte `json:"keys"`
 }

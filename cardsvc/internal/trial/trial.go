@@ -257,7 +257,7 @@ func (t *Trial) read(ctx context.Context) (r applet.Reading, err error) {
 func (t *Trial) records(serial []byte, sequence uint32) (record, sealed []byte, err error) {
 	items := credential.Items{credential.ItemName: "欧阳𬀩", credential.ItemSex: "2", credential.ItemBirth: "2015-03-08", credential.ItemNumber: "G330106201503080027",
 		credential.ItemSchoolName: "试卡学校", credential.ItemGrade: "五年级", credential.ItemClass: "3班", credential.ItemStanding: "在读",
-		credential.ItemPhoto: "9f86d081884c7d659a2feaa0c55ad015"}
+		credential.ItemPhoto: "9f86d081884c7d659a2feaa0c55ad015", credential.ItemTail: "0027"}
 	sealed, digests, err := credential.SealItems(items, t.reading, cardNo, sequence, t.Rand)
 	if err != nil {
 		return nil, nil, err
@@ -287,7 +287,11 @@ func (t *Trial) write(ctx context.Context, step string, r applet.Reading) (apple
 	if res.Verdict != credential.Valid || !bytes.Equal(got.Record, record) {
 		return r, t.fail(step, fmt.Errorf("read again after a reset, the record is %s", res.Verdict))
 	}
-	if _, err := credential.OpenItems(got.Sealed, map[uint16]credential.ReadingKey{t.reading.Epoch: t.reading}, p); err != nil {
+	all, err := t.reading.For(credential.Sections[:]...)
+	if err != nil {
+		return r, t.fail(step, err)
+	}
+	if _, err := credential.OpenItems(got.Sealed, map[uint16]credential.DeviceKeys{all.Epoch: all}, p); err != nil {
 		return r, t.fail(step, err)
 	}
 	t.say(Good, step, "%s; tap: %s", t.costs("write"), t.costs("read"))

@@ -173,7 +173,7 @@ func (k *Keeper) sealKeys(ctx context.Context) error {
 			if has[key.Epoch] {
 				continue
 			}
-			sealed, err := credential.SealKey(d.SealKey, key, rand.Reader)
+			sealed, err := seal(d, key)
 			if err != nil {
 				// One device with a bad key does not keep the others from theirs.
 				k.Log.Error("device cannot be given reading keys: enrol it anew", "kiosk", d.KioskID, "error", err)
@@ -193,4 +193,15 @@ func (k *Keeper) sealKeys(ctx context.Context) error {
 	}
 	k.Log.Info("reading keys sealed to devices", "devices", len(out))
 	return nil
+}
+
+// kioskSections are what a kiosk stands for: the desk's section, and no other (docs/card-format.md §3).
+var kioskSections = []credential.Section{credential.SectionDesk}
+
+func seal(d api.Device, key credential.ReadingKey) ([]byte, error) {
+	k, err := key.For(kioskSections...)
+	if err != nil {
+		return nil, err
+	}
+	return credential.SealKeys(d.SealKey, k, rand.Reader)
 }

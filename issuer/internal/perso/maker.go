@@ -387,8 +387,11 @@ func (j *job) verify(ctx context.Context, record, sealed []byte) error {
 	if !genuine(res) || !bytes.Equal(r.Record, record) || !bytes.Equal(r.Sealed, sealed) {
 		return fmt.Errorf("%w: verdict %s", applet.ErrVerify, res.Verdict)
 	}
-	key := j.m.Keys.ReadingKey()
-	if _, err := credential.OpenItems(r.Sealed, map[uint16]credential.ReadingKey{key.Epoch: key}, public); err != nil {
+	all, err := j.m.Keys.ReadingKey().For(credential.Sections[:]...)
+	if err != nil {
+		return err
+	}
+	if _, err := credential.OpenItems(r.Sealed, map[uint16]credential.DeviceKeys{all.Epoch: all}, public); err != nil {
 		return fmt.Errorf("%w: %w", applet.ErrVerify, err)
 	}
 	return nil

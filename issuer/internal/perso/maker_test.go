@@ -132,7 +132,7 @@ func (b *bench) check(t *testing.T, card applet.Transmitter, profile string, wan
 	if res.Verdict != credential.Valid || pub.CardNo != want.CardNo || pub.Sequence != want.Sequence || pub.School != string(want.School) {
 		t.Fatalf("verdict %s, %+v", res.Verdict, pub)
 	}
-	items, err := credential.OpenItems(r.Sealed, map[uint16]credential.ReadingKey{1: b.vault.ReadingKey()}, pub)
+	items, err := credential.OpenItems(r.Sealed, b.reader(t), pub)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,6 +141,20 @@ func (b *bench) check(t *testing.T, card applet.Transmitter, profile string, wan
 			t.Fatalf("item %d: %q, want %q", k, items[credential.Item(k)], v)
 		}
 	}
+}
+
+// reader has every key of the vault.
+func (b *bench) reader(t *testing.T) map[uint16]credential.DeviceKeys {
+	t.Helper()
+	out := map[uint16]credential.DeviceKeys{}
+	for _, k := range b.vault.ReadingKeys() {
+		all, err := k.For(credential.Sections[:]...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[k.Epoch] = all
+	}
+	return out
 }
 
 func newCard(t *testing.T) *cardsim.Card { return newKind(t, cardsim.Profile) }

@@ -50,9 +50,9 @@ type Judge interface {
 	SetTrust(t api.Trust) error
 }
 
-// Details is what the sealed record tells, in clear: it is masked at once.
+// Details is what the sealed record tells this desk, in clear: it is masked at once.
 type Details struct {
-	Name, Number, Grade, Class, School string
+	Name, NumberTail, Grade, Class, School string
 }
 
 // Papers makes the receipts; *document.Maker implements it.

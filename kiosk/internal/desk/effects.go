@@ -114,7 +114,7 @@ func (d *Desk) read(ctx context.Context, epoch uint64) flow.Input {
 	c := flow.Card{No: p.CardNo, Tail: tail(p.CardNo, 4), School: registry.Unit(p.School), SchoolName: d.schoolName(registry.Unit(p.School)),
 		Suspended: p.Status == 2, Ended: p.Status == 3, Sequence: p.Sequence, Level: t.Level, ListStale: t.ListStale, Ref: hex.EncodeToString(p.PupilRef)}
 	if det, ok := d.p.Judge.Open(t.Record, t.Sealed); ok {
-		c.Name, c.NumberTail, c.Class = registry.MaskName(det.Name), tail(det.Number, 4), det.Class
+		c.Name, c.NumberTail, c.Class = registry.MaskName(det.Name), det.NumberTail, det.Class
 		c.Grade, _ = strconv.Atoi(det.Grade)
 		if c.SchoolName == p.School && det.School != "" {
 			c.SchoolName = det.School

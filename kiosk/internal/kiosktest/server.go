@@ -174,7 +174,7 @@ func (s *Server) answer(r *http.Request, body []byte) (any, error) {
 			return nil, problem{code: registry.CodeNotFound}
 		}
 		s.device = e
-		sealed, err := credential.SealKey(e.SealKey, s.Authority.Reading, rand.Reader)
+		sealed, err := credential.SealKeys(e.SealKey, s.Authority.KeysOf(credential.SectionDesk)[s.Authority.Reading.Epoch], rand.Reader)
 		if err != nil {
 			return nil, err
 		}

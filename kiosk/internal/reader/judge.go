@@ -13,11 +13,11 @@ import (
 )
 
 // Judge checks records against the roots this kiosk was enrolled with, beside cardsvc's own judgement, so that another program on the card service's port
-// cannot make a card good. It also opens sealed records with the reading keys sealed to this device. It is safe for concurrent use.
+// cannot make a card good. It also opens what the keys sealed to this device open of sealed records: the desk's section, no more. It is safe for concurrent use.
 type Judge struct {
 	verifier *credential.Verifier
 	private  []byte // X25519
-	keys     atomic.Pointer[map[uint16]credential.ReadingKey]
+	keys     atomic.Pointer[map[uint16]credential.DeviceKeys]
 }
 
 // NewJudge pins the roots (credential.EncodeRoots). private is the device's X25519 key.
@@ -27,7 +27,7 @@ func NewJudge(roots, private []byte) (*Judge, error) {
 		return nil, fmt.Errorf("reader: the card roots of the enrolment are damaged; enrol this kiosk anew: %w", err)
 	}
 	j := &Judge{verifier: credential.NewVerifier(r), private: private}
-	j.keys.Store(&map[uint16]credential.ReadingKey{})
+	j.keys.Store(&map[uint16]credential.DeviceKeys{})
 	return j, nil
 }
 
@@ -43,13 +43,13 @@ func (j *Judge) SetTrust(t api.Trust) error {
 			return err
 		}
 	}
-	keys := map[uint16]credential.ReadingKey{}
+	keys := map[uint16]credential.DeviceKeys{}
 	var first error
 	for epoch, sealed := range t.ReadingKeys {
-		k, err := credential.OpenKey(j.private, sealed)
+		k, err := credential.OpenKeys(j.private, sealed)
 		if err != nil || k.Epoch != epoch {
 			if first == nil {
-				first = fmt.Errorf("reader: the reading key of epoch %d does not open: %w", epoch, err)
+				first = fmt.Errorf("reader: the reading keys of epoch %d do not open: %w", epoch, err)
 			}
 			continue
 		}
@@ -65,7 +65,7 @@ func (j *Judge) Check(record, chipSerial []byte, now time.Time) localapi.Verdict
 	return localapi.Verdict(r.Verdict)
 }
 
-// Open reads the sealed record beside a record that verified.
+// Open reads the desk's section of the sealed record beside a record that verified.
 func (j *Judge) Open(record, sealed []byte) (desk.Details, bool) {
 	p, err := credential.Decode(record)
 	if err != nil {
@@ -75,6 +75,6 @@ func (j *Judge) Open(record, sealed []byte) (desk.Details, bool) {
 	if err != nil {
 		return desk.Details{}, false
 	}
-	return desk.Details{Name: it[credential.ItemName], Number: it[credential.ItemNumber], Grade: it[credential.ItemGrade],
+	return desk.Details{Name: it[credential.ItemName], NumberTail: it[credential.ItemTail], Grade: it[credential.ItemGrade],
 		Class: it[credential.ItemClass], School: it[credential.ItemSchoolName]}, true
 }

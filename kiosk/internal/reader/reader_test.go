@@ -150,7 +150,7 @@ func TestJudge(t *testing.T) {
 			if v := j.Check(record, chip, cardtest.Now); v != localapi.VerdictUnknownIssuer {
 				t.Errorf("good before any certificate: %s", v)
 			}
-			key, err := credential.SealKey(dev.PublicKey().Bytes(), ours.Reading, cardtest.Deterministic("seal"))
+			key, err := credential.SealKeys(dev.PublicKey().Bytes(), ours.KeysOf(credential.SectionDesk)[ours.Reading.Epoch], cardtest.Deterministic("seal"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -165,8 +165,17 @@ func TestJudge(t *testing.T) {
 			if err := j.SetTrust(trust); err != nil {
 				t.Fatal(err)
 			}
-			if d, ok := j.Open(record, sealed); !ok || d.Name != cardtest.Items()[credential.ItemName] {
+			if d, ok := j.Open(record, sealed); !ok || d.Name != cardtest.Items()[credential.ItemName] || d.NumberTail != "0027" {
 				t.Errorf("%+v %t", d, ok)
+			}
+			// What it cannot show it cannot open either: the keys of the registrar's section are not here.
+			pub, err := credential.Decode(record)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen, err := credential.OpenItems(sealed, *j.keys.Load(), pub)
+			if err != nil || len(seen) != 6 || seen[credential.ItemNumber] != "" || seen[credential.ItemBirth] != "" || seen[credential.ItemSex] != "" {
+				t.Errorf("a desk sees %d items, %v", len(seen), err)
 			}
 			foreign, _ := theirs.Issue(t, chip, 3, nil)
 			revoked, _ := ours.Issue(t, chip, 3, func(p *credential.Public) { p.StatusIdx = 99 })
@@ -190,6 +199,13 @@ func TestJudge(t *testing.T) {
 			}
 			if v := j.Check(revoked, chip, cardtest.Now); v != localapi.VerdictRevoked {
 				t.Error("rolled back by an older list:", v)
+			}
+			// What the server gives no longer is gone.
+			if err := j.SetTrust(api.Trust{Certificates: trust.Certificates}); err != nil {
+				t.Error(err)
+			}
+			if _, ok := j.Open(record, sealed); ok {
+				t.Error("opened with keys that the server took back")
 			}
 		})
 	}

@@ -228,7 +228,7 @@ func (s *Service) order(p *registry.Pupil, iss store.Issuance, kind string, sequ
 	items := credential.Items{
 		credential.ItemName: p.Form[registry.FName], credential.ItemSex: p.Form[registry.FSex], credential.ItemBirth: p.Form[registry.FBirth],
 		credential.ItemNumber: string(p.Number), credential.ItemSchoolName: s.dir.Load().Name(p.School), credential.ItemGrade: strconv.Itoa(p.Grade),
-		credential.ItemClass: p.Class, credential.ItemStanding: string(p.Standing),
+		credential.ItemClass: p.Class, credential.ItemStanding: string(p.Standing), credential.ItemTail: string(p.Number)[max(0, len(p.Number)-4):],
 	}
 	if len(p.Photo) >= 32 {
 		items[credential.ItemPhoto] = p.Photo[:32]
