@@ -7,6 +7,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"xueji/server/internal/access"
+	"xueji/server/internal/names"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
 )
@@ -92,7 +93,7 @@ func (s *Service) likely(ctx context.Context, f registry.Form) (*registry.Findin
 		return nil, internal(err)
 	}
 	for _, row := range rows {
-		if string(row.Birth) != f[registry.FBirth] || !sameName(row.Name, f[registry.FName]) {
+		if string(row.Birth) != f[registry.FBirth] || !names.Same(row.Name, f[registry.FName]) {
 			continue
 		}
 		p, err := s.st.Pupil(ctx, row.UID)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"xueji/server/internal/access"
+	"xueji/server/internal/names"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
 )
@@ -179,7 +180,7 @@ func (s *Service) FindByDocument(ctx context.Context, who Staff, idNumber, name 
 		if err != nil {
 			return store.Summary{}, internal(err)
 		}
-		if sameName(p.Form[registry.FName], name) {
+		if names.Same(p.Form[registry.FName], name) {
 			return summaryOf(p), nil
 		}
 	}
