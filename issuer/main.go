@@ -11,14 +11,12 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
 	"github.com/alecthomas/kong"
 
 	"xueji/cardsvc/credential"
 	"xueji/issuer/internal/custody"
-	"xueji/issuer/internal/journal"
 )
 
 func main() {
@@ -35,7 +33,7 @@ type cli struct {
 	Init     initCmd     `cmd:"" help:"Make a province's keys in a new folder, once: for a demo or a trial. Real keys come from a ceremony."`
 	Serve    serveCmd    `cmd:"" help:"Make cards at stations, and keep the server's certificates, status list and sealed keys up to date."`
 	Ceremony ceremonyCmd `cmd:"" help:"Make a real root of trust and certify issuing keys, step by step (docs/issuing-keys.md)."`
-	Recover  recoverCmd  `cmd:"" help:"Show cards that were begun and not finished, or give one up. The issuer must not be running."`
+	Recover  recoverCmd  `cmd:"" help:"Tell a card's story from the journal and, through a station, from its chip: what was intended, how far it got, what to do next."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
@@ -91,45 +89,6 @@ func (c initCmd) Run(t terminal) error {
 	_, err := fmt.Fprintf(t.out, "keys of authority %s (%s) are in %s\npinned roots for verifiers: %s\nKeep a copy of the folder under lock: cards can only be renewed with these keys.\n",
 		c.Authority, c.Suite, c.Dir, filepath.Join(c.Dir, custody.FileRoots))
 	return err
-}
-
-type recoverCmd struct {
-	Dir    string `required:"" type:"existingdir" help:"Folder of issuer init."`
-	GiveUp string `placeholder:"ISSUANCE" help:"Mark this issuance as failed, so that its half-made card may be used for another pupil."`
-}
-
-// Run shows or gives up unfinished cards.
-func (c recoverCmd) Run(t terminal) error {
-	if _, err := custody.OpenFolder(c.Dir); err != nil {
-		return err
-	}
-	j, err := journal.Open(filepath.Join(c.Dir, custody.FileJournal), t.now)
-	if err != nil {
-		return err
-	}
-	defer j.Close()
-	if c.GiveUp != "" {
-		e, ok := j.Find(c.GiveUp)
-		if !ok || (e.State != journal.Planned && e.State != journal.Written) {
-			return fmt.Errorf("issuance %s is not unfinished in this journal", c.GiveUp)
-		}
-		return j.Mark(c.GiveUp, journal.Failed, "given up by hand")
-	}
-	list := j.List(journal.Planned, journal.Written)
-	if len(list) == 0 {
-		_, err := fmt.Fprintln(t.out, "every card that was begun is finished")
-		return err
-	}
-	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ISSUANCE\tCARD NUMBER\tCHIP\tPROFILE\tSEQUENCE\tSTATE\tSINCE\tWHAT TO DO")
-	for _, e := range list {
-		todo := "put the same card on a station's reader, with the pupil's ticket"
-		if e.State == journal.Written {
-			todo = "nothing: the card is good, `issuer serve` tells the server"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", e.Issuance, e.CardNo, e.Chip, e.Profile, e.Sequence, e.State, e.At.Format(time.RFC3339), todo)
-	}
-	return w.Flush()
 }
 
 // version is set by the linker for releases.

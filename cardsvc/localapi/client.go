@@ -35,6 +35,9 @@ func NewClient(base string, hc *http.Client) *Client {
 	return &Client{base: strings.TrimRight(base, "/"), http: hc}
 }
 
+// Base is the address of the cardsvc.
+func (c *Client) Base() string { return c.base }
+
 // Close drops idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 

@@ -85,6 +85,7 @@ var (
 	ErrDamaged = errors.New("the journal is damaged")
 	ErrInUse   = errors.New("another issuer has the journal open")
 	ErrUnknown = errors.New("no such issuance in the journal")
+	ErrLooked  = errors.New("the journal was opened for reading only")
 )
 
 // Journal is open for writing by one process. It is safe for concurrent use.
@@ -98,6 +99,7 @@ type Journal struct {
 	chips  map[string][]*Entry // by chip
 	keys   map[string]keyLine  // by chip
 	broken error               // after a failed write the file's end is not known: no more is written
+	heard  func(line)          // each line that load replayed; may be nil
 }
 
 // Open reads the journal at path, made if it is not there. A last line that was cut off was never acknowledged and is dropped; any other damage is ErrDamaged and
@@ -165,6 +167,9 @@ func (j *Journal) load() (good int64, err error) {
 		}
 		if err := j.replay(l); err != nil {
 			return 0, fmt.Errorf("%w: line %d: %w", ErrDamaged, l.N, err)
+		}
+		if j.heard != nil {
+			j.heard(l)
 		}
 		good += int64(len(raw))
 	}
