@@ -94,6 +94,7 @@ type limitsYAML struct {
 	Read  leaf `yaml:"read"`
 	Write leaf `yaml:"write"`
 	First leaf `yaml:"first"`
+	Head  leaf `yaml:"head"`
 }
 
 type statusYAML struct {
@@ -263,6 +264,7 @@ func (b *builder) build(y *fileYAML) {
 	p.Limits.Read = b.number(y.Limits.Read, "limits.read", 1, 256, -1)
 	p.Limits.Write = b.number(y.Limits.Write, "limits.write", 16, 255, -1)
 	p.Limits.First = b.number(y.Limits.First, "limits.first", 16, p.Limits.Read, p.Limits.Read)
+	p.Limits.Head = b.number(y.Limits.Head, "limits.head", 16, p.Limits.First, p.Limits.First)
 	p.Limits.Chain = b.number(y.Limits.Chain, "limits.chain", p.Limits.Read, maxSlot, p.Limits.Read)
 
 	success := []uint16{0x9000}

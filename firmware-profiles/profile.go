@@ -111,6 +111,7 @@ type Limits struct {
 	Read  int // most data in one answer, 1–256
 	Write int // most data in one write, 1–255
 	First int // what the first read of a slot asks for; at most Read
+	Head  int // what is asked of each of two slots to learn which is newer, their headers or more; at most First
 	Chain int // most data asked for at once: what is beyond Read is fetched by More; Read when the card has no such thing
 }
 

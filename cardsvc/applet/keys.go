@@ -39,6 +39,9 @@ func WithKeys(k Keys) WriteOption { return func(s *session) { s.keys = k } }
 // ForChip spares Prepare the question for the chip's serial, when it was read since the card was put on the reader.
 func ForChip(serial []byte) WriteOption { return func(s *session) { s.setSerial(serial) } }
 
+// ReadBackLater leaves the reading back to the caller, who must read the whole card and compare before anybody is told that it is made.
+func ReadBackLater() WriteOption { return func(s *session) { s.later = true } }
+
 func newSession(tx Transmitter, p *profiles.Profile, opts []WriteOption) *session {
 	s := &session{tx: tx, p: p, vars: profiles.Args{}}
 	for _, o := range opts {

@@ -16,7 +16,7 @@ type slotRead struct {
 	formed bool // the header has the right form
 }
 
-// Read finds the newest record on the card: select, the first chunk of both slots (each brings its length), then what is missing of the newer one and its
+// Read finds the newest record on the card: select, the head of both slots (each brings its length), then what is missing of the newer one and its
 // sealed record. A card without the application, or with nothing written yet, is Blank; one with no whole slot is Torn: both without error. Errors: whatever
 // the Transmitter says, *CardError for a word the profile does not allow, ErrHostile.
 func Read(ctx context.Context, tx Transmitter, p *profiles.Profile, opts ...Option) (Reading, error) {
@@ -73,7 +73,7 @@ func (s *session) read(ctx context.Context, o *options) (Reading, error) {
 	return r, nil
 }
 
-// open selects the application, learns the chip's serial and reads the first chunk of both slots.
+// open selects the application, learns the chip's serial and reads the head of both slots, or the first chunk of the only one.
 func (s *session) open(ctx context.Context) (slots [2]slotRead, r Reading, err error) {
 	pl := &plan{s: s}
 	pl.add(profiles.SelectApplication, nil, anyCount)
@@ -86,10 +86,14 @@ func (s *session) open(ctx context.Context) (slots [2]slotRead, r Reading, err e
 		serialAt = len(pl.calls)
 		pl.add(profiles.ReadSerial, nil, source.Skip+source.Size+source.Rest)
 	}
+	head := s.p.Limits.Head
+	if len(s.p.Slots) == 1 {
+		head = s.p.Limits.First
+	}
 	var at [2]int
 	for i := range s.p.Slots {
 		place := s.p.Slots[i].Public
-		at[i] = pl.read(place, 0, min(s.p.Limits.First, place.Size))
+		at[i] = pl.read(place, 0, min(head, place.Size))
 	}
 	rs, err := s.run(ctx, pl)
 	if err != nil {

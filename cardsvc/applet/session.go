@@ -17,6 +17,7 @@ type session struct {
 	serial       []byte        // of the chip, for its keys
 	vars         profiles.Args // values computed so far: session keys, challenges
 	apdus, bytes int
+	later        bool           // the caller reads back
 	stopped      bool           // the last plan ended at a word that was not good: its last response
 	current      *profiles.File // selected on the card when the plans built so far have run; nil: unknown
 }

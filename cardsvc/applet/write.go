@@ -84,7 +84,7 @@ func (s *session) seed(ctx context.Context) error {
 // slot and a commit, that is the moment in place of the header's.
 // r is a Reading of this card since it was put on the reader. On return the new record is on the card and was read back.
 //
-// A card that is written under keys wants WithKeys.
+// A card that is written under keys wants WithKeys. With ReadBackLater nothing is read back here.
 //
 // Errors: ErrUnprepared, ErrTooLarge and ErrSequence before the first command; *CardError, ErrVerify or the Transmitter's after: then Read tells what the card holds.
 func Write(ctx context.Context, tx Transmitter, p *profiles.Profile, r Reading, sequence uint32, record, sealed []byte, opts ...WriteOption) error {
@@ -135,6 +135,10 @@ func Write(ctx context.Context, tx Transmitter, p *profiles.Profile, r Reading, 
 	}
 	if p.Has(profiles.Commit) {
 		pl.add(profiles.Commit, nil, anyCount)
+	}
+	if s.later {
+		_, err := s.mustRun(ctx, pl)
+		return err
 	}
 	publicAt := pl.read(place.Public, 0, len(public))
 	publicEnd := len(pl.calls)

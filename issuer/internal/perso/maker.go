@@ -318,7 +318,7 @@ func (j *job) sign() (record, sealed []byte, err error) {
 }
 
 func (j *job) write(ctx context.Context, reading applet.Reading, record, sealed []byte) error {
-	total := (len(record)+len(sealed))/j.profile.Limits.Write + (len(record)+len(sealed))/j.profile.Limits.Read + 6
+	total := (len(record)+len(sealed))/j.profile.Limits.Write + 6
 	// A card without a record may have been torn out while it was prepared, whatever Prepared says.
 	prepare := (reading.Blank || reading.Torn) && !j.prepared
 	if prepare {
@@ -330,7 +330,8 @@ func (j *job) write(ctx context.Context, reading applet.Reading, record, sealed 
 			return err
 		}
 	}
-	return applet.Write(ctx, j.link, j.profile, reading, j.order.Sequence, record, sealed, j.m.keys(j.profile, j.serial))
+	return applet.Write(ctx, j.link, j.profile, reading, j.order.Sequence, record, sealed, j.m.keys(j.profile, j.serial),
+		applet.ReadBackLater()) // verify reads all of it, once
 }
 
 // prepare makes the application, and the chip ours when the profile has keys: the journal says so before the first command and after the keys were seen to work.
