@@ -331,7 +331,7 @@ func TestTwoServicesShareAFolder(t *testing.T) {
 	if err := two.client.SimInsert(ctx, "sim-1", localapi.SimInsert{Card: id}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := two.client.Check(ctx, "sim-1"); !errors.As(err, &e) || e.Code != localapi.CodeNoIssuer {
+	if _, err := two.client.Check(ctx, "sim-1", localapi.TapRequest{}); !errors.As(err, &e) || e.Code != localapi.CodeNoIssuer {
 		t.Errorf("a check without an issuer: %v", err)
 	}
 	if _, err := two.client.Relay(ctx, "sim-1", "T"); !errors.As(err, &e) || e.Code != localapi.CodeNoIssuer {

@@ -219,8 +219,8 @@ func TestJourneyThroughPCSC(t *testing.T) {
 			t.Fatalf("%+v", tap)
 		}
 		// With the line up the chip proves its key besides: level 2; a card without one is left as it is.
-		checked, err := d.client.Check(context.Background(), r.ID)
-		if err != nil || checked.Verdict != localapi.VerdictValid || checked.Level != 2 || checked.Check != localapi.CheckProven {
+		checked, err := d.client.Check(context.Background(), r.ID, localapi.TapRequest{Nonce: bytes.Repeat([]byte{9}, credential.NonceSize)})
+		if err != nil || checked.Verdict != localapi.VerdictValid || checked.Level != 2 || checked.Check != localapi.CheckProven || len(checked.Attestation) == 0 || checked.Public.Level != 2 {
 			t.Fatalf("%+v %v", checked, err)
 		}
 		if out := d.relay(0, "t-nonsense"); out.OK || out.Code != string(relay.CodeTicket) {

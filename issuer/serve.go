@@ -87,7 +87,7 @@ func (c serveCmd) Run(t terminal) error {
 	}
 	sessions := station.New(t.log, func(ctx context.Context, s station.Start, link *station.Link) relay.Outcome {
 		if s.Check {
-			return maker.Check(ctx, s.Record, s.ATR, link)
+			return maker.Check(ctx, s.Record, s.Bind, s.ATR, link)
 		}
 		return maker.Make(ctx, s.Ticket, s.ATR, link)
 	}, 0)

@@ -15,6 +15,7 @@ const (
 	aadCertificate = "xueji.cert.1"
 	aadStatusList  = "xueji.list.1"
 	aadSealed      = "xueji.seal.1"
+	aadAttestation = "xueji.attest.1"
 	prefixChip     = "xueji.chip.1" // before what a chip signs with its own key
 	infoReadingKey = "xueji.reading-key.1"
 	infoSection    = "xueji.section.1" // followed by the section, one byte

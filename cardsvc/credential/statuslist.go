@@ -10,9 +10,6 @@ import (
 	"time"
 )
 
-// maxMinimums is how many minimum sequences a list carries at most.
-const maxMinimums = 1 << 16
-
 // listWire is the payload of a status list; keys are those of docs/card-format.md §6.
 type listWire struct {
 	Authority string            `cbor:"1,keyasint"`
@@ -22,6 +19,9 @@ type listWire struct {
 	Size      uint64            `cbor:"5,keyasint"` // of the bitmap, bytes
 	Revoked   []byte            `cbor:"6,keyasint"` // zlib (RFC 1950) of the bitmap; bit i%8 of byte i/8 is status index i
 	MinSeq    map[uint32]uint32 `cbor:"7,keyasint"`
+	// Many minimum sequences: size of the packed form in bytes, and the packed form compressed with zlib (minimums.go). MinSeq is empty then.
+	PackedSize uint64 `cbor:"8,keyasint,omitempty"`
+	Packed     []byte `cbor:"9,keyasint,omitempty"`
 }
 
 // SignStatusList encodes and signs a list. Revoked may come in any order; times are cut to whole seconds.
@@ -37,26 +37,47 @@ func SignStatusList(l StatusList, s Signer) ([]byte, error) {
 			bitmap[i/8] |= 1 << (i % 8)
 		}
 	}
+	z, err := deflate(bitmap)
+	if err != nil {
+		return nil, err
+	}
+	wire := listWire{Authority: l.Authority, Number: l.Number, Issued: uint64(l.Issued.Unix()), Expires: uint64(l.Expires.Unix()), Size: uint64(len(bitmap)),
+		Revoked: z, MinSeq: map[uint32]uint32{}}
+	switch {
+	case len(l.MinSeq) > maxMinimums:
+		return nil, fmt.Errorf("%w: %d minimum sequences", ErrValue, len(l.MinSeq))
+	case len(l.MinSeq) > plainMinimums:
+		packed := packMinimums(l.MinSeq)
+		wire.PackedSize = uint64(len(packed))
+		if wire.Packed, err = deflate(packed); err != nil {
+			return nil, err
+		}
+	case l.MinSeq != nil:
+		wire.MinSeq = l.MinSeq
+	}
+	if err := wire.check(); err != nil {
+		return nil, fmt.Errorf("%w (%w)", ErrValue, err)
+	}
+	b, err := sign1(s, aadStatusList, wire)
+	if err == nil && len(b) > MaxStatusList {
+		return nil, fmt.Errorf("%w: a status list of %d bytes, at most %d", ErrTooLarge, len(b), MaxStatusList)
+	}
+	return b, err
+}
+
+func deflate(b []byte) ([]byte, error) {
 	var z bytes.Buffer
 	w, err := zlib.NewWriterLevel(&z, zlib.BestCompression)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := w.Write(bitmap); err != nil {
+	if _, err := w.Write(b); err != nil {
 		return nil, err
 	}
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
-	minimum := l.MinSeq
-	if minimum == nil {
-		minimum = map[uint32]uint32{}
-	}
-	wire := listWire{l.Authority, l.Number, uint64(l.Issued.Unix()), uint64(l.Expires.Unix()), uint64(len(bitmap)), z.Bytes(), minimum}
-	if err := wire.check(); err != nil {
-		return nil, fmt.Errorf("%w (%w)", ErrValue, err)
-	}
-	return sign1(s, aadStatusList, wire)
+	return z.Bytes(), nil
 }
 
 func (w *listWire) check() error {
@@ -67,8 +88,8 @@ func (w *listWire) check() error {
 		return fmt.Errorf("%w: validity of the status list", ErrFormat)
 	case w.Size > maxStatusIdx/8+1:
 		return fmt.Errorf("%w: status list of %d bytes", ErrFormat, w.Size)
-	case len(w.MinSeq) > maxMinimums:
-		return fmt.Errorf("%w: %d minimum sequences", ErrFormat, len(w.MinSeq))
+	case len(w.MinSeq) > plainMinimums, len(w.MinSeq) > 0 && w.Packed != nil, (w.PackedSize > 0) != (w.Packed != nil), w.PackedSize > maxMinimums*maxMinimumSize:
+		return fmt.Errorf("%w: minimum sequences", ErrFormat)
 	}
 	return nil
 }
@@ -103,6 +124,15 @@ func decodeList(b []byte) (*list, *signed, error) {
 	bitmap, err := inflate(w.Revoked, int(w.Size))
 	if err != nil {
 		return nil, nil, err
+	}
+	if w.Packed != nil {
+		packed, err := inflate(w.Packed, int(w.PackedSize))
+		if err != nil {
+			return nil, nil, err
+		}
+		if w.MinSeq, err = unpackMinimums(packed); err != nil {
+			return nil, nil, err
+		}
 	}
 	return &list{
 		w.Authority, w.Number, time.Unix(int64(w.Issued), 0).UTC(), time.Unix(int64(w.Expires), 0).UTC(), bitmap, w.MinSeq, b,

@@ -49,14 +49,19 @@ func (c *Client) Readers(ctx context.Context) ([]Reader, error) {
 
 // Tap reads and judges the card on a reader.
 func (c *Client) Tap(ctx context.Context, reader string) (Tap, error) {
+	return c.TapFor(ctx, reader, TapRequest{})
+}
+
+// TapFor is Tap with what the chip proves bound to r.
+func (c *Client) TapFor(ctx context.Context, reader string, r TapRequest) (Tap, error) {
 	var out Tap
-	return out, c.do(ctx, http.MethodPost, path(PathTap, reader), struct{}{}, &out)
+	return out, c.do(ctx, http.MethodPost, path(PathTap, reader), r, &out)
 }
 
 // Check is Tap with the issuer's proof of the chip, when the line is up: see Tap.Check. CodeNoIssuer when this cardsvc has none.
-func (c *Client) Check(ctx context.Context, reader string) (Tap, error) {
+func (c *Client) Check(ctx context.Context, reader string, r TapRequest) (Tap, error) {
 	var out Tap
-	return out, c.do(ctx, http.MethodPost, path(PathCheck, reader), struct{}{}, &out)
+	return out, c.do(ctx, http.MethodPost, path(PathCheck, reader), r, &out)
 }
 
 // Relay lets the issuer drive the card on a reader under a ticket. A failed personalisation is no error: see RelayOutcome.

@@ -9,8 +9,8 @@ import "time"
 const (
 	PathReaders = "/v1/readers"                // GET → []Reader
 	PathEvents  = "/v1/events"                 // GET, server-sent events: event "reader", data a Reader; the present state first
-	PathTap     = "/v1/readers/{reader}/tap"   // POST → Tap
-	PathCheck   = "/v1/readers/{reader}/check" // POST → Tap: a tap after which the issuer lets the chip prove its secret key
+	PathTap     = "/v1/readers/{reader}/tap"   // POST TapRequest (or nothing) → Tap
+	PathCheck   = "/v1/readers/{reader}/check" // POST TapRequest → Tap: a tap after which the issuer lets the chip prove its secret key
 	PathRelay   = "/v1/readers/{reader}/relay" // POST RelayRequest → RelayOutcome; progress on PathEvents as event "relay", data RelayProgress
 	PathTrust   = "/v1/trust"                  // PUT Trust: certificates and status list, checked against the pinned roots
 	PathHealth  = "/v1/health"                 // GET → Health
@@ -62,6 +62,11 @@ const (
 	VerdictUnknownChip   Verdict = "unknown_chip"
 )
 
+// TapRequest binds what the chip proves to one tap. Without a Nonce cardsvc draws one of its own, and what the chip signed is told to nobody.
+type TapRequest struct {
+	Nonce []byte `json:"nonce,omitempty"` // 32 bytes, fresh: the caller answers for that
+}
+
 // Tap is one reading of a card.
 type Tap struct {
 	Reader  string  `json:"reader"`
@@ -76,11 +81,15 @@ type Tap struct {
 	Profile    string  `json:"profile,omitempty"`
 	Level      int     `json:"level"` // proven now: 1 signature + chip serial, 2 symmetric mutual authentication, 3 on-card key pair; 0 nothing
 	// Check is how the issuer's check ended (PathCheck): CheckProven, or a relay.Code: "copy", "unproven", "issuer" (out of reach). "" when none was made.
-	Check    string        `json:"check,omitempty"`
-	APDUs    int           `json:"apdus"`
-	Bytes    int           `json:"bytes"`     // both directions
-	CardTime time.Duration `json:"card_time"` // spent in Transmit
-	Total    time.Duration `json:"total"`
+	Check string `json:"check,omitempty"`
+	// Proof is what the chip signed with its own key over the request's nonce (credential.Public.Proves), Attestation the issuer's word that the chip proved its
+	// secret key at this tap (credential.Attestation). Both only with a nonce in the request.
+	Proof       []byte        `json:"proof,omitempty"`
+	Attestation []byte        `json:"attestation,omitempty"`
+	APDUs       int           `json:"apdus"`
+	Bytes       int           `json:"bytes"`     // both directions
+	CardTime    time.Duration `json:"card_time"` // spent in Transmit
+	Total       time.Duration `json:"total"`
 }
 
 // CheckProven in Tap.Check: the chip proved its key; Level says what that is worth.
@@ -99,6 +108,7 @@ type Public struct {
 	KeyID     []byte    `json:"key_id"`
 	Epoch     uint16    `json:"epoch"`
 	Suite     string    `json:"suite"`
+	Level     int       `json:"level"` // the assurance level that the record was signed for: what its chip can prove
 }
 
 // Trust is pushed by the kiosk or the console page.

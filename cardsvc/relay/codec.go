@@ -13,6 +13,7 @@ const (
 	MaxATR      = 33        // bytes
 	MaxTicket   = 512       // bytes
 	MaxRecord   = 1024      // bytes
+	BindSize    = 32        // bytes
 )
 
 // DecodeTurn reads a Turn and holds it to the bounds.
@@ -39,6 +40,8 @@ func DecodeTurn(b []byte) (Turn, error) {
 		return Turn{}, fmt.Errorf("relay: the first turn carries a ticket and no session")
 	case t.Turn == 0 && t.Purpose == PurposeCheck && (t.Ticket != "" || t.Session != "" || t.Nonce == "" || len(t.Record) == 0 || len(t.Record) > MaxRecord):
 		return Turn{}, fmt.Errorf("relay: a check begins with a nonce and a record of at most %d bytes, without ticket or session", MaxRecord)
+	case t.Bind != nil && (t.Purpose != PurposeCheck || t.Turn > 0 || len(t.Bind) != BindSize):
+		return Turn{}, fmt.Errorf("relay: bind belongs to the first turn of a check and has %d bytes", BindSize)
 	case t.Turn > 0 && (t.Purpose != "" || t.Record != nil), t.Purpose == "" && t.Record != nil:
 		return Turn{}, fmt.Errorf("relay: purpose and record belong to the first turn of a check")
 	case t.Turn > 0 && t.Session == "":

@@ -17,6 +17,8 @@ type Turn struct {
 	// Purpose is "" for making a card under Ticket, or PurposeCheck: no ticket then, but the public record that the card showed.
 	Purpose string `json:"purpose,omitempty"`
 	Record  []byte `json:"record,omitempty"`
+	// Bind is the nonce of the tap, 32 bytes or none: the issuer's attestation is of this tap alone.
+	Bind    []byte `json:"bind,omitempty"`
 	ATR     []byte `json:"atr,omitempty"`
 	Profile string `json:"profile,omitempty"` // as identified; the issuer has its own profiles and may disagree
 	// Answers to the last reply's commands, data ‖ SW1 SW2, as many as were sent.
@@ -58,6 +60,8 @@ type Outcome struct {
 	Profile  string `json:"profile,omitempty"`
 	Level    int    `json:"level,omitempty"`
 	Resumed  bool   `json:"resumed,omitempty"`
+	// Attestation, of a check that proved the chip and was bound to a tap: credential.Attestation, signed.
+	Attestation []byte `json:"attestation,omitempty"`
 }
 
 // Code says why a session failed.

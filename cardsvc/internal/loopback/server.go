@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"xueji/cardsvc/credential"
 	"xueji/cardsvc/internal/reader"
 	"xueji/cardsvc/internal/trust"
 	"xueji/cardsvc/localapi"
@@ -18,13 +19,13 @@ import (
 
 // Tapper reads and judges the card on a reader.
 type Tapper interface {
-	Tap(ctx context.Context, reader string) (localapi.Tap, error)
+	Tap(ctx context.Context, reader string, nonce []byte) (localapi.Tap, error)
 }
 
 // Relayer lets the issuer drive the card on a reader.
 type Relayer interface {
 	Relay(ctx context.Context, reader, ticket string) (localapi.RelayOutcome, error)
-	Check(ctx context.Context, reader string) (localapi.Tap, error)
+	Check(ctx context.Context, reader string, nonce []byte) (localapi.Tap, error)
 }
 
 // Sim is the folder of software cards and the simulated readers. Errors may be *localapi.Error.
@@ -229,23 +230,46 @@ func (a *api) health(w http.ResponseWriter, _ *http.Request, _ []byte) error {
 	return answer(w, h)
 }
 
-func (a *api) tap(w http.ResponseWriter, r *http.Request, _ []byte) error {
+// tapRequest reads the body of a tap; none is a request without a nonce.
+func tapRequest(body []byte) (localapi.TapRequest, error) {
+	var in localapi.TapRequest
+	if len(body) == 0 {
+		return in, nil
+	}
+	if err := decode(body, &in); err != nil {
+		return in, err
+	}
+	if len(in.Nonce) != 0 && len(in.Nonce) != credential.NonceSize {
+		return in, &localapi.Error{Code: localapi.CodeBadRequest, Detail: "a nonce has 32 bytes"}
+	}
+	return in, nil
+}
+
+func (a *api) tap(w http.ResponseWriter, r *http.Request, body []byte) error {
+	in, err := tapRequest(body)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), readyTime)
 	defer cancel()
-	t, err := a.Tapper.Tap(ctx, r.PathValue("reader"))
+	t, err := a.Tapper.Tap(ctx, r.PathValue("reader"), in.Nonce)
 	if err != nil {
 		return err
 	}
 	return answer(w, t)
 }
 
-func (a *api) check(w http.ResponseWriter, r *http.Request, _ []byte) error {
+func (a *api) check(w http.ResponseWriter, r *http.Request, body []byte) error {
+	in, err := tapRequest(body)
+	if err != nil {
+		return err
+	}
 	if a.Relayer == nil {
 		return &localapi.Error{Code: localapi.CodeNoIssuer, Detail: "cardsvc was started without --issuer: nobody can check the chip's key"}
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), readyTime)
 	defer cancel()
-	t, err := a.Relayer.Check(ctx, r.PathValue("reader"))
+	t, err := a.Relayer.Check(ctx, r.PathValue("reader"), in.Nonce)
 	if err != nil {
 		return err
 	}

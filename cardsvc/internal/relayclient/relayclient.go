@@ -66,9 +66,9 @@ func (c *Client) Drive(ctx context.Context, ticket string, card Card, progress f
 	return c.run(ctx, relay.Turn{Ticket: ticket, Nonce: rand.Text(), ATR: card.ATR, Profile: card.Profile}, card, progress)
 }
 
-// Check lets the issuer prove the chip of a card that showed record: relay.PurposeCheck. Outcomes as Drive's.
-func (c *Client) Check(ctx context.Context, record []byte, card Card) relay.Outcome {
-	first := relay.Turn{Purpose: relay.PurposeCheck, Record: record, Nonce: rand.Text(), ATR: card.ATR, Profile: card.Profile}
+// Check lets the issuer prove the chip of a card that showed record: relay.PurposeCheck. bind is the tap's nonce, nil for no attestation. Outcomes as Drive's.
+func (c *Client) Check(ctx context.Context, record, bind []byte, card Card) relay.Outcome {
+	first := relay.Turn{Purpose: relay.PurposeCheck, Record: record, Bind: bind, Nonce: rand.Text(), ATR: card.ATR, Profile: card.Profile}
 	return c.run(ctx, first, card, func(string, int, int) {})
 }
 

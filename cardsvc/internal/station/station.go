@@ -15,7 +15,7 @@ import (
 // Issuer drives a card under a ticket.
 type Issuer interface {
 	Drive(ctx context.Context, ticket string, card relayclient.Card, progress func(step string, done, total int)) relay.Outcome
-	Check(ctx context.Context, record []byte, card relayclient.Card) relay.Outcome
+	Check(ctx context.Context, record, bind []byte, card relayclient.Card) relay.Outcome
 }
 
 // CheckTime bounds the issuer's part of a check: a family waits before the reader.
@@ -28,11 +28,11 @@ type Station struct {
 	Issuer Issuer
 }
 
-// Tap reads and judges the card on a reader.
-func (s *Station) Tap(ctx context.Context, id string) (t localapi.Tap, err error) {
+// Tap reads and judges the card on a reader. nonce is localapi.TapRequest's.
+func (s *Station) Tap(ctx context.Context, id string, nonce []byte) (t localapi.Tap, err error) {
 	err = s.Hub.Use(ctx, id, func(card reader.Session, r localapi.Reader) (bool, error) {
 		var err error
-		t, err = s.Engine.Read(ctx, card, r.Profile)
+		t, err = s.Engine.ReadFor(ctx, card, r.Profile, nonce)
 		t.Reader, t.Tap = r.ID, r.Tap
 		return false, err
 	})
@@ -47,10 +47,10 @@ func (s *Station) Tap(ctx context.Context, id string) (t localapi.Tap, err error
 }
 
 // Check is Tap, and then the issuer lets the chip prove its secret key, if the line is up: Tap.Check says how that ended. A chip that has not the key is a copy.
-func (s *Station) Check(ctx context.Context, id string) (t localapi.Tap, err error) {
+func (s *Station) Check(ctx context.Context, id string, nonce []byte) (t localapi.Tap, err error) {
 	err = s.Hub.Use(ctx, id, func(card reader.Session, r localapi.Reader) (bool, error) {
 		var err error
-		t, err = s.Engine.Read(ctx, card, r.Profile)
+		t, err = s.Engine.ReadFor(ctx, card, r.Profile, nonce)
 		t.Reader, t.Tap = r.ID, r.Tap
 		if err != nil || t.Level == 0 || t.Record == nil {
 			return false, err
@@ -61,10 +61,10 @@ func (s *Station) Check(ctx context.Context, id string) (t localapi.Tap, err err
 		}
 		checking, cancel := context.WithTimeout(ctx, CheckTime)
 		defer cancel()
-		out := s.Issuer.Check(checking, t.Record, relayclient.Card{Tx: card, ATR: card.ATR(), Profile: t.Profile})
+		out := s.Issuer.Check(checking, t.Record, nonce, relayclient.Card{Tx: card, ATR: card.ATR(), Profile: t.Profile})
 		switch {
 		case out.OK:
-			t.Level, t.Check = out.Level, localapi.CheckProven
+			t.Level, t.Check, t.Attestation = out.Level, localapi.CheckProven, out.Attestation
 		case out.Code == relay.CodeCopy:
 			t.Level, t.Check, t.Verdict = 0, string(out.Code), localapi.VerdictWrongChip
 		default:

@@ -54,17 +54,22 @@ func (t *timed) Transmit(ctx context.Context, command []byte) ([]byte, error) {
 	return b, err
 }
 
-// Read reads and judges the card behind s. profile "" is found out first. What is wrong with the card is a verdict; an error says that there is no card to judge or
-// ctx ended.
+// Read is ReadFor with a nonce of its own.
 func (e *Engine) Read(ctx context.Context, s reader.Session, profile string) (localapi.Tap, error) {
+	return e.ReadFor(ctx, s, profile, nil)
+}
+
+// ReadFor reads and judges the card behind s; what a chip with a key pair signs is over nonce, when one is given. profile "" is found out first. What is wrong with the card is a verdict; an error says that there is no card to judge or
+// ctx ended.
+func (e *Engine) ReadFor(ctx context.Context, s reader.Session, profile string, nonce []byte) (localapi.Tap, error) {
 	start := e.Now()
 	tx := &timed{tx: s, now: e.Now}
-	t, err := e.read(ctx, tx, s.ATR(), profile)
+	t, err := e.read(ctx, tx, s.ATR(), profile, nonce)
 	t.APDUs, t.Bytes, t.CardTime, t.Total = tx.apdus, tx.bytes, tx.spent, e.Now().Sub(start)
 	return t, err
 }
 
-func (e *Engine) read(ctx context.Context, tx *timed, atr []byte, profile string) (localapi.Tap, error) {
+func (e *Engine) read(ctx context.Context, tx *timed, atr []byte, profile string, nonce []byte) (localapi.Tap, error) {
 	p, known := e.Profiles.Get(profile)
 	if !known {
 		var err error
@@ -115,27 +120,33 @@ func (e *Engine) read(ctx context.Context, tx *timed, atr []byte, profile string
 	default:
 		t.Level = min(p.Level, 1) // this reading proves signature and serial; of a chip without a serial of its own it proves nothing
 		if public.ChipKey != nil {
-			return e.challenge(ctx, tx, p, public, t)
+			return e.challenge(ctx, tx, p, public, t, nonce)
 		}
 	}
 	return t, nil
 }
 
 // challenge lets the chip sign something fresh with its own key, offline: level 3. A chip that does not is not the one the record was signed for, whatever serial it shows.
-func (e *Engine) challenge(ctx context.Context, tx *timed, p *profiles.Profile, public credential.Public, t localapi.Tap) (localapi.Tap, error) {
-	random := e.Rand
-	if random == nil {
-		random = rand.Reader
-	}
+func (e *Engine) challenge(ctx context.Context, tx *timed, p *profiles.Profile, public credential.Public, t localapi.Tap, given []byte) (localapi.Tap, error) {
 	var nonce [credential.NonceSize]byte
-	if _, err := io.ReadFull(random, nonce[:]); err != nil {
-		return localapi.Tap{}, err
+	if copy(nonce[:], given) < len(nonce) {
+		given = nil
+		random := e.Rand
+		if random == nil {
+			random = rand.Reader
+		}
+		if _, err := io.ReadFull(random, nonce[:]); err != nil {
+			return localapi.Tap{}, err
+		}
 	}
 	signature, err := applet.Prove(ctx, tx, p, public.Challenge(nonce))
 	var refused *applet.CardError
 	switch {
 	case err == nil && public.Proves(nonce, signature):
 		t.Level = 3
+		if given != nil {
+			t.Proof = signature
+		}
 	case err == nil, errors.As(err, &refused), errors.Is(err, applet.ErrNoPair), errors.Is(err, applet.ErrHostile):
 		t.Level, t.Verdict = 0, localapi.VerdictWrongChip
 	default:
@@ -161,6 +172,6 @@ func unreadable(ctx context.Context, err error) (localapi.Tap, error) {
 func Public(p credential.Public) *localapi.Public {
 	return &localapi.Public{
 		CardNo: p.CardNo, PupilRef: p.PupilRef[:], School: p.School, Status: int(p.Status), Sequence: p.Sequence, Issued: p.Issued, Expires: p.Expires,
-		StatusIdx: p.StatusIdx, KeyID: p.KeyID[:], Epoch: p.Epoch, Suite: string(p.Suite),
+		StatusIdx: p.StatusIdx, KeyID: p.KeyID[:], Epoch: p.Epoch, Suite: string(p.Suite), Level: int(p.Level),
 	}
 }

@@ -72,6 +72,18 @@ func TestLevel3(t *testing.T) {
 		if out.Verdict != localapi.VerdictValid || out.Level != 3 || out.Profile != "myeid" {
 			t.Fatalf("%s: genuine: %+v", suite, out)
 		}
+		if out.Proof != nil {
+			t.Fatalf("%s: what the chip signed is told to one who did not ask for it", suite)
+		}
+		genuine.Insert()
+		nonce := [credential.NonceSize]byte{1, 2, 3}
+		asked, err := e.ReadFor(ctx, inProcess{genuine}, "", nonce[:])
+		if err != nil || asked.Level != 3 {
+			t.Fatalf("%s: %+v %v", suite, asked, err)
+		}
+		if p, err := credential.Decode(asked.Record); err != nil || !p.Proves(nonce, asked.Proof) || p.Proves([credential.NonceSize]byte{1, 2, 4}, asked.Proof) {
+			t.Fatalf("%s: the proof is not of this tap: %v", suite, err)
+		}
 		copied, _ := pairCard(t, a, set, "chip", key) // same serial, same record, another key inside
 		if out := read(copied); out.Verdict != localapi.VerdictWrongChip || out.Level != 0 {
 			t.Fatalf("%s: copy: %s, level %d", suite, out.Verdict, out.Level)
@@ -84,7 +96,7 @@ func TestLevel3(t *testing.T) {
 			}
 			return nil
 		})
-		out, err := e.Read(ctx, inProcess{genuine}, "")
+		out, err = e.Read(ctx, inProcess{genuine}, "")
 		if err != nil || out.Verdict != localapi.VerdictWrongChip {
 			t.Fatalf("%s: refusal: %s %v", suite, out.Verdict, err)
 		}

@@ -2,19 +2,28 @@ package perso
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"time"
 
 	"xueji/cardsvc/applet"
+	"xueji/cardsvc/credential"
 	"xueji/cardsvc/relay"
 )
 
 // Check lets the chip behind link prove its secret key: it is the chip that record was signed for. Nothing is written on the card, nothing is journalled, and the key
-// does not leave: the station hears the outcome alone. A false answer ends in relay.CodeCopy.
-func (m *Maker) Check(ctx context.Context, record, atr []byte, link Link) relay.Outcome {
+// does not leave: the station hears the outcome alone, and when the check was bound to a tap (32 bytes) a signed word that others can verify. A false answer ends in relay.CodeCopy.
+func (m *Maker) Check(ctx context.Context, record, bind, atr []byte, link Link) relay.Outcome {
 	out, err := m.proof(ctx, record, atr, link)
 	switch {
 	case err == nil:
+		if len(bind) == credential.NonceSize {
+			a := credential.Attestation{Record: sha256.Sum256(record), Nonce: [credential.NonceSize]byte(bind), At: m.Now().UTC().Truncate(time.Second), Level: uint8(out.Level)}
+			if out.Attestation, err = a.Sign(m.Keys.Signer()); err != nil {
+				m.Log.Error("chip proven, but the word on it was not signed", "error", err)
+			}
+		}
 		return out
 	case m.Lost(err):
 		return relay.Outcome{Code: relay.CodeGone, Detail: "the card left"}

@@ -3,6 +3,7 @@ package perso_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"testing"
 
 	"xueji/cardsvc/applet"
@@ -32,11 +33,14 @@ func TestCheck(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			tap := [credential.NonceSize]byte{7}
 			ask := func(c *cardsim.Card, record []byte) relay.Outcome {
-				return b.maker.Check(ctx, record, c.ATR(), &near{Transmitter: c, t: t, reg: b.reg, order: o, seed: true})
+				return b.maker.Check(ctx, record, tap[:], c.ATR(), &near{Transmitter: c, t: t, reg: b.reg, order: o, seed: true})
 			}
 			if out := ask(card, r.Record); !out.OK || out.Level != 2 || out.CardNo != o.CardNo || out.Profile != profile {
 				t.Fatalf("the genuine card: %+v", out)
+			} else {
+				attested(t, b.vault, out.Attestation, r.Record, tap)
 			}
 			// A forger reads all there is and writes it on a chip that claims the same serial, under keys of his own.
 			uid := card.Serial()
@@ -78,5 +82,36 @@ func TestCheck(t *testing.T) {
 				t.Fatalf("pulled: %+v", out)
 			}
 		})
+	}
+}
+
+// attested: the issuer's word holds for this record and this tap, and for no other.
+func attested(t *testing.T, keys interface {
+	Verifier() (*credential.Verifier, error)
+}, attestation, record []byte, tap [credential.NonceSize]byte) {
+	t.Helper()
+	v, err := keys.Verifier()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := v.Attested(attestation, record, tap)
+	if err != nil || a.Level != 2 || a.At.IsZero() {
+		t.Fatalf("%+v %v", a, err)
+	}
+	if _, err := v.Attested(attestation, record, [credential.NonceSize]byte{8}); !errors.Is(err, credential.ErrValue) {
+		t.Fatalf("the word on one tap passes for another: %v", err)
+	}
+	if _, err := v.Attested(attestation, append([]byte(nil), record[:len(record)-1]...), tap); err == nil {
+		t.Fatal("the word on one record passes for another")
+	}
+	for i := range attestation {
+		bad := append([]byte(nil), attestation...)
+		bad[i] ^= 1
+		if _, err := v.Attested(bad, record, tap); err == nil {
+			t.Fatalf("byte %d may be changed", i)
+		}
+	}
+	if _, err := v.Attested(record, record, tap); err == nil {
+		t.Fatal("a record passes for an attestation")
 	}
 }

@@ -37,6 +37,7 @@ type Start struct {
 	// Of a check (relay.PurposeCheck): no ticket, but the record that the card showed.
 	Check  bool
 	Record []byte
+	Bind   []byte // nonce of the tap that the outcome is to be bound to; nil: none
 }
 
 // Runner makes a card over link and tells how it ended. It returns soon after ctx ends.
@@ -206,7 +207,7 @@ func (s *Server) guard(ctx context.Context, x *session, t relay.Turn) (out relay
 			out = relay.Outcome{Code: relay.CodeInternal, Detail: "a fault in the issuer; see its log. The card can be put back to be finished."}
 		}
 	}()
-	return s.run(ctx, Start{Ticket: t.Ticket, ATR: t.ATR, Profile: t.Profile, Check: t.Purpose == relay.PurposeCheck, Record: t.Record}, &Link{x: x})
+	return s.run(ctx, Start{Ticket: t.Ticket, ATR: t.ATR, Profile: t.Profile, Check: t.Purpose == relay.PurposeCheck, Record: t.Record, Bind: t.Bind}, &Link{x: x})
 }
 
 // linger keeps a finished session for repeated turns.
