@@ -69,6 +69,7 @@ const (
 	CardSpoil   CardAct = "spoil"   // the chip is put aside: another takes its place
 	CardDeliver CardAct = "deliver" // handed out against a signature
 	CardUse     CardAct = "use"     // a terminal has verified it
+	CardCopy    CardAct = "copy"    // a terminal met a copy of it: another chip with its record
 	CardLose    CardAct = "lose"
 	CardFind    CardAct = "find"
 	CardDamage  CardAct = "damage"
@@ -80,23 +81,23 @@ const (
 
 // CardActs lists every act, in the order of a life.
 func CardActs() []CardAct {
-	return []CardAct{CardRequest, CardPlan, CardMake, CardSpoil, CardDeliver, CardUse, CardLose, CardFind, CardDamage, CardReplace, CardRevoke, CardExpire, CardDestroy}
+	return []CardAct{CardRequest, CardPlan, CardMake, CardSpoil, CardDeliver, CardUse, CardCopy, CardLose, CardFind, CardDamage, CardReplace, CardRevoke, CardExpire, CardDestroy}
 }
 
 // cardTable is the one table of a card's life: state → act → state. What is not in it does not happen. A repeated plan, delivery or use is a row that changes
-// nothing, so that what is reported twice is no error.
+// nothing, so that what is reported twice is no error; a copy that was met moves nothing either, it is known from then on.
 var cardTable = map[CardState]map[CardAct]CardState{
 	"":            {CardRequest: CardRequested},
 	CardRequested: {CardPlan: CardPlanned, CardMake: CardPersonalised, CardSpoil: CardFailed},
 	CardPlanned:   {CardPlan: CardPlanned, CardMake: CardPersonalised, CardSpoil: CardFailed},
-	CardPersonalised: {CardDeliver: CardDelivered, CardUse: CardActive, CardLose: CardSuspended, CardDamage: CardDamaged, CardReplace: CardReplaced,
+	CardPersonalised: {CardDeliver: CardDelivered, CardUse: CardActive, CardCopy: CardPersonalised, CardLose: CardSuspended, CardDamage: CardDamaged, CardReplace: CardReplaced,
 		CardRevoke: CardRevoked, CardExpire: CardExpired},
-	CardDelivered: {CardDeliver: CardDelivered, CardUse: CardActive, CardLose: CardSuspended, CardDamage: CardDamaged, CardReplace: CardReplaced,
+	CardDelivered: {CardDeliver: CardDelivered, CardUse: CardActive, CardCopy: CardDelivered, CardLose: CardSuspended, CardDamage: CardDamaged, CardReplace: CardReplaced,
 		CardRevoke: CardRevoked, CardExpire: CardExpired},
-	CardActive: {CardDeliver: CardActive, CardUse: CardActive, CardLose: CardSuspended, CardDamage: CardDamaged, CardReplace: CardReplaced, CardRevoke: CardRevoked,
+	CardActive: {CardDeliver: CardActive, CardUse: CardActive, CardCopy: CardActive, CardLose: CardSuspended, CardDamage: CardDamaged, CardReplace: CardReplaced, CardRevoke: CardRevoked,
 		CardExpire: CardExpired},
 	// A lost card that runs out is revoked: it never leaves the list by waiting.
-	CardSuspended: {CardFind: CardActive, CardDamage: CardDamaged, CardReplace: CardReplaced, CardRevoke: CardRevoked, CardExpire: CardRevoked},
+	CardSuspended: {CardCopy: CardSuspended, CardFind: CardActive, CardDamage: CardDamaged, CardReplace: CardReplaced, CardRevoke: CardRevoked, CardExpire: CardRevoked},
 	CardReplaced:  {CardDestroy: CardDestroyed},
 	CardDamaged:   {CardDestroy: CardDestroyed},
 	CardRevoked:   {CardDestroy: CardDestroyed},
@@ -165,7 +166,7 @@ func (d *decision) cardMove(from CardState, act CardAct, reason, note string) (C
 		if err := d.overSchool(RoleClerk, RoleRegistrar, RoleLeader, RoleOfficer); err != nil {
 			return CardMove{}, err
 		}
-	case (act == CardUse || act == CardExpire) && a.Account != systemAccount:
+	case (act == CardUse || act == CardExpire || act == CardCopy) && a.Account != systemAccount:
 		return CardMove{}, &Error{Code: CodeForbidden}
 	}
 	reason, note = strings.TrimSpace(reason), strings.TrimSpace(note)

@@ -12,9 +12,11 @@ func (p Pupil) Clone() Pupil {
 	for i := range p.Cases {
 		p.Cases[i].Steps = slices.Clone(p.Cases[i].Steps)
 		p.Cases[i].Evidence = slices.Clone(p.Cases[i].Evidence)
+		p.Cases[i].Card = p.Cases[i].Card.clone()
 	}
 	p.Archive.Items = slices.Clone(p.Archive.Items)
 	p.Archive.Missing = slices.Clone(p.Archive.Missing)
+	p.Archive.Card = p.Archive.Card.clone()
 	p.Archive.Backups = slices.Clone(p.Archive.Backups)
 	if p.Suspension != nil {
 		s := *p.Suspension

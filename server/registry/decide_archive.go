@@ -141,6 +141,9 @@ func (d *decision) receiveArchive(e ReceiveArchive) error {
 	if e.No != a.No {
 		return &Error{Code: CodeArchive, Field: "no"}
 	}
+	if err := d.shown(BusinessReceive, e.Card); err != nil {
+		return err
+	}
 	missing := slices.Clone(e.Missing)
 	slices.Sort(missing)
 	missing = slices.Compact(missing)
@@ -151,7 +154,7 @@ func (d *decision) receiveArchive(e ReceiveArchive) error {
 	}
 	a.State = ArchiveReceived
 	a.Custodian = a.To
-	a.ReceivedAt, a.Receiver = d.env.Now, d.env.Actor
+	a.ReceivedAt, a.Receiver, a.Card = d.env.Now, d.env.Actor, e.Card.clone()
 	a.settle()
 	d.keepBackup(a.From)
 	d.notify(WhatTasks, a.CaseNo, a.From, a.To)

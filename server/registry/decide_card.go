@@ -112,7 +112,7 @@ func (d *decision) changeCard(e ChangeCard) error {
 		return &Error{Code: CodeCard, Field: "number"}
 	}
 	switch e.Act {
-	case CardDeliver, CardUse, CardLose, CardFind, CardDamage, CardExpire:
+	case CardDeliver, CardUse, CardCopy, CardLose, CardFind, CardDamage, CardExpire:
 	default:
 		return invalid("act") // a card is replaced by BindCard and revoked by RevokeCard
 	}
@@ -130,6 +130,10 @@ func (d *decision) changeCard(e ChangeCard) error {
 		c.State = "" // one spelling of active
 	default:
 		c.State = m.To
+	}
+	if e.Act == CardCopy {
+		c.CopySeenAt = d.env.Now
+		d.notify(WhatTasks, "", d.p.School)
 	}
 	d.notify(WhatCard, "", d.p.School)
 	return nil

@@ -94,6 +94,9 @@ func (d *decision) startTransfer(e StartTransfer) error {
 	if err != nil {
 		return err
 	}
+	if err := d.shown(BusinessTransfer, e.Card); err != nil {
+		return err
+	}
 	from, ok := d.env.Directory.School(d.p.School)
 	if !ok {
 		return &Error{Code: CodeNotFound, Field: "school", Params: map[string]string{"school": string(d.p.School)}}
@@ -117,7 +120,7 @@ func (d *decision) startTransfer(e StartTransfer) error {
 	}
 	d.open(Case{
 		No: e.CaseNo, Kind: CaseTransfer, From: from.Code, To: to.Code, ToGrade: e.ToGrade, ToClass: e.ToClass, Reason: e.Reason, Guardian: e.Guardian,
-		Evidence: e.Evidence, Steps: transferSteps(from, to),
+		Evidence: e.Evidence, Steps: transferSteps(from, to), Card: e.Card.clone(),
 	})
 	d.notify(WhatStartTransfer, e.CaseNo, from.Code) // the old school is told at once
 	return nil
@@ -190,6 +193,9 @@ func (d *decision) comeBack(e Return) error {
 	if _, err := d.school(d.p.School, e.Grade, "school", "grade"); err != nil {
 		return err
 	}
+	if err := d.shown(BusinessReturn, e.Card); err != nil {
+		return err
+	}
 	switch {
 	case e.Class == "" || tooLong(e.Class, maxClass):
 		return invalid("class")
@@ -203,7 +209,7 @@ func (d *decision) comeBack(e Return) error {
 	}
 	d.p.Cases = append(d.p.Cases, Case{
 		No: e.CaseNo, Kind: CaseReturn, State: CaseCompleted, To: d.p.School, ToGrade: e.Grade, ToClass: e.Class, Reason: e.Proof, OpenedAt: d.env.Now,
-		ClosedAt: d.env.Now, Starter: d.env.Actor, Evidence: slices.Clone(e.Evidence), Pack: d.env.Pack.Version,
+		ClosedAt: d.env.Now, Starter: d.env.Actor, Evidence: slices.Clone(e.Evidence), Pack: d.env.Pack.Version, Card: e.Card.clone(),
 		Steps: []Step{{Party: PartySchool, Unit: d.p.School, ArrivedAt: d.env.Now, DueOn: d.today(), Decision: DecisionAccept, DecidedAt: d.env.Now, By: d.env.Actor}},
 	})
 	d.p.Standing = StandingEnrolled

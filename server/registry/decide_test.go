@@ -265,6 +265,10 @@ func TestClone(t *testing.T) {
 	p := rt.Pupil("moved/missing")
 	p.Cases[0].Evidence = []string{file}
 	p.Suspension = &registry.Suspension{}
+	p.Archive.Card = &registry.CardShown{}
+	for i := range p.Cases {
+		p.Cases[i].Card = &registry.CardShown{}
+	}
 	c := p.Clone()
 	if !reflect.DeepEqual(p, c) {
 		t.Fatal("not a copy")

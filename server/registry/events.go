@@ -62,6 +62,8 @@ type StartTransfer struct {
 	Reason   string   `json:"reason"`
 	Guardian string   `json:"guardian"`
 	Evidence []string `json:"evidence,omitempty"`
+	// Card is what the card proved, when the transfer is started with it at a kiosk.
+	Card *CardShown `json:"card,omitempty"`
 }
 
 // BuildArchive lists what the archive holds (Art. 7); it may be repeated while the school has custody.
@@ -79,6 +81,8 @@ type SendArchive struct {
 type ReceiveArchive struct {
 	No      string `json:"no"`
 	Missing []int  `json:"missing,omitempty"`
+	// Card is what the pupil's card proved, when the receipt is filed with it at a kiosk.
+	Card *CardShown `json:"card,omitempty"`
 }
 
 // SettleMissing: the former sender delivered, or explained, the missing items.
@@ -103,6 +107,8 @@ type Return struct {
 	Class    string   `json:"class"`
 	Proof    string   `json:"proof"` // what was seen, in words
 	Evidence []string `json:"evidence,omitempty"`
+	// Card is what the card proved, when the return is filed with it at a kiosk.
+	Card *CardShown `json:"card,omitempty"`
 }
 
 // BindCard makes a personalised card the pupil's active card.

@@ -36,6 +36,8 @@ type Pack struct {
 	Evidence map[CaseKind]int `json:"evidence"`
 	// ForeignNumber is the letter of a 学籍号 for pupils of Hong Kong, Macao, Taiwan and abroad: "J" or "L".
 	ForeignNumber string `json:"foreign_number"`
+	// Cards is what each business at a kiosk asks of the card; one that is not named asks for nothing beyond a good signature on this chip.
+	Cards map[CardBusiness]CardDemand `json:"cards"`
 	// PINTries wrong answers in a row close the guardian's second factor until the school sets a new one; PINDigits is its length.
 	PINTries  int `json:"pin_tries"`
 	PINDigits int `json:"pin_digits"`
@@ -164,6 +166,18 @@ func (p *Pack) Validate() error {
 	for _, g := range p.TransferClosedGrades {
 		if g < 1 || g > 12 {
 			return bad("transfer_closed_grades", "1 to 12")
+		}
+	}
+	for use, w := range p.Cards {
+		switch {
+		case !slices.Contains(CardBusinesses(), use):
+			return bad("cards", "unknown business %q", use)
+		case w.Level < 0 || w.Level > 3:
+			return bad("cards", "%s: level 0 to 3", use)
+		case w.StaleDays < 0 || w.StaleDays > 366:
+			return bad("cards", "%s: stale_days 0 to 366", use)
+		case w.Otherwise != OtherwiseRefuse && w.Otherwise != OtherwiseConfirm:
+			return bad("cards", "%s: otherwise is refuse or confirm", use)
 		}
 	}
 	if p.ForeignNumber != "J" && p.ForeignNumber != "L" {

@@ -15,6 +15,9 @@ func Tasks(p Pupil, env Env) []Task {
 	if s := p.Suspension; s != nil && p.Standing == StandingSuspended {
 		t.add(Task{Kind: TaskSuspensionEnd, Unit: p.School, CaseNo: s.CaseNo, Case: CaseSuspend, Arrived: s.From, DueOn: s.Until})
 	}
+	if c := p.Card; c != nil && !c.CopySeenAt.IsZero() {
+		t.add(Task{Kind: TaskCardCopy, Unit: p.School, Arrived: DateOf(c.CopySeenAt), DueOn: DateOf(c.CopySeenAt)})
+	}
 	slices.SortStableFunc(t.out, func(a, b Task) int {
 		return cmp.Or(cmp.Compare(a.DueOn, b.DueOn), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Unit, b.Unit))
 	})

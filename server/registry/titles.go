@@ -29,7 +29,7 @@ var roleTitles = map[Role]string{RoleRegistrar: "学籍管理员", RoleLeader: "
 
 var taskTitles = map[TaskKind]string{
 	TaskStep: "待办理", TaskArchiveBuild: "建立学籍档案", TaskArchiveSend: "转出学籍档案", TaskArchiveReceive: "接收学籍档案", TaskArchiveMissing: "补齐档案材料",
-	TaskSuspensionEnd: "休学即将期满",
+	TaskSuspensionEnd: "休学即将期满", TaskCardCopy: "发现卡片副本",
 }
 
 var refusalTitles = map[RefusalCode]string{

@@ -189,6 +189,8 @@ type Case struct {
 	// Suspend: from and until when.
 	Since Date `json:"since,omitempty"`
 	Until Date `json:"until,omitempty"`
+	// Card is what the card proved when the case was opened with it at a kiosk; nil: it was opened without one.
+	Card *CardShown `json:"card,omitempty"`
 }
 
 // Current is the step whose turn it is, or -1 when the case is closed.
@@ -251,11 +253,13 @@ type Archive struct {
 	Receiver   Actor     `json:"receiver,omitzero"`
 	Missing    []int     `json:"missing,omitempty"` // item numbers the receiver did not find
 	// Who owes the missing items since the last receipt, and until when. The next receipt ticks the whole inventory again and replaces it.
-	MissingFrom   Unit   `json:"missing_from,omitempty"`
-	MissingSince  Date   `json:"missing_since,omitempty"`
-	MissingDue    Date   `json:"missing_due,omitempty"`
-	MissingUnsure bool   `json:"missing_unsure,omitempty"`
-	Backups       []Unit `json:"backups,omitempty"` // schools the pupil left, each keeping an electronic backup (Art. 9)
+	MissingFrom   Unit `json:"missing_from,omitempty"`
+	MissingSince  Date `json:"missing_since,omitempty"`
+	MissingDue    Date `json:"missing_due,omitempty"`
+	MissingUnsure bool `json:"missing_unsure,omitempty"`
+	// Card is what the pupil's card proved at the last receipt; nil: it was received without one.
+	Card    *CardShown `json:"card,omitempty"`
+	Backups []Unit     `json:"backups,omitempty"` // schools the pupil left, each keeping an electronic backup (Art. 9)
 }
 
 // Suspension is a running 休学.
@@ -279,6 +283,8 @@ type CardRef struct {
 	ChipHash  string    `json:"chip_hash,omitempty"` // hex SHA-256 of the chip serial
 	// State is a held state of the card's life (CardState.Held); "" is active.
 	State CardState `json:"state,omitempty"`
+	// CopySeenAt is when a terminal last met a copy of this card: a chip with this record that is not this chip. It stands until the card is replaced.
+	CopySeenAt time.Time `json:"copy_seen_at,omitzero"`
 }
 
 // Life is where the card stands.
@@ -367,6 +373,7 @@ const (
 	TaskArchiveReceive TaskKind = "archive_receive" // the paper is on its way to this school
 	TaskArchiveMissing TaskKind = "archive_missing" // the receiver missed items: send them after
 	TaskSuspensionEnd  TaskKind = "suspension_end"  // a suspension is about to end
+	TaskCardCopy       TaskKind = "card_copy"       // a copy of the pupil's card was shown: replace the card
 )
 
 // Task is one row of a to-do list. It is a pure projection of the pupil (see Tasks): the store replaces a pupil's tasks at each commit.

@@ -29,6 +29,8 @@ var statuses = map[registry.Code]int{
 	registry.CodeEvidence:    http.StatusUnprocessableEntity,
 	registry.CodeArchive:     http.StatusUnprocessableEntity,
 	registry.CodeCard:        http.StatusUnprocessableEntity,
+	registry.CodeChip:        http.StatusUnprocessableEntity,
+	registry.CodeStale:       http.StatusUnprocessableEntity,
 	registry.CodeCalendar:    http.StatusServiceUnavailable,
 	registry.CodeUnavailable: http.StatusServiceUnavailable,
 	registry.CodeInternal:    http.StatusInternalServerError,
