@@ -26,6 +26,7 @@ const (
 	PathOrder       = "/v1/issuer/order"        // POST OrderRequest → Order (issuer redeems a ticket)
 	PathReport      = "/v1/issuer/report"       // POST Report → ReportReply
 	PathRevocations = "/v1/issuer/revocations"  // GET → Revocations
+	PathMinimums    = "/v1/issuer/minimums"     // GET → Minimums
 	PathStatusList  = "/v1/issuer/status-list"  // PUT SignedList
 	PathCerts       = "/v1/issuer/certificates" // PUT Certificates
 	PathDevices     = "/v1/issuer/devices"      // GET → []Device: enrolled, not revoked
@@ -100,14 +101,26 @@ type Event struct {
 type StaffProof struct {
 	Account string `json:"account"`
 	Offline bool   `json:"offline,omitempty"`
+	// Vouched: before the event this member of staff held child and papers against the card in person, because the rule pack asks for it where the card proved less
+	// than it wants or the kiosk's status list was past its date.
+	Vouched bool `json:"vouched,omitempty"`
 }
 
-// CardProof carries what the card proved; the server verifies Record again.
+// CardProof carries what the card proved; the server verifies Record again, and Signature or Attestation. What neither proves counts as signature and chip serial
+// alone, whatever Level says; a record with a chip key in it is taken in an event with a good Signature only.
 type CardProof struct {
 	Record     []byte `json:"record"` // COSE_Sign1 public record as read
 	ChipSerial []byte `json:"chip_serial"`
 	Level      int    `json:"level"` // what was proven now
 	Profile    string `json:"profile"`
+	// TappedAt is when the card was read; with the kiosk's id and the event's it makes the tap's nonce (TapNonce).
+	TappedAt time.Time `json:"tapped_at,omitzero"`
+	// Signature is the chip's own over the nonce (level 3), Attestation the issuer's word on its check (level 2).
+	Signature   []byte `json:"signature,omitempty"`
+	Attestation []byte `json:"attestation,omitempty"`
+	// ListStale says that the kiosk's status list was past its date, or that it had none; ListUntil is that date, zero for none.
+	ListStale bool      `json:"list_stale,omitempty"`
+	ListUntil time.Time `json:"list_until,omitzero"`
 }
 
 // TransferEvent starts a transfer (registry.StartTransfer).
@@ -177,6 +190,8 @@ type Directory struct {
 	Schools []registry.School `json:"schools"`
 	Offices []registry.Office `json:"offices"`
 	Pack    string            `json:"pack"`
+	// Cards is what the rule pack asks of the card, by business: the kiosk says it beforehand.
+	Cards map[registry.CardBusiness]registry.CardDemand `json:"cards,omitempty"`
 }
 
 // SignIn is a member of staff at the kiosk.
@@ -326,6 +341,13 @@ type Revocations struct {
 	// Published is the number of the list the server holds now; less than Number (or older than a day): sign a new one.
 	Published   uint64    `json:"published"`
 	PublishedAt time.Time `json:"published_at,omitzero"`
+	// Behind says that cards were rewritten since, and that the published list is old enough to be followed by one that knows them (Minimums).
+	Behind bool `json:"behind,omitempty"`
+}
+
+// Minimums are the least good sequences of cards that were rewritten: status index → sequence.
+type Minimums struct {
+	Sequences map[uint32]uint32 `json:"sequences"`
 }
 
 // SignedList is a signed status list.

@@ -212,6 +212,12 @@ func (c *IssuerClient) Revocations(ctx context.Context) (out Revocations, err er
 	return out, err
 }
 
+// Minimums are the least good sequences that the next status list must carry.
+func (c *IssuerClient) Minimums(ctx context.Context) (out Minimums, err error) {
+	err = c.t.do(ctx, http.MethodGet, PathMinimums, nil, &out)
+	return out, err
+}
+
 // PutStatusList publishes a signed list; a lower number than the published one is a conflict.
 func (c *IssuerClient) PutStatusList(ctx context.Context, l SignedList) error {
 	return c.t.do(ctx, http.MethodPut, PathStatusList, l, nil)

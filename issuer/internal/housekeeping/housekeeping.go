@@ -38,6 +38,7 @@ type Keys interface {
 // Register is what it needs of the server.
 type Register interface {
 	Revocations(ctx context.Context) (api.Revocations, error)
+	Minimums(ctx context.Context) (api.Minimums, error)
 	PutStatusList(ctx context.Context, l api.SignedList) error
 	PutCertificates(ctx context.Context, c api.Certificates) error
 	Devices(ctx context.Context) ([]api.Device, error)
@@ -133,8 +134,12 @@ func (k *Keeper) statusList(ctx context.Context) error {
 	if !due {
 		return nil
 	}
+	m, err := k.Register.Minimums(ctx)
+	if err != nil {
+		return err
+	}
 	list, err := credential.SignStatusList(credential.StatusList{
-		Authority: k.Keys.Authority(), Number: number, Issued: now, Expires: now.Add(ListLife), Revoked: r.Revoked,
+		Authority: k.Keys.Authority(), Number: number, Issued: now, Expires: now.Add(ListLife), Revoked: r.Revoked, MinSeq: m.Sequences,
 	}, k.Keys.Signer())
 	if err != nil {
 		return err
@@ -142,7 +147,7 @@ func (k *Keeper) statusList(ctx context.Context) error {
 	if err := k.Register.PutStatusList(ctx, api.SignedList{Number: number, List: list}); err != nil {
 		return err
 	}
-	k.Log.Info("status list published", "number", number, "revoked", len(r.Revoked))
+	k.Log.Info("status list published", "number", number, "revoked", len(r.Revoked), "rewritten", len(m.Sequences))
 	return nil
 }
 
@@ -152,7 +157,7 @@ func ListNumber(r api.Revocations, now time.Time) (number uint64, due bool) {
 	switch {
 	case r.PublishedAt.IsZero() || r.Published < first:
 		return max(first, 1), true
-	case now.Sub(r.PublishedAt) >= ListRefresh:
+	case r.Behind, now.Sub(r.PublishedAt) >= ListRefresh:
 		return r.Published + 1, true
 	}
 	return r.Published, false

@@ -36,6 +36,7 @@ type Register struct {
 	listAt   time.Time
 	number   uint64
 	revoked  []uint32
+	minimums map[uint32]uint32
 	devices  []api.Device
 	sealed   map[string]map[uint16][]byte
 	refusals int
@@ -49,6 +50,7 @@ func Start(tb testing.TB) *Register {
 	route(r, mux, "POST "+api.PathOrder, r.order)
 	route(r, mux, "POST "+api.PathReport, r.report)
 	route(r, mux, "GET "+api.PathRevocations, r.revocations)
+	route(r, mux, "GET "+api.PathMinimums, func(none) (api.Minimums, registry.Code) { return api.Minimums{Sequences: r.minimums}, "" })
 	route(r, mux, "PUT "+api.PathStatusList, r.putList)
 	route(r, mux, "PUT "+api.PathCerts, r.putCerts)
 	route(r, mux, "GET "+api.PathDevices, r.listDevices)

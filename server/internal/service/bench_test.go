@@ -38,6 +38,8 @@ type rig struct {
 	gen    *demo.Generator
 	root   *credential.PrivateKey
 	issuer *credential.PrivateKey
+	// chipKey, when set, is the public key of the chips of the records made from now on.
+	chipKey []byte
 }
 
 func (r *rig) now() time.Time {
@@ -202,7 +204,7 @@ func (r *rig) record(o api.Order, chip []byte, by credential.Signer) []byte {
 	expires := o.ExpiresOn.Time().UTC().Truncate(time.Second)
 	return must[[]byte](r.t)(credential.Public{CardNo: o.CardNo, PupilRef: [16]byte(o.PupilRef), School: string(o.School), Status: credential.Status(o.Status),
 		Sequence: o.Sequence, Issued: r.now().UTC().Truncate(time.Second), Expires: expires, StatusIdx: o.StatusIdx, Profile: "xueji-soft", Level: 2, ChipSerial: chip,
-		Epoch: 1, Digests: map[credential.Item][16]byte{}}.Sign(by))
+		Epoch: 1, Digests: map[credential.Item][16]byte{}, ChipKey: r.chipKey}.Sign(by))
 }
 
 // issue makes a first card by a ticket, the way the issuer does, and returns what a reader would read from it.

@@ -260,7 +260,17 @@ func (s *Service) applyRow(ctx context.Context, kiosk store.Kiosk, row store.Inb
 		if e.Tap.Verdict != "valid" && e.Tap.Verdict != "blank" {
 			s.alarm(ctx, kiosk, "card "+knownVerdict(e.Tap.Verdict), nil)
 		}
-		return internal(s.st.Commit(ctx, store.Batch{Applied: done}))
+		b := store.Batch{Applied: done}
+		if seen, cards, ok := s.copySeen(ctx, kiosk, e.Tap); ok {
+			b.Changes, b.Cards = seen, cards
+		}
+		if err := s.st.Commit(ctx, b); err != nil {
+			return internal(err)
+		}
+		for _, c := range b.Changes {
+			s.committed(c.Pupil, c)
+		}
+		return nil
 	}
 	first, err := s.st.SeqOfEvent(ctx, kiosk.ID, e.ID)
 	if err != nil {
@@ -283,7 +293,11 @@ func (s *Service) applyRow(ctx context.Context, kiosk store.Kiosk, row store.Inb
 	if err != nil {
 		return err
 	}
-	ev, no, err := s.domainEvent(ctx, kiosk, &p, &e)
+	shown, err := s.cardShown(ctx, kiosk, &e)
+	if err != nil {
+		return err
+	}
+	ev, no, err := s.domainEvent(ctx, kiosk, &p, &e, shown)
 	if err != nil {
 		return err
 	}
@@ -337,7 +351,7 @@ func bodies(e *api.Event) int {
 // knownVerdict keeps a kiosk's words out of the log unless they are of the vocabulary.
 func knownVerdict(v string) string {
 	switch v {
-	case "forged", "unknown_issuer", "expired", "not_yet", "revoked", "wrong_chip", "torn", "rolled_back", "unreadable", "unknown_chip":
+	case "copy", "forged", "unknown_issuer", "expired", "not_yet", "revoked", "wrong_chip", "torn", "rolled_back", "unreadable", "unknown_chip":
 		return v
 	}
 	return "other"
@@ -369,6 +383,9 @@ func (s *Service) cardHolder(ctx context.Context, proof api.CardProof, at time.T
 		return registry.Pupil{}, credential.Public{}, err
 	}
 	pub, res := v.Check(proof.Record, proof.ChipSerial, at)
+	if res.Verdict == credential.RolledBack && s.rewrittenAfter(ctx, pub, at) {
+		res.Verdict = credential.Valid
+	}
 	if res.Verdict != credential.Valid {
 		return registry.Pupil{}, pub, fail(registry.CodeCard, "card", map[string]string{"verdict": string(res.Verdict)})
 	}
@@ -387,7 +404,7 @@ func (s *Service) cardHolder(ctx context.Context, proof api.CardProof, at time.T
 
 // domainEvent turns a kiosk's event into the register's, checking what only the server knows: that the case number is of this kiosk's desk and free, that the
 // archive is this pupil's.
-func (s *Service) domainEvent(ctx context.Context, kiosk store.Kiosk, p *registry.Pupil, e *api.Event) (registry.Event, registry.CaseNo, error) {
+func (s *Service) domainEvent(ctx context.Context, kiosk store.Kiosk, p *registry.Pupil, e *api.Event, shown *registry.CardShown) (registry.Event, registry.CaseNo, error) {
 	switch {
 	case e.Transfer != nil:
 		t := e.Transfer
@@ -397,13 +414,13 @@ func (s *Service) domainEvent(ctx context.Context, kiosk store.Kiosk, p *registr
 		if t.Consent.IsZero() {
 			return nil, "", fail(registry.CodeEvidence, "consent", nil)
 		}
-		return registry.StartTransfer{CaseNo: t.CaseNo, To: kiosk.School, ToGrade: t.ToGrade, Reason: t.Reason, Guardian: t.Guardian}, t.CaseNo, nil
+		return registry.StartTransfer{CaseNo: t.CaseNo, To: kiosk.School, ToGrade: t.ToGrade, Reason: t.Reason, Guardian: t.Guardian, Card: shown}, t.CaseNo, nil
 	case e.Return != nil:
 		r := e.Return
 		if err := s.deskNumber(ctx, kiosk, r.CaseNo, registry.CaseReturn); err != nil {
 			return nil, "", err
 		}
-		return registry.Return{CaseNo: r.CaseNo, Grade: r.Grade, Class: r.Class, Proof: r.Proof}, r.CaseNo, nil
+		return registry.Return{CaseNo: r.CaseNo, Grade: r.Grade, Class: r.Class, Proof: r.Proof, Card: shown}, r.CaseNo, nil
 	default:
 		uid, err := s.st.FindArchive(ctx, e.Receive.ArchiveNo)
 		if isNotFound(err) || err == nil && uid != p.UID {
@@ -412,7 +429,7 @@ func (s *Service) domainEvent(ctx context.Context, kiosk store.Kiosk, p *registr
 		if err != nil {
 			return nil, "", internal(err)
 		}
-		return registry.ReceiveArchive{No: e.Receive.ArchiveNo, Missing: e.Receive.Missing}, p.Archive.CaseNo, nil
+		return registry.ReceiveArchive{No: e.Receive.ArchiveNo, Missing: e.Receive.Missing, Card: shown}, p.Archive.CaseNo, nil
 	}
 }
 

@@ -54,7 +54,8 @@ type Service struct {
 	hub         hub
 	dir         atomic.Pointer[directory]
 	trust       trustCache
-	chains      sync.Map // kiosk id → chainPoint: the newest chain value known here
+	listEven    atomic.Int64 // unix seconds at which the published list was seen to know every rewritten card
+	chains      sync.Map     // kiosk id → chainPoint: the newest chain value known here
 }
 
 var (

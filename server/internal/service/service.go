@@ -161,6 +161,7 @@ type Issuer interface {
 	Order(ctx context.Context, r api.OrderRequest) (api.Order, error)
 	Report(ctx context.Context, r api.Report) (api.ReportReply, error)
 	Revocations(ctx context.Context) (api.Revocations, error)
+	Minimums(ctx context.Context) (api.Minimums, error)
 	PutStatusList(ctx context.Context, l api.SignedList) error
 	PutCertificates(ctx context.Context, c api.Certificates) error
 	IssuerDevices(ctx context.Context) ([]api.Device, error)

@@ -193,6 +193,9 @@ func (s *Service) Revocations(ctx context.Context) (api.Revocations, error) {
 			return api.Revocations{}, internal(err)
 		}
 		out.Published, out.PublishedAt = published, l.Issued.UTC()
+		if out.Behind, err = s.listBehind(ctx, l); err != nil {
+			return api.Revocations{}, err
+		}
 	}
 	return out, nil
 }

@@ -225,6 +225,18 @@ func (s *Store) RevokedIndexes(ctx context.Context) (number uint64, idx []uint32
 	return uint64(n), idx, err
 }
 
+// RewrittenCards lists held cards that were written more than once.
+func (s *Store) RewrittenCards(ctx context.Context) (map[uint32]uint32, error) {
+	out := map[uint32]uint32{}
+	err := s.query(ctx, func(r Rows) error {
+		var idx, seq int64
+		err := r.Scan(&idx, &seq)
+		out[uint32(idx)] = uint32(seq)
+		return err
+	}, `SELECT i.status_idx, i.sequence FROM issuance i WHERE `+heldState+` AND i.sequence > 1`)
+	return out, err
+}
+
 // PutSealedKey keeps a reading key sealed to a device.
 func (s *Store) PutSealedKey(ctx context.Context, kiosk string, epoch uint16, sealed []byte) error {
 	return s.exec(ctx, nil, `INSERT INTO sealed_key (kiosk, epoch, sealed) VALUES ($1, $2, $3) ON CONFLICT (kiosk, epoch) DO UPDATE SET sealed = excluded.sealed`,

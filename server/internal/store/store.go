@@ -390,6 +390,8 @@ type Cards interface {
 	NextCard(ctx context.Context) (serial uint64, statusIdx uint32, err error)
 	// RevokedIndexes lists status-list indexes of cards that must be refused, ascending, and the state number (grows at each change).
 	RevokedIndexes(ctx context.Context) (number uint64, idx []uint32, err error)
+	// RewrittenCards gives the sequence that was last written to each held card that was written more than once, by status-list index.
+	RewrittenCards(ctx context.Context) (map[uint32]uint32, error)
 	// PutSealedKey keeps a reading key sealed to a device; SealedKeys lists a device's by epoch.
 	PutSealedKey(ctx context.Context, kiosk string, epoch uint16, sealed []byte) error
 	SealedKeys(ctx context.Context, kiosk string) (map[uint16][]byte, error)

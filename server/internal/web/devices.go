@@ -162,6 +162,7 @@ func (w *server) mountAPI(r fiber.Router) {
 	r.Post(api.PathOrder, i, call(func(c *fiber.Ctx, in api.OrderRequest) (api.Order, error) { return s.Order(c.UserContext(), in) }))
 	r.Post(api.PathReport, i, call(func(c *fiber.Ctx, in api.Report) (api.ReportReply, error) { return s.Report(c.UserContext(), in) }))
 	r.Get(api.PathRevocations, i, call(func(c *fiber.Ctx, _ none) (api.Revocations, error) { return s.Revocations(c.UserContext()) }))
+	r.Get(api.PathMinimums, i, call(func(c *fiber.Ctx, _ none) (api.Minimums, error) { return s.Minimums(c.UserContext()) }))
 	r.Put(api.PathStatusList, i, call(func(c *fiber.Ctx, in api.SignedList) (none, error) {
 		return none{}, s.PutStatusList(c.UserContext(), in)
 	}))

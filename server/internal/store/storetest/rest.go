@@ -66,6 +66,22 @@ func issuances(t *testing.T, s store.Store) {
 	wantCode(t, s.PutIssuance(ctx, c), registry.CodeInvalid)
 }
 
+func rewrittenCards(t *testing.T, s store.Store) {
+	for i, c := range []struct {
+		state    registry.CardState
+		sequence uint32
+	}{{"active", 1}, {"active", 2}, {"suspended", 7}, {"revoked", 3}, {"personalised", 1}, {"delivered", 4}} {
+		iss := card(i+1, UID(i), c.state)
+		iss.Sequence = c.sequence
+		must(t, s.PutIssuance(t.Context(), iss))
+	}
+	m, err := s.RewrittenCards(t.Context())
+	must(t, err)
+	if want := map[uint32]uint32{2: 2, 3: 7, 6: 4}; fmt.Sprint(m) != fmt.Sprint(want) {
+		t.Fatalf("%v, want %v", m, want)
+	}
+}
+
 func revokedIndexes(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	check := func(wantNumber uint64, want ...uint32) {

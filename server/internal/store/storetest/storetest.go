@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(t testing.TB) store.Store) {
 		{"DeadLetters", deadLetters},
 		{"Issuances", issuances},
 		{"RevokedIndexes", revokedIndexes},
+		{"RewrittenCards", rewrittenCards},
 		{"CardLives", cardLives},
 		{"HeldCards", heldCards},
 		{"CardRuns", cardRuns},
