@@ -279,6 +279,9 @@ func (k *console) taskRow(lang string, who service.Staff, r store.TaskRow, t ser
 			v.Href += "/archive"
 			v.Dots, v.DotsSay = archiveDots(r.Kind), say("task."+string(r.Kind))
 		}
+		if r.Kind == registry.TaskCardCopy {
+			v.Href += "#card"
+		}
 	}
 	if cs, ok := cases[r.CaseNo]; ok && r.Kind == registry.TaskStep {
 		now := cs.Current()
