@@ -59,6 +59,8 @@ type EnrolReply struct {
 	SchoolName string        `json:"school_name"`
 	// ReceiptKey is the server's Ed25519 key that signs receipts; pinned by the kiosk from now on.
 	ReceiptKey []byte `json:"receipt_key"`
+	// OfficeKey is the server's X25519 key that an outbox carried on a stick is sealed to (SealCarry).
+	OfficeKey []byte `json:"office_key"`
 	// Roots are the pinned card roots (credential.Root, CBOR).
 	Roots []byte `json:"roots"`
 }
@@ -86,8 +88,10 @@ type Receipt struct {
 
 // Event is one payload of a kiosk. Exactly one of the bodies is set.
 type Event struct {
-	Seq      uint64         `json:"seq"`
-	ID       string         `json:"id"` // 26 characters, random: idempotency across everything
+	Seq uint64 `json:"seq"`
+	ID  string `json:"id"` // 26 characters, random: idempotency across everything
+	// School is whose kiosk it was when the event was kept; "" from an older kiosk means the present one. A kiosk that moved may still deliver for the school before.
+	School   registry.Unit  `json:"school,omitempty"`
 	At       time.Time      `json:"at"`
 	Staff    *StaffProof    `json:"staff,omitempty"` // who signed in at the kiosk
 	Card     *CardProof     `json:"card,omitempty"`
@@ -280,18 +284,40 @@ type RefreshReply struct {
 	Ticket string `json:"ticket,omitempty"`
 }
 
-// Heartbeat is a kiosk's health.
+// Wire is the version of this wire. A server names the oldest it still takes (HeartbeatReply.MinWire); an older kiosk then starts nothing new.
+const Wire = 2
+
+// Heartbeat is a kiosk's health: what it measured, and what its gate made of it.
 type Heartbeat struct {
 	Version  string    `json:"version"`
+	Wire     int       `json:"wire,omitempty"`
 	Outbox   int       `json:"outbox"`
 	OldestAt time.Time `json:"oldest_at,omitzero"`
 	Reader   string    `json:"reader"`
 	Printer  string    `json:"printer"`
+	// PrinterWhy are the printer's own words on what is wrong (IPP printer-state-reasons, without their severity).
+	PrinterWhy []string  `json:"printer_why,omitempty"`
+	Papers     int       `json:"papers,omitempty"`    // receipts that wait to be printed
+	Skew       int       `json:"skew,omitempty"`      // seconds this machine's clock is ahead of the server's, as last measured
+	DiskFree   int64     `json:"disk_free,omitempty"` // MiB free where the outbox lies
+	ListUntil  time.Time `json:"list_until,omitzero"` // the deny list is good until
+	CertUntil  time.Time `json:"cert_until,omitzero"` // the device certificate is good until; zero: none
+	Findings   []Finding `json:"findings,omitempty"`  // what is wrong, worst first
 }
 
-// HeartbeatReply tells the server's time.
+// Finding is one thing that is wrong at a kiosk. Key is of the closed list of kiosk/internal/gate; both catalogues have its words.
+type Finding struct {
+	Key   string   `json:"key"`
+	Stops []string `json:"stops,omitempty"` // goals that are refused because of it; none: a warning
+}
+
+// HeartbeatReply tells the server's time, and what the console decided about the kiosk since.
 type HeartbeatReply struct {
-	Now time.Time `json:"now"`
+	Now     time.Time `json:"now"`
+	MinWire int       `json:"min_wire,omitempty"`
+	// School is whose kiosk this is now. When it is not the one the kiosk knows, the console has moved it: it forgets what belonged to the school before.
+	School     registry.Unit `json:"school,omitempty"`
+	SchoolName string        `json:"school_name,omitempty"`
 }
 
 // OrderRequest: the issuer redeems a ticket; used once, but the same issuer may ask again for the same chip (resume).

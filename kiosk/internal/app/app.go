@@ -26,6 +26,8 @@ import (
 	"xueji/server/api"
 	"xueji/server/document"
 	"xueji/server/registry"
+
+	"golang.org/x/sys/unix"
 )
 
 // Config is a checked configuration. Zero optional fields take the defaults.
@@ -91,56 +93,78 @@ func CheckServer(s string) error {
 	return nil
 }
 
-// Run serves until ctx ends, then forgets the session and closes the outbox. Errors say what to mend.
+// Run serves until ctx ends, then forgets the session and closes the outbox. When the console has moved the kiosk to another school it starts afresh as that
+// school's. Errors say what to mend.
 func Run(ctx context.Context, c Config) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	for {
+		to, err := run(ctx, c)
+		if err != nil || to == nil {
+			return err
+		}
+		if err := device.Move(c.Data, to.from, to.school, to.name); err != nil {
+			return fmt.Errorf("kiosk: moving to another school: %w", err)
+		}
+		c.Log.Info("this kiosk is another school's now", "school", to.school)
+	}
+}
+
+// move is the console's decision that this kiosk is another school's.
+type move struct {
+	from   device.Enrolment
+	school registry.Unit
+	name   string
+}
+
+// run is one life of the program: until ctx ends, or the school changes.
+func run(ctx context.Context, c Config) (moved *move, err error) {
 	enrolment, err := device.LoadEnrolment(c.Data)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	unlock, err := device.Lock(c.Data)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer unlock()
 	keys, err := device.OpenKeys(c.Data)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	cache, err := device.OpenCache(c.Data, keys)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	staff, err := device.OpenVerifiers(cache)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	roots, err := device.Roots(c.Data)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	judge, err := reader.NewJudge(roots, keys.SealingPrivate())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	box, err := outbox.Open(ctx, filepath.Join(c.Data, "outbox.db"), keys)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer box.Close()
 	papers, err := document.NewMaker(document.Options{})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	paper, err := printer.New(c.Printer, filepath.Join(c.Data, "print-tray"), c.Now, c.Log)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	catalogue, err := words.Load()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if c.Server == "" {
 		c.Server = enrolment.Server
@@ -152,34 +176,43 @@ func Run(ctx context.Context, c Config) error {
 		func(h reader.Happening, s localapi.ReaderState) { d.Happened(string(h), s) },
 		func(p localapi.RelayProgress) { d.Relayed(p) },
 		func() { d.Changed() })
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	line := backend.New(api.NewDeviceClient(c.Server, enrolment.KioskID, keys.Signing(), c.Now, nil), box, backend.Options{
 		KioskID: enrolment.KioskID, ReceiptKey: enrolment.ReceiptKey, Now: c.Now, Log: c.Log, Beat: c.Beat, Refresh: c.Refresh, Retry: c.Retry,
 		Sign: func(b *api.Batch) { b.Sign(keys.Signing()) },
 		Health: func() api.Heartbeat {
-			return api.Heartbeat{Version: c.Version, Reader: watch.Present(), Printer: paper.State()}
+			h := d.Health()
+			h.Version = c.Version
+			return h
+		},
+		OnHeard: func(r api.HeartbeatReply, skew time.Duration) {
+			d.Heard(r, skew)
+			if r.School.IsSchool() && r.School != enrolment.School && moved == nil {
+				moved = &move{enrolment, r.School, r.SchoolName}
+				cancel()
+			}
 		},
 		OnTrust:     func(ctx context.Context, t api.Trust) error { return d.TakeTrust(ctx, t) },
 		OnDirectory: func(ctx context.Context, dir api.Directory) error { return d.TakeDirectory(ctx, dir) },
 		OnState:     func(backend.LineState) { d.Changed() },
 	})
 	d = desk.New(desk.Parts{Enrolment: enrolment, Cards: watch, Line: line, Judge: judge, Box: box, Cache: cache, Staff: staff, Index: keys.Index,
-		Papers: papers, Printer: paper, Calendar: registry.DefaultCalendar(), Now: c.Now, Log: c.Log})
+		Papers: papers, Printer: paper, Calendar: registry.DefaultCalendar(), Now: c.Now, Log: c.Log, DiskFree: diskFree(c.Data)})
 	defer d.Stop()
 	pages, err := web.New(d, catalogue, c.Log)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
-		return fmt.Errorf("kiosk: %w; is another kiosk running here?", err)
+		return nil, fmt.Errorf("kiosk: %w; is another kiosk running here?", err)
 	}
 
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	var wg sync.WaitGroup
 	wg.Go(func() { watch.Run(ctx) })
 	wg.Go(func() { line.Run(ctx) })
-	wg.Go(func() { checkPrinter(ctx, paper, d) })
+	wg.Go(func() { measure(ctx, paper, d) })
 	if c.Started != nil {
 		c.Started(l.Addr().String())
 	}
@@ -187,22 +220,32 @@ func Run(ctx context.Context, c Config) error {
 	err = pages.Serve(ctx, l)
 	cancel()
 	wg.Wait()
-	return err
+	return moved, err
 }
 
-func checkPrinter(ctx context.Context, p *printer.Printer, d *desk.Desk) {
+// measure looks at the machine at the start and every minute.
+func measure(ctx context.Context, p *printer.Printer, d *desk.Desk) {
 	t := time.NewTicker(time.Minute)
 	defer t.Stop()
 	for {
-		was := p.State()
-		if p.Check(ctx); p.State() != was {
-			d.Changed()
-		}
+		p.Check(ctx)
+		d.Measure(ctx)
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
 		}
+	}
+}
+
+// diskFree measures what this user may still write where the folder lies.
+func diskFree(dir string) func() int64 {
+	return func() int64 {
+		var st unix.Statfs_t
+		if err := unix.Statfs(dir, &st); err != nil {
+			return -1
+		}
+		return int64(st.Bavail) * st.Bsize
 	}
 }
 

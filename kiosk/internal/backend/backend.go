@@ -36,7 +36,7 @@ const (
 	LineUnknown LineState = "unknown" // not asked yet
 	LineUp      LineState = "up"
 	LineDown    LineState = "down"
-	LineClock   LineState = "clock"   // this machine's clock is off: the server refuses its signatures
+	LineClock   LineState = "clock"   // this machine's clock is off: the server warns, or refuses its signatures
 	LineRefused LineState = "refused" // the server does not accept this kiosk (revoked?)
 	LineAlarm   LineState = "alarm"   // the server and the outbox disagree on what was sent: an operator must look
 )
@@ -55,6 +55,8 @@ type Options struct {
 	OnDirectory func(context.Context, api.Directory) error
 	// OnState tells of a change of the line.
 	OnState func(LineState)
+	// OnHeard takes the server's answer to each heartbeat, with how far this machine's clock is ahead of the server's.
+	OnHeard func(reply api.HeartbeatReply, skew time.Duration)
 	Now     func() time.Time
 	Log     *slog.Logger
 	Beat    time.Duration // between heartbeats, default 15 s
@@ -145,7 +147,11 @@ func (l *Link) turn(ctx context.Context, fresh *time.Time) bool {
 		l.failed(err, "heartbeat")
 		return false
 	}
-	if skew := l.o.Now().Sub(reply.Now); !reply.Now.IsZero() && skew.Abs() > ClockWarn {
+	skew := l.o.Now().Sub(reply.Now)
+	if l.o.OnHeard != nil && !reply.Now.IsZero() {
+		l.o.OnHeard(reply, skew)
+	}
+	if !reply.Now.IsZero() && skew.Abs() > ClockWarn {
 		l.set(LineClock)
 	} else if l.State() != LineAlarm {
 		l.set(LineUp)
@@ -220,6 +226,14 @@ func (l *Link) failed(err error, doing string) {
 	switch registry.CodeOf(err) {
 	case registry.CodeUnavailable, registry.CodeInternal:
 		l.set(LineDown)
+	case registry.CodeForbidden:
+		if why(err) == "clock" {
+			l.o.Log.Error("the server refuses this machine's clock", "doing", doing)
+			l.set(LineClock)
+			return
+		}
+		l.o.Log.Error("the server refuses this kiosk", "doing", doing, "err", err)
+		l.set(LineRefused)
 	case registry.CodeConflict, registry.CodeInvalid:
 		l.o.Log.Error("the server does not follow this outbox's chain", "doing", doing, "err", err)
 		l.set(LineAlarm)
@@ -227,6 +241,14 @@ func (l *Link) failed(err error, doing string) {
 		l.o.Log.Error("the server refuses this kiosk", "doing", doing, "err", err)
 		l.set(LineRefused)
 	}
+}
+
+func why(err error) string {
+	var e *registry.Error
+	if errors.As(err, &e) {
+		return e.Params["why"]
+	}
+	return ""
 }
 
 // NoteError lets a call made for a person count for the line's state: one that could not be reached needs no heartbeat to be known.

@@ -48,6 +48,8 @@ type Judge interface {
 	Open(record, sealed []byte) (d Details, ok bool)
 	// SetTrust takes certificates, list and reading keys; an error leaves the old ones.
 	SetTrust(t api.Trust) error
+	// State says whether there are certificates to judge by and keys to read names with, and until when the deny list is good (zero: none).
+	State() (trusted, keys bool, listUntil time.Time)
 }
 
 // Details is what the sealed record tells this desk, in clear: it is masked at once.
@@ -76,6 +78,8 @@ type Parts struct {
 	Calendar  *registry.Calendar
 	Now       func() time.Time
 	Log       *slog.Logger
+	DiskFree  func() int64     // bytes free where the outbox lies, negative when unknown; nil: not measured
+	CertUntil func() time.Time // until when the device certificate is good; nil or zero: there is none
 }
 
 // Desk is one kiosk. Its methods are safe for concurrent use.
@@ -94,6 +98,7 @@ type Desk struct {
 	dir     api.Directory
 	schools map[registry.Unit]registry.School
 	told    map[string]time.Time // tap reports lately made
+	health  health
 }
 
 // session is what belongs to one family and must be forgotten with it.
@@ -111,6 +116,7 @@ type session struct {
 func New(p Parts) *Desk {
 	d := &Desk{p: p, s: flow.New(p.Now()), subs: map[chan struct{}]struct{}{}, told: map[string]time.Time{}, version: 1}
 	d.ctx, d.end = context.WithCancel(context.Background())
+	d.health = health{began: p.Now(), disk: -1}
 	d.begin(d.s.Epoch)
 	var dir api.Directory
 	if ok, err := p.Cache.Get(cacheDirectory, &dir); err != nil {
@@ -191,6 +197,7 @@ func (d *Desk) kiosk() flow.Kiosk {
 	if s, ok := d.schools[e.School]; ok {
 		k.SchoolName, k.FromGrade, k.ToGrade = s.Name, s.FromGrade, s.ToGrade
 	}
+	k.Stopped = d.stopped()
 	return k
 }
 

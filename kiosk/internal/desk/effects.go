@@ -188,7 +188,7 @@ func (d *Desk) append(now time.Time, kind string, fill func(*api.Event, registry
 		if no = ""; kind != "" {
 			no = registry.CaseNo(fmt.Sprintf("%s-%d-%04d-%06d", kind, year, d.p.Enrolment.No, serial))
 		}
-		e := api.Event{Seq: seq, ID: id, At: now.UTC()}
+		e := api.Event{Seq: seq, ID: id, At: now.UTC(), School: d.p.Enrolment.School}
 		fill(&e, no)
 		return json.Marshal(e)
 	}})

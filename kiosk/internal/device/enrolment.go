@@ -33,6 +33,7 @@ type Enrolment struct {
 	SchoolName string        `json:"school_name"`
 	Server     string        `json:"server"`
 	ReceiptKey []byte        `json:"receipt_key"`
+	OfficeKey  []byte        `json:"office_key,omitempty"` // a carried outbox is sealed to it; absent from enrolments of before
 }
 
 // ErrNotEnrolled: run `kiosk enrol` with a one-time code from the console.
@@ -65,15 +66,32 @@ func Enrol(ctx context.Context, dir, server, code string, h *http.Client) (Enrol
 	if r.KioskID == "" || len(r.ReceiptKey) != 32 || !r.School.IsSchool() || r.No < 1 || r.No > 9999 {
 		return Enrolment{}, errors.New("device: the server's reply is incomplete: is its version older than this kiosk's?")
 	}
-	e := Enrolment{KioskID: r.KioskID, No: r.No, School: r.School, SchoolName: r.SchoolName, Server: server, ReceiptKey: r.ReceiptKey}
+	e := Enrolment{KioskID: r.KioskID, No: r.No, School: r.School, SchoolName: r.SchoolName, Server: server, ReceiptKey: r.ReceiptKey, OfficeKey: r.OfficeKey}
 	if err := writeFile(filepath.Join(dir, RootsFile), r.Roots); err != nil {
 		return Enrolment{}, err
 	}
+	return e, e.save(dir)
+}
+
+func (e Enrolment) save(dir string) error {
 	raw, err := json.MarshalIndent(e, "", "  ")
 	if err != nil {
-		return Enrolment{}, err
+		return err
 	}
-	return e, writeFile(filepath.Join(dir, enrolFile), raw)
+	return writeFile(filepath.Join(dir, enrolFile), raw)
+}
+
+// Move makes the machine another school's, as the console decided: what belonged to the school before is removed from the disk (who could sign in, what the
+// server said, papers in the tray), then the new school is written down. The outbox stays: its events name their school. A move cut short is done again at
+// the next heartbeat.
+func Move(dir string, e Enrolment, school registry.Unit, name string) error {
+	for _, d := range []string{"cache", "print-tray", "print-queue"} {
+		if err := os.RemoveAll(filepath.Join(dir, d)); err != nil {
+			return err
+		}
+	}
+	e.School, e.SchoolName = school, name
+	return e.save(dir)
 }
 
 // LoadEnrolment reads it back. ErrNotEnrolled when there is none.

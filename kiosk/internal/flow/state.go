@@ -240,6 +240,8 @@ type Kiosk struct {
 	FromGrade  int // 1–12, as the directory says
 	ToGrade    int
 	Online     bool // the server answered lately
+	// Stopped are the goals the gate refuses now, each with what is wrong (a key of package gate).
+	Stopped map[Goal]string
 }
 
 // MissingItems lists the numbers of the items not ticked, in the inventory's order.

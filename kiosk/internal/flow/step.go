@@ -332,8 +332,21 @@ func (m *machine) chosen() {
 	m.to(Menu)
 }
 
+// stopped shows why the machine cannot do what was asked for now, and reports whether it cannot.
+func (m *machine) stopped(g Goal) bool {
+	key, no := m.k.Stopped[g]
+	if no {
+		m.Goal = g
+		m.trouble("gate." + key)
+	}
+	return no
+}
+
 // begin starts a goal with a card on the reader.
 func (m *machine) begin(g Goal) {
+	if m.stopped(g) {
+		return
+	}
 	m.Goal = g
 	switch g {
 	case GoalTransfer, GoalReturn:
@@ -359,6 +372,7 @@ func (m *machine) begin(g Goal) {
 func (m *machine) archive() {
 	m.Goal = GoalArchive
 	switch {
+	case m.Parcel == nil && m.stopped(GoalArchive): // one in hand is finished
 	case !m.k.Online && m.Parcel == nil:
 		m.trouble("archive_offline")
 	case m.QR == "":
@@ -417,6 +431,9 @@ func (m *machine) choose(g Goal) {
 	case m.Screen == Menu && slices.Contains(Options(m.State, m.k), g):
 		m.begin(g)
 	case m.Screen == Home && g != GoalRefresh:
+		if m.stopped(g) {
+			return
+		}
 		m.Goal = g
 		switch {
 		case g == GoalArchive:

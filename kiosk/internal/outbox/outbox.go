@@ -211,12 +211,26 @@ func (o *Outbox) Append(ctx context.Context, d Draft) (seq uint64, err error) {
 
 // Batch is the oldest waiting events as an unsigned batch, ≤256 and ≤MaxBatchBytes; ok is false when none waits.
 func (o *Outbox) Batch(ctx context.Context, kiosk string) (b api.Batch, ok bool, err error) {
+	return o.BatchAfter(ctx, kiosk, 0)
+}
+
+// BatchAfter is Batch from the first waiting event after a number; it says the same bytes whenever it is asked.
+func (o *Outbox) BatchAfter(ctx context.Context, kiosk string, after uint64) (b api.Batch, ok bool, err error) {
 	err = o.tx(ctx, func(tx *sql.Tx) error {
 		b = api.Batch{Kiosk: kiosk}
-		if err := tx.QueryRowContext(ctx, `SELECT confirmed + 1, base FROM head`).Scan(&b.FirstSeq, &b.PrevHash); err != nil {
+		var confirmed uint64
+		if err := tx.QueryRowContext(ctx, `SELECT confirmed, base FROM head`).Scan(&confirmed, &b.PrevHash); err != nil {
 			return err
 		}
-		rows, err := tx.QueryContext(ctx, `SELECT seq, body FROM event ORDER BY seq LIMIT $1`, api.MaxBatch)
+		if after > confirmed {
+			if err := tx.QueryRowContext(ctx, `SELECT chain FROM event WHERE seq = $1`, after).Scan(&b.PrevHash); errors.Is(err, sql.ErrNoRows) {
+				return nil
+			} else if err != nil {
+				return err
+			}
+		}
+		b.FirstSeq = max(after, confirmed) + 1
+		rows, err := tx.QueryContext(ctx, `SELECT seq, body FROM event WHERE seq >= $1 ORDER BY seq LIMIT $2`, b.FirstSeq, api.MaxBatch)
 		if err != nil {
 			return err
 		}
@@ -240,6 +254,21 @@ func (o *Outbox) Batch(ctx context.Context, kiosk string) (b api.Batch, ok bool,
 		return rows.Err()
 	})
 	return b, err == nil && len(b.Payloads) > 0, err
+}
+
+// All is every waiting event in signed batches, oldest first, as the line would send them.
+func (o *Outbox) All(ctx context.Context, kiosk string, sign func(*api.Batch)) ([]api.Batch, error) {
+	var out []api.Batch
+	var after uint64
+	for {
+		b, ok, err := o.BatchAfter(ctx, kiosk, after)
+		if err != nil || !ok {
+			return out, err
+		}
+		sign(&b)
+		out = append(out, b)
+		after = b.FirstSeq + uint64(len(b.Payloads)) - 1
+	}
 }
 
 // Confirm takes a receipt: it verifies the signature against the pinned key and deletes the events it covers, in one transaction. A repeated receipt
@@ -278,6 +307,15 @@ func (o *Outbox) Waiting(ctx context.Context) (n int, oldest time.Time, err erro
 		oldest = time.Unix(at.Int64, 0)
 	}
 	return n, oldest, err
+}
+
+// Newest is when the newest waiting event was kept; zero when none waits.
+func (o *Outbox) Newest(ctx context.Context) (t time.Time, err error) {
+	var at sql.NullInt64
+	if err = o.db.QueryRowContext(ctx, `SELECT max(at) FROM event`).Scan(&at); err == nil && at.Valid {
+		t = time.Unix(at.Int64, 0)
+	}
+	return t, err
 }
 
 // Confirmed is the highest number the server has confirmed.

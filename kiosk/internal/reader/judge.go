@@ -18,6 +18,7 @@ type Judge struct {
 	verifier *credential.Verifier
 	private  []byte // X25519
 	keys     atomic.Pointer[map[uint16]credential.DeviceKeys]
+	trusted  atomic.Bool
 }
 
 // NewJudge pins the roots (credential.EncodeRoots). private is the device's X25519 key.
@@ -37,6 +38,7 @@ func (j *Judge) SetTrust(t api.Trust) error {
 		if err := j.verifier.SetCertificates(t.Certificates); err != nil {
 			return err
 		}
+		j.trusted.Store(true)
 	}
 	if len(t.StatusList) > 0 {
 		if err := j.verifier.SetStatusList(t.StatusList); err != nil && !errors.Is(err, credential.ErrOlderList) {
@@ -57,6 +59,12 @@ func (j *Judge) SetTrust(t api.Trust) error {
 	}
 	j.keys.Store(&keys)
 	return first
+}
+
+// State says whether there are certificates and reading keys, and until when the list is good.
+func (j *Judge) State() (trusted, keys bool, listUntil time.Time) {
+	_, listUntil = j.verifier.ListState()
+	return j.trusted.Load(), len(*j.keys.Load()) > 0, listUntil
 }
 
 // Check judges a record with the chip it was read from.

@@ -33,6 +33,7 @@ const (
 	Deliver     Action = "deliver"      // hand cards out against a signature
 	SeeKiosks   Action = "see_kiosks"   // list devices
 	KeepKiosks  Action = "keep_kiosks"  // enrol and revoke devices
+	HandleKiosk Action = "handle_kiosk" // finish what a family did at a kiosk and the register refused
 	SeeStaff    Action = "see_staff"    // list accounts in scope
 	KioskSignIn Action = "kiosk_signin" // stand behind a kiosk of the own school
 )
@@ -69,6 +70,7 @@ var grants = map[Action]map[registry.Role]at{
 	Deliver:     {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleClerk: anywhere},
 	SeeKiosks:   {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleOfficer: atOffice, registry.RoleOperator: anywhere},
 	KeepKiosks:  {registry.RoleLeader: atSchool, registry.RoleOperator: anywhere},
+	HandleKiosk: {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool},
 	SeeStaff:    {registry.RoleLeader: atSchool, registry.RoleOfficer: atOffice, registry.RoleOperator: anywhere, registry.RoleSecurity: anywhere},
 	KioskSignIn: {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool},
 }

@@ -15,7 +15,7 @@ const MaxUpload = 16 << 20
 
 // LargeBody reports whether a POST to path may carry files (a workbook, scans as evidence), so that web can keep all other bodies small.
 func LargeBody(path string) bool {
-	return path == "/enrol/imports" || path == "/transfers" ||
+	return path == "/enrol/imports" || path == "/transfers" || path == "/kiosks/carry" ||
 		strings.HasPrefix(path, "/pupils/") && (strings.HasSuffix(path, "/suspend") || strings.HasSuffix(path, "/return"))
 }
 
@@ -116,6 +116,11 @@ func Mount(r fiber.Router, d Deps) error {
 	r.Get("/kiosks", k.staff(k.kiosks))
 	r.Post("/kiosks", k.staff(k.newKiosk))
 	r.Post("/kiosks/:id/revoke", k.staff(k.revokeKiosk))
+	r.Post("/kiosks/:id/move", k.staff(k.moveKiosk))
+	r.Post("/kiosks/carry", k.staff(k.carryIn))
+	r.Get("/kiosks/:id/receipt.json", k.staff(k.carryReceipt))
+	r.Get("/kiosks/events", k.staff(k.kioskEvents))
+	r.Post("/kiosks/:id/events/:seq", k.staff(k.handleKioskEvent))
 	return nil
 }
 
@@ -184,9 +189,16 @@ type may struct {
 	// Act: decides steps. Keep: keeps pupils' records, archives and suspensions. KeepKiosks: enrols and revokes devices. Revoke: puts a card on the deny list.
 	// HandOut: hands cards out against a signature. Care: reports cards lost, found, damaged.
 	Act, Keep, KeepKiosks, Revoke, HandOut, Care bool
+	KioskTasks                                   bool // finishes what the register refused of a kiosk's
 }
 
 func mayOf(who service.Staff) may {
+	m := roleMay(who)
+	m.KioskTasks = who.Unit.IsSchool() && (who.Role == registry.RoleRegistrar || who.Role == registry.RoleLeader)
+	return m
+}
+
+func roleMay(who service.Staff) may {
 	school := who.Unit.IsSchool()
 	switch who.Role {
 	case registry.RoleRegistrar:

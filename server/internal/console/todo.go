@@ -65,6 +65,7 @@ type todoView struct {
 	DoneN    int
 	CanAct   bool // something on this page can be decided here
 	Empty    bool
+	Kiosk    int // events of the school's kiosks that the register refused and somebody must finish
 }
 
 // failure is one refused act of many.
@@ -73,6 +74,9 @@ type failure struct{ Name, Title, Help, Href string }
 func (k *console) todo(c *fiber.Ctx, who service.Staff) error {
 	v, err := k.todoView(c, who)
 	if err != nil {
+		return err
+	}
+	if v.Kiosk, err = k.kioskTasks(c, who); err != nil {
 		return err
 	}
 	return k.show(c, &who, "todo", "todo.title", v)

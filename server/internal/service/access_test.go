@@ -194,6 +194,20 @@ var table = []struct {
 		defer func() { _ = w.r.st.PutKiosk(w.c(), k) }()
 		return w.r.s.RevokeKiosk(w.c(), who, w.kiosk)
 	}, "no no ok nf no no no no no ok"},
+	{"MoveKiosk", func(w *world, who Staff) error {
+		k, err := w.r.st.Kiosk(w.c(), w.kiosk)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = w.r.st.PutKiosk(w.c(), k) }()
+		return w.r.s.MoveKiosk(w.c(), who, w.kiosk, demo.QingshiCentre)
+	}, "no no nf nf no no no no no ok no no"},
+	{"KioskEvents", func(w *world, who Staff) error { _, err := w.r.s.KioskEvents(w.c(), who); return err }, "ok ok ok ok no no no no no no no no"},
+	{"HandleKioskEvent", func(w *world, who Staff) error { // nobody's kiosk has an event 99
+		return w.r.s.HandleKioskEvent(w.c(), who, w.kiosk, 99, "seen to")
+	}, "nf nf nf nf no no no no no no no no"},
+	{"ImportOutbox", func(w *world, who Staff) error { _, err := w.r.s.ImportOutbox(w.c(), who, []byte("{}")); return err }, "inv inv inv inv inv inv inv no no inv no no"},
+	{"CarryReceipt", func(w *world, who Staff) error { _, err := w.r.s.CarryReceipt(w.c(), who, w.kiosk); return err }, "ok nf ok nf ok nf ok no no ok no no"},
 	{"StaffList", func(w *world, who Staff) error { _, err := w.r.s.StaffList(w.c(), who); return err }, "no no ok ok ok ok ok no no ok ok no"},
 }
 

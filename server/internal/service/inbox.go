@@ -279,6 +279,9 @@ func (s *Service) applyRow(ctx context.Context, kiosk store.Kiosk, row store.Inb
 	if first != 0 && first < row.Seq {
 		return fail(registry.CodeInvalid, "id", map[string]string{"why": "replayed", "seq": strconv.FormatUint(first, 10)})
 	}
+	if kiosk, err = asOf(kiosk, e.School); err != nil {
+		return err
+	}
 	actor, err := s.kioskActor(ctx, kiosk, e.Staff)
 	if err != nil {
 		return err

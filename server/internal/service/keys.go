@@ -1,6 +1,7 @@
 package service
 
 import (
+	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/hkdf"
 	"crypto/hmac"
@@ -25,6 +26,7 @@ type Keys struct {
 	blind   []byte
 	csrf    []byte
 	receipt ed25519.PrivateKey
+	office  *ecdh.PrivateKey // outboxes carried on a stick are sealed to it
 }
 
 func (*Keys) String() string   { return "[keys]" }
@@ -78,14 +80,22 @@ func NewKeys(seed []byte) (*Keys, error) {
 	blind, err1 := derive("blind-index")
 	csrf, err2 := derive("csrf")
 	receipt, err3 := derive("receipt")
-	if err := errors.Join(err1, err2, err3); err != nil {
+	seal, err4 := derive("office")
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return nil, err
 	}
-	return &Keys{blind: blind, csrf: csrf, receipt: ed25519.NewKeyFromSeed(receipt)}, nil
+	office, err := ecdh.X25519().NewPrivateKey(seal)
+	if err != nil {
+		return nil, err
+	}
+	return &Keys{blind: blind, csrf: csrf, receipt: ed25519.NewKeyFromSeed(receipt), office: office}, nil
 }
 
 // ReceiptKey is the public half that kiosks pin.
 func (k *Keys) ReceiptKey() ed25519.PublicKey { return k.receipt.Public().(ed25519.PublicKey) }
+
+// OfficeKey is the public half that a kiosk seals a carried outbox to.
+func (k *Keys) OfficeKey() []byte { return k.office.PublicKey().Bytes() }
 
 // sign signs a paper's QR text with the receipt key under its own label, so that no receipt can be made of it.
 func (k *Keys) sign(message []byte) []byte {

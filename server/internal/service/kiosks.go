@@ -115,7 +115,8 @@ func (s *Service) EnrolKiosk(ctx context.Context, r api.EnrolRequest) (api.Enrol
 	if err := s.st.PutKiosk(ctx, k); err != nil {
 		return api.EnrolReply{}, internal(err)
 	}
-	return api.EnrolReply{KioskID: k.ID, No: k.No, School: k.School, SchoolName: s.dir.Load().Name(k.School), ReceiptKey: s.keys.ReceiptKey(), Roots: roots}, nil
+	return api.EnrolReply{KioskID: k.ID, No: k.No, School: k.School, SchoolName: s.dir.Load().Name(k.School), ReceiptKey: s.keys.ReceiptKey(), OfficeKey: s.keys.OfficeKey(),
+		Roots: roots}, nil
 }
 
 // Kiosk is an enrolled device that is not revoked; a revoked one is CodeForbidden (why=revoked) and counted.
@@ -168,21 +169,4 @@ func (s *Service) kioskStaff(ctx context.Context, kiosk store.Kiosk, token strin
 		return who, fail(registry.CodeForbidden, "token", map[string]string{"why": "session"})
 	}
 	return who, s.mayStandAt(kiosk, who.Account)
-}
-
-// Heartbeat notes that a kiosk lives and tells the time.
-func (s *Service) Heartbeat(ctx context.Context, kiosk store.Kiosk, h api.Heartbeat) (api.HeartbeatReply, error) {
-	now := s.now().UTC()
-	if now.Sub(kiosk.SeenAt) > 20*time.Second {
-		fresh, err := s.st.Kiosk(ctx, kiosk.ID) // not the copy of the request's start: a revocation in between must stay
-		if err != nil {
-			return api.HeartbeatReply{}, internal(err)
-		}
-		fresh.SeenAt = now
-		if err := s.st.PutKiosk(ctx, fresh); err != nil {
-			return api.HeartbeatReply{}, internal(err)
-		}
-	}
-	s.log.DebugContext(ctx, "kiosk", "kiosk", kiosk.ID, "outbox", h.Outbox, "reader", h.Reader, "printer", h.Printer, "version", h.Version)
-	return api.HeartbeatReply{Now: now}, nil
 }

@@ -104,6 +104,11 @@ type Console interface {
 	Kiosks(ctx context.Context, who Staff) ([]store.Kiosk, error)
 	NewKiosk(ctx context.Context, who Staff, school registry.Unit, name string) (store.Kiosk, string, error) // with the one-time code
 	RevokeKiosk(ctx context.Context, who Staff, id string) error
+	MoveKiosk(ctx context.Context, who Staff, id string, to registry.Unit) error
+	KioskEvents(ctx context.Context, who Staff) ([]KioskEvent, error)
+	HandleKioskEvent(ctx context.Context, who Staff, kiosk string, seq uint64, note string) error
+	ImportOutbox(ctx context.Context, who Staff, file []byte) (Carried, error)
+	CarryReceipt(ctx context.Context, who Staff, id string) ([]byte, error)
 
 	// StaffList lists the accounts of who's unit and the units under it (Art. 23), without passwords: by unit, then name; at most 500.
 	StaffList(ctx context.Context, who Staff) ([]store.Account, error)

@@ -210,10 +210,27 @@ func (s *Store) Refuse(ctx context.Context, o store.Outcome) error {
 	return s.db.Write(ctx, p.run)
 }
 
+// Unhandled lists refused rows that nobody has seen to, oldest first.
+func (s *Store) Unhandled(ctx context.Context, kiosk string, limit int) ([]store.Outcome, error) {
+	return s.outcomes(ctx, kiosk, `state = 'refused' AND handled_at = 0 ORDER BY seq LIMIT $2`, int64(limit))
+}
+
+// Handle notes once who saw to a refused row.
+func (s *Store) Handle(ctx context.Context, key store.InboxKey, by, note string, at time.Time) error {
+	return s.exec(ctx, oneRow(conflict("inbox")), `UPDATE inbox SET handled_at = $3, handled_by = $4, handled_note = $5
+		WHERE kiosk = $1 AND seq = $2 AND state = 'refused' AND handled_at = 0`, key.Kiosk, int64(key.Seq), nanos(at), by, note)
+}
+
 // Outcomes lists outcomes after seq up to the first row still waiting.
 func (s *Store) Outcomes(ctx context.Context, kiosk string, after uint64, limit int) ([]store.Outcome, error) {
+	return s.outcomes(ctx, kiosk, `seq > $2 AND state IN ('applied', 'refused')
+		AND seq < COALESCE((SELECT MIN(seq) FROM inbox WHERE kiosk = $1 AND seq > $2 AND state = 'waiting'), 9223372036854775807)
+		ORDER BY seq LIMIT $3`, int64(min(after, 1<<62)), int64(limit))
+}
+
+// outcomes reads settled rows of a kiosk; where goes on after "kiosk = $1 AND", args from $2.
+func (s *Store) outcomes(ctx context.Context, kiosk, where string, args ...any) ([]store.Outcome, error) {
 	var out []store.Outcome
-	after = min(after, 1<<62)
 	err := s.query(ctx, func(r Rows) error {
 		o := store.Outcome{Kiosk: kiosk}
 		var seq, at int64
@@ -227,8 +244,6 @@ func (s *Store) Outcomes(ctx context.Context, kiosk string, after uint64, limit 
 		}
 		out = append(out, o)
 		return nil
-	}, `SELECT seq, state, case_no, code, params, settled_at FROM inbox WHERE kiosk = $1 AND seq > $2 AND state IN ('applied', 'refused')
-		AND seq < COALESCE((SELECT MIN(seq) FROM inbox WHERE kiosk = $1 AND seq > $2 AND state = 'waiting'), 9223372036854775807)
-		ORDER BY seq LIMIT $3`, kiosk, int64(after), int64(limit))
+	}, `SELECT seq, state, case_no, code, params, settled_at FROM inbox WHERE kiosk = $1 AND `+where, append([]any{kiosk}, args...)...)
 	return out, err
 }

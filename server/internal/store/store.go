@@ -222,14 +222,18 @@ type Kiosk struct {
 	Revoked   bool
 	SeenAt    time.Time
 	CreatedAt time.Time
+	Former    []registry.Unit // schools it belonged to before, oldest first
+	Health    []byte          // its last api.Heartbeat as JSON; empty: none yet
 }
 
 // Kiosks keeps the devices.
 type Kiosks interface {
+	// SeeKiosk notes a sign of life and nothing else, so that it cannot undo what the console decides meanwhile.
+	SeeKiosk(ctx context.Context, id string, at time.Time, health []byte) error
 	PutKiosk(ctx context.Context, k Kiosk) error // insert or update by ID
 	Kiosk(ctx context.Context, id string) (Kiosk, error)
 	KioskByCode(ctx context.Context, codeHash []byte) (Kiosk, error)
-	Kiosks(ctx context.Context, school registry.Unit) ([]Kiosk, error) // "" for all
+	Kiosks(ctx context.Context, school registry.Unit) ([]Kiosk, error) // whose it is or was; "" for all
 	NextKioskNo(ctx context.Context) (int, error)
 }
 
@@ -274,6 +278,9 @@ type Inbox interface {
 	// Outcomes lists outcomes after seq, in order, for the kiosk to fetch. It stops before the first row still waiting, so that a kiosk that asks "after the
 	// last I have" misses none; dead letters are passed over.
 	Outcomes(ctx context.Context, kiosk string, after uint64, limit int) ([]Outcome, error)
+	// Unhandled lists refused rows of a kiosk that nobody has seen to, oldest first. Handle notes who did and what they wrote; ErrConflict when somebody was first.
+	Unhandled(ctx context.Context, kiosk string, limit int) ([]Outcome, error)
+	Handle(ctx context.Context, key InboxKey, by, note string, at time.Time) error
 	// Dead moves a row that failed too often to the dead letters, with the reason; it stays unapplied and can be put back.
 	Dead(ctx context.Context, key InboxKey, reason string) error
 }

@@ -28,6 +28,8 @@ type Fake struct {
 	Imported map[string]store.Import
 	Posted   []any // what acts were asked, in order: refs, events, reasons
 	Refuse   error // the next act answers this once
+	// KioskTasks are what kiosks brought and the register refused.
+	KioskTasks []service.KioskEvent
 
 	mu      sync.Mutex
 	order   []registry.UID
@@ -584,6 +586,32 @@ func (f *Fake) RevokeKiosk(_ context.Context, _ service.Staff, id string) error 
 		}
 	}
 	return registry.ErrNotFound
+}
+
+func (f *Fake) MoveKiosk(_ context.Context, _ service.Staff, id string, to registry.Unit) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.Posted = append(f.Posted, "move-kiosk:"+id+":"+string(to))
+	return nil
+}
+
+func (f *Fake) KioskEvents(context.Context, service.Staff) ([]service.KioskEvent, error) {
+	return f.KioskTasks, nil
+}
+
+func (f *Fake) HandleKioskEvent(_ context.Context, _ service.Staff, kiosk string, seq uint64, note string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.Posted = append(f.Posted, fmt.Sprintf("handle:%s/%d:%s", kiosk, seq, note))
+	return nil
+}
+
+func (f *Fake) ImportOutbox(context.Context, service.Staff, []byte) (service.Carried, error) {
+	return service.Carried{Kiosk: f.kiosks[0], MadeAt: f.Now, Events: 312, New: 312}, nil
+}
+
+func (f *Fake) CarryReceipt(context.Context, service.Staff, string) ([]byte, error) {
+	return []byte("{}"), nil
 }
 
 func (f *Fake) StaffList(context.Context, service.Staff) ([]store.Account, error) {

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
 	"time"
 
+	"xueji/server/api"
 	"xueji/server/internal/service"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
@@ -42,6 +44,14 @@ func Empty() *Fake {
 	add("security", "韩冰", registrytest.CountyA, registry.RoleSecurity)
 	add("auditor", "许晨", registrytest.CountyA, registry.RoleAuditor)
 	return f
+}
+
+func health(h api.Heartbeat) []byte {
+	b, err := json.Marshal(h)
+	if err != nil {
+		panic(err)
+	}
+	return b
 }
 
 // New is a working day of the county, Monday 2026-11-23.
@@ -150,11 +160,20 @@ func New() *Fake {
 	f.Imported["im-3"] = store.Import{ID: "im-3", Unit: a, By: f.Staff["registrar"].Actor("console"), Name: "名单.xls", State: "failed", Code: registry.CodeInvalid, CreatedAt: now.Add(-26 * time.Hour)}
 	f.files["r1"] = store.File{Digest: "r1", Name: "marked.xlsx", Body: []byte("PK marked")}
 	f.kiosks = []store.Kiosk{
-		{ID: "k-1", No: 1, Name: "一楼大厅", School: a, PublicKey: make([]byte, 32), SeenAt: time.Now().Add(-time.Minute)},
+		{ID: "k-1", No: 1, Name: "一楼大厅", School: a, PublicKey: make([]byte, 32), SeenAt: time.Now().Add(-time.Minute),
+			Health: health(api.Heartbeat{Version: "1.4.0", Wire: api.Wire, Reader: "ok", Printer: "paper", Papers: 2, DiskFree: 41200,
+				Findings: []api.Finding{{Key: "paper"}}})},
+		{ID: "k-5", No: 5, Name: "图书馆门口", School: a, PublicKey: make([]byte, 32), SeenAt: time.Now().Add(-20 * time.Second),
+			Health: health(api.Heartbeat{Version: "1.4.0", Wire: api.Wire, Reader: "none", Printer: "ok", Outbox: 37, OldestAt: time.Now().Add(-80 * time.Hour), DiskFree: 300,
+				Findings: []api.Finding{{Key: "reader", Stops: []string{"transfer", "return", "archive", "status", "refresh"}}, {Key: "outbox_old", Stops: []string{"transfer", "return", "archive"}}, {Key: "disk_low"}}})},
+		{ID: "k-6", No: 6, Name: "东门", School: a, PublicKey: make([]byte, 32), SeenAt: time.Now().Add(-40 * time.Second),
+			Health: health(api.Heartbeat{Version: "1.4.0", Wire: api.Wire, Reader: "ok", Printer: "ok", DiskFree: 41200})},
 		{ID: "k-2", No: 2, Name: "教务处", School: a2, PublicKey: make([]byte, 32), SeenAt: time.Now().Add(-50 * time.Hour)},
 		{ID: "k-3", No: 3, Name: "报名点", School: b, CodeUntil: time.Now().Add(3 * time.Hour)},
 		{ID: "k-4", No: 4, Name: "旧终端", School: a, PublicKey: make([]byte, 32), Revoked: true, SeenAt: time.Now().Add(-900 * time.Hour)},
 	}
+	f.KioskTasks = []service.KioskEvent{{Kiosk: f.kiosks[0], Seq: 12, School: a, At: now.Add(-50 * time.Hour), What: "transfer", CaseNo: "ZX-2026-0001-000031", Name: "欧阳*",
+		Err: &registry.Error{Code: registry.CodeLocked}}}
 	return f
 }
 

@@ -129,6 +129,18 @@ func inboxOnce(t *testing.T, s store.Store) {
 	}
 	wantCode(t, s.Refuse(ctx, store.Outcome{Kiosk: "k-a", Seq: 1, Code: registry.CodeLocked}), registry.CodeConflict)
 	must(t, s.Refuse(ctx, store.Outcome{Kiosk: "k-a", Seq: 2, Code: registry.CodeLocked, At: Epoch}))
+	// A refusal waits for a person, who sees to it once.
+	open, err := s.Unhandled(ctx, "k-a", 10)
+	must(t, err)
+	if len(open) != 1 || open[0].Seq != 2 || open[0].Code != registry.CodeLocked {
+		t.Fatalf("unhandled %+v", open)
+	}
+	must(t, s.Handle(ctx, store.InboxKey{Kiosk: "k-a", Seq: 2}, "a-1", "called the family", Epoch))
+	wantCode(t, s.Handle(ctx, store.InboxKey{Kiosk: "k-a", Seq: 2}, "a-2", "", Epoch), registry.CodeConflict)
+	wantCode(t, s.Handle(ctx, store.InboxKey{Kiosk: "k-a", Seq: 1}, "a-2", "", Epoch), registry.CodeConflict) // applied: nothing to see to
+	if open, err = s.Unhandled(ctx, "k-a", 10); err != nil || len(open) != 0 {
+		t.Fatalf("unhandled %+v %v", open, err)
+	}
 	wantCode(t, s.Commit(ctx, store.Batch{Applied: &store.Outcome{Kiosk: "k-a", Seq: 2, State: "applied"}}), registry.CodeConflict)
 	wantCode(t, s.Commit(ctx, store.Batch{Applied: &store.Outcome{Kiosk: "k-a", Seq: 3, State: "applied"}}), registry.CodeConflict)
 }

@@ -288,6 +288,22 @@ func kiosks(t *testing.T, s store.Store) {
 	if own, err := s.Kiosks(ctx, SchoolA); err != nil || len(own) != 1 || own[0].No != 17 {
 		t.Fatalf("own %+v %v", own, err)
 	}
+	// A sign of life changes nothing else; a device that moved is still found by the school before.
+	seen := Epoch.Add(time.Minute).UTC()
+	must(t, s.SeeKiosk(ctx, k.ID, seen, []byte(`{"version":"1"}`)))
+	k.SeenAt, k.Health = seen, []byte(`{"version":"1"}`)
+	if got, err = s.Kiosk(ctx, k.ID); err != nil || !reflect.DeepEqual(got, k) {
+		t.Fatalf("kiosk %+v %v, want %+v", got, err, k)
+	}
+	wantCode(t, s.SeeKiosk(ctx, "k-none", seen, nil), registry.CodeNotFound)
+	k.Former, k.School = []registry.Unit{SchoolA}, SchoolB
+	must(t, s.PutKiosk(ctx, k))
+	if own, err := s.Kiosks(ctx, SchoolA); err != nil || len(own) != 1 || !reflect.DeepEqual(own[0], k) {
+		t.Fatalf("the school before: %+v %v", own, err)
+	}
+	if own, err := s.Kiosks(ctx, SchoolB); err != nil || len(own) != 2 {
+		t.Fatalf("the school now: %+v %v", own, err)
+	}
 	must(t, s.PutSealedKey(ctx, k.ID, 1, []byte("one")))
 	must(t, s.PutSealedKey(ctx, k.ID, 65535, []byte("last")))
 	must(t, s.PutSealedKey(ctx, k.ID, 1, []byte("one again")))
