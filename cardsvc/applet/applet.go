@@ -112,8 +112,9 @@ func Identify(ctx context.Context, tx Transmitter, set *profiles.Set, atr []byte
 	if claim := set.Match(atr); len(claim) > 0 {
 		candidates = claim
 	}
+	heard := map[string][]iso7816.Response{} // firmwares of one family are told apart by the same questions: each is asked once
 	for _, p := range candidates {
-		ok, err := probe(ctx, tx, p)
+		ok, err := probe(ctx, tx, p, heard)
 		if err != nil {
 			return nil, err
 		}
@@ -125,21 +126,70 @@ func Identify(ctx context.Context, tx Transmitter, set *profiles.Set, atr []byte
 }
 
 // probe asks all that the profile asks before it looks at the answers: a chip left in the middle of a chained one may refuse what comes next.
-func probe(ctx context.Context, tx Transmitter, p *profiles.Profile) (bool, error) {
-	fits := true
-	for _, pr := range p.Probe {
-		cmd, err := p.Fill(pr.Step, nil)
+func probe(ctx context.Context, tx Transmitter, p *profiles.Profile, heard map[string][]iso7816.Response) (bool, error) {
+	if len(p.Probe) == 0 {
+		return true, nil
+	}
+	commands := make([]Command, len(p.Probe))
+	for i, pr := range p.Probe {
+		apdu, err := p.Fill(pr.Step, nil)
 		if err != nil {
 			return false, err
 		}
-		r, err := iso7816.Exchange(ctx, tx, cmd)
-		if err != nil {
+		commands[i] = Command{APDU: apdu, Expect: pr.Good}
+	}
+	question := fmt.Sprintf("%x", commands)
+	answers, ok := heard[question]
+	if !ok {
+		var err error
+		if answers, err = ask(ctx, tx, commands); err != nil {
 			return false, err
 		}
-		if !contains(pr.Good, r.SW) {
+		if len(answers) < len(commands) || !contains(commands[len(commands)-1].Expect, answers[len(answers)-1].SW) {
+			return false, nil // the refusal may have ended what an earlier user left behind: the next one asks again
+		}
+		heard[question] = answers
+	}
+	for i, pr := range p.Probe {
+		if !pr.Fits(answers[i].Data) {
 			return false, nil
 		}
-		fits = fits && pr.Fits(r.Data)
 	}
-	return fits, nil
+	return true, nil
+}
+
+// ask sends commands in one batch when tx can, up to the first whose word is not good.
+func ask(ctx context.Context, tx Transmitter, commands []Command) ([]iso7816.Response, error) {
+	if b, ok := tx.(BatchTransmitter); ok && len(commands) > 1 {
+		answers, err := b.TransmitBatch(ctx, commands)
+		if err != nil {
+			return nil, err
+		}
+		if len(answers) == 0 || len(answers) > len(commands) {
+			return nil, ErrHostile
+		}
+		out := make([]iso7816.Response, len(answers))
+		for i, a := range answers {
+			if out[i], err = iso7816.ParseResponse(a); err != nil {
+				return nil, err
+			}
+			// Only the last answer may be an unexpected one, and if commands are missing it must be.
+			if good := contains(commands[i].Expect, out[i].SW); !good && i != len(answers)-1 || good && i == len(answers)-1 && len(answers) < len(commands) {
+				return nil, ErrHostile
+			}
+		}
+		return out, nil
+	}
+	var out []iso7816.Response
+	for _, c := range commands {
+		r, err := iso7816.Exchange(ctx, tx, c.APDU)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+		if !contains(c.Expect, r.SW) {
+			break
+		}
+	}
+	return out, nil
 }

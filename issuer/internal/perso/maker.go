@@ -329,6 +329,10 @@ func (j *job) write(ctx context.Context, reading applet.Reading, record, sealed 
 		if err := j.prepare(ctx); err != nil {
 			return err
 		}
+		j.prepared = true
+	}
+	if reading.Blank && j.prepared { // and nothing was ever written: the card need not be asked again
+		reading = applet.Reading{ChipSerial: j.serial, Blank: true, Prepared: true}
 	}
 	return applet.Write(ctx, j.link, j.profile, reading, j.order.Sequence, record, sealed, j.m.keys(j.profile, j.serial),
 		applet.ReadBackLater()) // verify reads all of it, once

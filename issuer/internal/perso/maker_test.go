@@ -39,7 +39,7 @@ type bench struct {
 	set     *profiles.Set
 }
 
-func setUp(t *testing.T, suite credential.Suite) *bench {
+func setUp(t testing.TB, suite credential.Suite) *bench {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "issuer")
 	if err := custody.Init(dir, "330000", suite, time.Now()); err != nil {
@@ -65,7 +65,7 @@ func setUp(t *testing.T, suite credential.Suite) *bench {
 }
 
 // restart is a new issuer process on the same folder.
-func (b *bench) restart(t *testing.T) {
+func (b *bench) restart(t testing.TB) {
 	t.Helper()
 	if b.journal != nil {
 		_ = b.journal.Close()
