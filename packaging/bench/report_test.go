@@ -16,12 +16,12 @@ import (
 
 func TestMain(m *testing.M) { rig.Main(m) }
 
-var only = flag.String("only", "", "one part of the report: tap, ingest, paper, imports or waiting")
+var only = flag.String("only", "", "one part of the report: tap, cards, station, ingest, paper, imports or waiting")
 
 var parts = []struct {
 	name    string
 	measure func(*testing.B, *table)
-}{{"tap", tap}, {"ingest", ingest}, {"paper", paper}, {"imports", imports}, {"waiting", waiting}}
+}{{"tap", tap}, {"cards", cards}, {"station", station}, {"ingest", ingest}, {"paper", paper}, {"imports", imports}, {"waiting", waiting}}
 
 // BenchmarkReport prints the table. One pass is the whole report: run it with -benchtime 1x.
 func BenchmarkReport(b *testing.B) {
@@ -48,10 +48,6 @@ func tap(b *testing.B, t *table) {
 	}
 	m := r["TapPCSC"]
 	t.add(line{what: "tap through pcscd: verdict time", ours: number(m["overhead-µs"]) + " µs over its APDUs", limit: "the same APDUs bare", ratio: m["tap/bare"], aim: 1.5})
-	a := rooms(b, "cardsvc/applet", "Tap/ES256", "100x")["Tap/ES256"]
-	t.add(line{what: "APDUs a tap", ours: number(a["APDUs"]), limit: "modelled least " + number(a["APDUs"]/a["APDUs/least"]), ratio: a["APDUs/least"], aim: 1.25})
-	t.add(line{what: "bytes a tap", ours: fmt.Sprintf("%s (%s ms at 106 kbit/s)", number(a["bytes"]), number(a["ms@106kbit/s"])), limit: "modelled least " + number(a["bytes"]/a["bytes/least"]),
-		ratio: a["bytes/least"], aim: 1.6})
 }
 
 // mean of turns.
