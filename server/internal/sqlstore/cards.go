@@ -2,7 +2,9 @@ package sqlstore
 
 import (
 	"context"
+	"fmt"
 	"strings"
+	"xueji/server/internal/audit"
 
 	"xueji/server/internal/store"
 	"xueji/server/registry"
@@ -76,6 +78,9 @@ func (p *plan) issuance(c store.Issuance) error {
 func (s *Store) PutIssuance(ctx context.Context, c store.Issuance) error {
 	var p plan
 	if err := p.issuance(c); err != nil {
+		return err
+	}
+	if err := p.auditCard(ctx, s.auditKey, c); err != nil {
 		return err
 	}
 	return s.db.Write(ctx, p.run)
@@ -239,8 +244,15 @@ func (s *Store) RewrittenCards(ctx context.Context) (map[uint32]uint32, error) {
 
 // PutSealedKey keeps a reading key sealed to a device.
 func (s *Store) PutSealedKey(ctx context.Context, kiosk string, epoch uint16, sealed []byte) error {
-	return s.exec(ctx, nil, `INSERT INTO sealed_key (kiosk, epoch, sealed) VALUES ($1, $2, $3) ON CONFLICT (kiosk, epoch) DO UPDATE SET sealed = excluded.sealed`,
+	var p plan
+	p.add(nil, `INSERT INTO sealed_key (kiosk, epoch, sealed) VALUES ($1, $2, $3) ON CONFLICT (kiosk, epoch) DO UPDATE SET sealed = excluded.sealed`,
 		kiosk, int64(epoch), blobOf(sealed))
+	e := act(ctx, audit.Key, audit.ClassKiosk, kiosk, "reading_key", nil)
+	e.N, e.Row = int(epoch), ""
+	if err := p.audit(s.auditKey, e); err != nil {
+		return err
+	}
+	return s.db.Write(ctx, p.run)
 }
 
 // SealedKeys lists a device's keys by epoch.
@@ -258,8 +270,14 @@ func (s *Store) SealedKeys(ctx context.Context, kiosk string) (map[uint16][]byte
 
 // PutStatusList keeps a signed status list; StatusList gives the one with the highest number.
 func (s *Store) PutStatusList(ctx context.Context, number uint64, signed []byte) error {
-	return s.exec(ctx, nil, `INSERT INTO status_list (number, signed) VALUES ($1, $2) ON CONFLICT (number) DO UPDATE SET signed = excluded.signed`,
-		int64(number), blobOf(signed))
+	var p plan
+	p.add(nil, `INSERT INTO status_list (number, signed) VALUES ($1, $2) ON CONFLICT (number) DO UPDATE SET signed = excluded.signed`, int64(number), blobOf(signed))
+	e := act(ctx, audit.Key, "list", fmt.Sprint(number), "status_list", nil)
+	e.N, e.Row = int(number), ""
+	if err := p.audit(s.auditKey, e); err != nil {
+		return err
+	}
+	return s.db.Write(ctx, p.run)
 }
 
 // StatusList is the newest signed status list.
@@ -271,7 +289,12 @@ func (s *Store) StatusList(ctx context.Context) (number uint64, signed []byte, e
 
 // PutBlob keeps a small named document.
 func (s *Store) PutBlob(ctx context.Context, name string, b []byte) error {
-	return s.exec(ctx, nil, `INSERT INTO blob (name, body) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET body = excluded.body`, name, blobOf(b))
+	var p plan
+	p.add(nil, `INSERT INTO blob (name, body) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET body = excluded.body`, name, blobOf(b))
+	if err := p.audit(s.auditKey, act(ctx, audit.Key, audit.ClassBlob, name, name, blobDigest(s.auditKey, name, b))); err != nil {
+		return err
+	}
+	return s.db.Write(ctx, p.run)
 }
 
 // Blob reads a small named document.

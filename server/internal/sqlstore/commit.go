@@ -13,7 +13,7 @@ import (
 // Commit writes the whole batch in one transaction. Everything is encoded before the transaction begins, so that the one writer of SQLite only writes.
 func (s *Store) Commit(ctx context.Context, b store.Batch) error {
 	var p plan
-	if err := p.batch(s.d, b); err != nil {
+	if err := p.batch(ctx, s.auditKey, s.d, b); err != nil {
 		return err
 	}
 	err := s.db.Write(ctx, p.run)
@@ -65,10 +65,13 @@ func (p *plan) run(tx Tx) error {
 	return nil
 }
 
-func (p *plan) batch(d Dialect, b store.Batch) error {
+func (p *plan) batch(ctx context.Context, key []byte, d Dialect, b store.Batch) error {
 	// Exactly once comes first: a row applied before ends the transaction before anything else is touched.
 	if b.Applied != nil {
 		if err := p.outcome(*b.Applied); err != nil {
+			return err
+		}
+		if err := p.auditOutcome(key, *b.Applied); err != nil {
 			return err
 		}
 	}
@@ -78,7 +81,7 @@ func (p *plan) batch(d Dialect, b store.Batch) error {
 	changes := slices.Clone(b.Changes)
 	slices.SortStableFunc(changes, func(a, c store.Change) int { return strings.Compare(string(a.Pupil.UID), string(c.Pupil.UID)) })
 	for i := range changes {
-		if err := p.change(d, &changes[i]); err != nil {
+		if err := p.change(ctx, key, d, &changes[i]); err != nil {
 			return err
 		}
 	}
@@ -88,6 +91,9 @@ func (p *plan) batch(d Dialect, b store.Batch) error {
 	slices.SortStableFunc(cards, func(a, c store.Issuance) int { return boolRank(a.State.Held()) - boolRank(c.State.Held()) })
 	for _, c := range cards {
 		if err := p.issuance(c); err != nil {
+			return err
+		}
+		if err := p.auditCard(ctx, key, c); err != nil {
 			return err
 		}
 	}
@@ -136,7 +142,7 @@ const (
 // neverDue sorts a task without a date after all others.
 const neverDue = "9999-12-31"
 
-func (p *plan) change(d Dialect, c *store.Change) error {
+func (p *plan) change(ctx context.Context, key []byte, d Dialect, c *store.Change) error {
 	pu := &c.Pupil
 	if pu.UID == "" {
 		return invalid("uid")
@@ -169,6 +175,9 @@ func (p *plan) change(d Dialect, c *store.Change) error {
 		p.add(nil, sqlDocUpdate, uid, doc)
 	}
 	if err := p.history(uid, version+1, c.Entry); err != nil {
+		return err
+	}
+	if err := p.auditChange(ctx, key, uid, version+1, c.Entry, doc); err != nil {
 		return err
 	}
 	if err := p.cases(d, pu); err != nil {

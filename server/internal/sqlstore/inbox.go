@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"xueji/server/internal/audit"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
 )
@@ -84,6 +85,17 @@ func (s *Store) ingest(tx Tx, kiosk string, rows []store.InboxRow) (uint64, int,
 		}
 	}
 	if mark > before {
+		// The chain's value at the end of the batch binds every row before it.
+		last := rows[slices.IndexFunc(rows, func(r store.InboxRow) bool { return r.Seq == mark })]
+		e := audit.Entry{At: orNow(last.At), Kind: audit.Inbox, Subject: inboxSubject(kiosk, mark), Via: "kiosk:" + kiosk, What: "ingest", N: int(mark - before),
+			Row: chainRow(mark), Digest: chainDigest(s.auditKey, kiosk, mark, last.Chain)}
+		var p plan
+		if err := p.audit(s.auditKey, e); err != nil {
+			return 0, 0, err
+		}
+		if err := p.run(tx); err != nil {
+			return 0, 0, err
+		}
 		if err := tx.Exec(nil, sqlMarkUpdate, kiosk, int64(mark)); err != nil {
 			return 0, 0, err
 		}
@@ -205,6 +217,9 @@ func (s *Store) Refuse(ctx context.Context, o store.Outcome) error {
 	o.State = "refused"
 	var p plan
 	if err := p.outcome(o); err != nil {
+		return err
+	}
+	if err := p.auditOutcome(s.auditKey, o); err != nil {
 		return err
 	}
 	return s.db.Write(ctx, p.run)

@@ -8,15 +8,17 @@ import (
 	"xueji/server/registry"
 )
 
+// record reads a pupil's record as it was written: the bytes that its audit entry vouches for.
+func (s *Store) record(ctx context.Context, uid registry.UID) (version int64, doc string, err error) {
+	err = s.row(ctx, []any{&version, &doc},
+		`SELECT p.version, d.doc FROM pupil p JOIN pupil_doc d ON d.student_uid = p.student_uid WHERE p.student_uid = $1`, string(uid))
+	return version, doc, err
+}
+
 // Pupil reads the aggregate.
 func (s *Store) Pupil(ctx context.Context, uid registry.UID) (registry.Pupil, error) {
-	var (
-		version int64
-		doc     string
-		p       registry.Pupil
-	)
-	err := s.row(ctx, []any{&version, &doc},
-		`SELECT p.version, d.doc FROM pupil p JOIN pupil_doc d ON d.student_uid = p.student_uid WHERE p.student_uid = $1`, string(uid))
+	var p registry.Pupil
+	version, doc, err := s.record(ctx, uid)
 	if err != nil {
 		return p, err
 	}

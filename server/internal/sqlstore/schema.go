@@ -23,9 +23,12 @@ var Distribution = map[string]string{
 	"kiosk_mark": "kiosk", "inbox": "kiosk", "quarantine": "kiosk", "sealed_key": "kiosk",
 	// by their own key
 	"session": "token_hash", "file": "digest", "file_owner": "digest", "import_run": "id", "card_run": "id", "card_run_name": "run",
+	// the log of who did and read what: entries with their subject, tiles and kept checkpoints by their own key; exports by approval
+	"audit_entry": "subject", "audit_tile": "tile", "audit_checkpoint": "size", "audit_day": "account", "audit_alert": "id", "audit_reason": "token_hash",
+	"export_approval": "no", "export_copy": "no",
 	// small
 	"unit_school": Reference, "unit_office": Reference, "account": Reference, "kiosk": Reference, "counter": Reference, "revocation": Reference,
-	"status_list": Reference, "blob": Reference,
+	"status_list": Reference, "blob": Reference, "audit_head": Reference,
 }
 
 // Constraint is a primary key, unique index or foreign key read from an engine's catalogue.

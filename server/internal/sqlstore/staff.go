@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 
+	"xueji/server/internal/audit"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
 )
@@ -21,6 +22,24 @@ func (s *Store) PutUnits(ctx context.Context, schools []registry.School, offices
 			region = excluded.region, authority = excluded.authority, from_grade = excluded.from_grade, to_grade = excluded.to_grade,
 			public = excluded.public, phone = excluded.phone, address = excluded.address`,
 			string(c.Code), c.Name, string(c.Kind), c.Region, string(c.Authority), int64(c.FromGrade), int64(c.ToGrade), c.Public, c.Phone, c.Address)
+	}
+	for _, o := range offices {
+		digest, err := unitDigest(s.auditKey, o)
+		if err != nil {
+			return err
+		}
+		if err := p.audit(s.auditKey, act(ctx, audit.Config, audit.ClassUnit, string(o.Code), "office", digest)); err != nil {
+			return err
+		}
+	}
+	for _, c := range schools {
+		digest, err := unitDigest(s.auditKey, c)
+		if err != nil {
+			return err
+		}
+		if err := p.audit(s.auditKey, act(ctx, audit.Config, audit.ClassUnit, string(c.Code), "school", digest)); err != nil {
+			return err
+		}
 	}
 	return s.db.Write(ctx, p.run)
 }
@@ -51,10 +70,15 @@ const accountColumns = `id, login, name, unit, role, password, disabled, trained
 
 // PutAccount inserts or updates by ID; ErrConflict when the login is another's.
 func (s *Store) PutAccount(ctx context.Context, a store.Account) error {
-	return s.exec(ctx, nil, `INSERT INTO account (`+accountColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+	var p plan
+	if err := p.audit(s.auditKey, act(ctx, audit.Account, audit.ClassAccount, a.ID, "put", accountDigest(s.auditKey, a))); err != nil {
+		return err
+	}
+	p.add(nil, `INSERT INTO account (`+accountColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 		ON CONFLICT (id) DO UPDATE SET login = excluded.login, name = excluded.name, unit = excluded.unit, role = excluded.role, password = excluded.password,
 		disabled = excluded.disabled, trained_on = excluded.trained_on`,
 		a.ID, a.Login, a.Name, string(a.Unit), string(a.Role), a.Password, a.Disabled, string(a.TrainedOn), nanos(a.CreatedAt))
+	return s.db.Write(ctx, p.run)
 }
 
 func (s *Store) accounts(ctx context.Context, where string, args ...any) ([]store.Account, error) {

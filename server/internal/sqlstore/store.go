@@ -11,6 +11,8 @@ import (
 type Store struct {
 	db Engine
 	d  Dialect
+
+	auditKey []byte // of MACs and digests
 }
 
 var _ store.Store = (*Store)(nil)
@@ -37,6 +39,9 @@ const keepDone = 7 * 24 * time.Hour
 // Sweep removes sessions past their end and outbox rows done more than a week ago.
 func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 	return s.db.Write(ctx, func(tx Tx) error {
+		if err := tx.Exec(nil, `DELETE FROM audit_reason WHERE until <= $1`, nanos(now)); err != nil {
+			return err
+		}
 		if err := tx.Exec(nil, `DELETE FROM session WHERE expires_at <= $1`, nanos(now)); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"context"
 	"time"
 
+	"xueji/server/internal/audit"
 	"xueji/server/registry"
 )
 
@@ -27,6 +28,8 @@ type Store interface {
 	Counters
 	Tries
 	DeadLetters
+	Audits
+	Alerts
 	// Sweep removes what has run out: sessions past ExpiresAt, and outbox rows done more than a week ago. Safe at any time, by anyone.
 	Sweep(ctx context.Context, now time.Time) error
 	Close() error
@@ -561,4 +564,41 @@ type Tries interface {
 	// max-th attempt locks until now+lock (left = 0, until set): ClearTries after a right answer opens it again.
 	TakeTry(ctx context.Context, uid registry.UID, now time.Time, max int, lock time.Duration) (left int, until time.Time, err error)
 	ClearTries(ctx context.Context, uid registry.UID) error
+}
+
+// Audits is the log of who did and read what (package audit), what is counted from it, and the reasons given.
+type Audits interface {
+	audit.Store
+	// UseAuditKey sets the key of MACs and digests, which is not in the database. Before anything is written.
+	UseAuditKey(key []byte)
+	// Audit searches, newest first. An entry that is not genuine ends the search with an error.
+	Audit(ctx context.Context, q AuditQuery) ([]audit.Entry, error)
+	// PutCheckpoint keeps a checkpoint or more signatures of it; Checkpoint reads one by its size.
+	PutCheckpoint(ctx context.Context, size int64, at time.Time, note []byte) error
+	Checkpoint(ctx context.Context, size int64) ([]byte, error)
+	// PutReason keeps the reason of a session for a pupil; ReasonOf reads it, "" when none was given.
+	PutReason(ctx context.Context, tokenHash []byte, uid registry.UID, why string, words []byte, until time.Time) error
+	ReasonOf(ctx context.Context, tokenHash []byte, uid registry.UID, now time.Time) (why string, words []byte, err error)
+}
+
+// AuditQuery narrows a search of the log; zero members do not.
+type AuditQuery struct {
+	Subject string // a pupil's UID or another subject
+	Account string
+	Kinds   []audit.Kind
+	From    time.Time // counted
+	To      time.Time // not counted
+	Before  string    // entries older than this id: the next page
+	Limit   int       // ≤ 1000
+}
+
+// Alerts are what the rules of unusual reading found. An alert's ID names rule, account and span, so that it is raised once.
+type Alerts interface {
+	// PutAlert raises an alert; false when it stands already.
+	PutAlert(ctx context.Context, a audit.Raised) (bool, error)
+	// AnswerAlert settles one; ErrConflict when it was settled before.
+	AnswerAlert(ctx context.Context, id, by string, at time.Time, answer []byte) error
+	Alert(ctx context.Context, id string) (audit.Raised, error)
+	// Alerts lists them newest first: open ones only, or all, of units (nil: every unit), from an instant on.
+	Alerts(ctx context.Context, open bool, units []registry.Unit, from time.Time, limit int) ([]audit.Raised, error)
 }
