@@ -36,6 +36,10 @@ const (
 	HandleKiosk Action = "handle_kiosk" // finish what a family did at a kiosk and the register refused
 	SeeStaff    Action = "see_staff"    // list accounts in scope
 	KioskSignIn Action = "kiosk_signin" // stand behind a kiosk of the own school
+
+	SeeDuplicates    Action = "see_duplicates"    // what looks like one child twice (查重)
+	ProveDuplicates  Action = "prove_duplicates"  // file proof with it (佐证)
+	DecideDuplicates Action = "decide_duplicates" // say what it is
 )
 
 // at says in which kind of unit a role has an action.
@@ -73,6 +77,10 @@ var grants = map[Action]map[registry.Role]at{
 	HandleKiosk: {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool},
 	SeeStaff:    {registry.RoleLeader: atSchool, registry.RoleOfficer: atOffice, registry.RoleOperator: anywhere, registry.RoleSecurity: anywhere},
 	KioskSignIn: {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool},
+
+	SeeDuplicates:    {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleOfficer: atOffice},
+	ProveDuplicates:  {registry.RoleRegistrar: atSchool},
+	DecideDuplicates: {registry.RoleOfficer: atOffice},
 }
 
 // Register is the directory with its list of schools.

@@ -21,11 +21,12 @@ import (
 type cli struct {
 	Common
 
-	Serve   serveCmd   `cmd:"" help:"Run the server: console, API, workers."`
-	Seed    seedCmd    `cmd:"" help:"Make a demonstration province in an empty register."`
-	Kiosk   kioskCmd   `cmd:"" name:"kiosk-code" help:"Make a kiosk of a school and print its one-time enrolment code."`
-	Account accountCmd `cmd:"" help:"Members of staff."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve      serveCmd      `cmd:"" help:"Run the server: console, API, workers."`
+	Seed       seedCmd       `cmd:"" help:"Make a demonstration province in an empty register."`
+	Kiosk      kioskCmd      `cmd:"" name:"kiosk-code" help:"Make a kiosk of a school and print its one-time enrolment code."`
+	Account    accountCmd    `cmd:"" help:"Members of staff."`
+	Duplicates duplicatesCmd `cmd:"" help:"查重: the check of the whole register."`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 
 // env is what commands run in.

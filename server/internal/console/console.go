@@ -13,10 +13,24 @@ import (
 // MaxUpload is the largest body of the routes that LargeBody names, in bytes; every other body stays under the application's common limit.
 const MaxUpload = 16 << 20
 
-// LargeBody reports whether a POST to path may carry files (a workbook, scans as evidence), so that web can keep all other bodies small.
+// largeBodies are the posts that may carry files (a workbook, scans as evidence): what their path begins and ends with.
+var largeBodies = []struct{ begins, ends string }{
+	{"/enrol/imports", ""},
+	{"/transfers", ""},
+	{"/kiosks/carry", ""},
+	{"/pupils/", "/suspend"},
+	{"/pupils/", "/return"},
+	{"/duplicates/", "/prove"},
+}
+
+// LargeBody reports whether a POST to path may carry files, so that web can keep all other bodies small.
 func LargeBody(path string) bool {
-	return path == "/enrol/imports" || path == "/transfers" || path == "/kiosks/carry" ||
-		strings.HasPrefix(path, "/pupils/") && (strings.HasSuffix(path, "/suspend") || strings.HasSuffix(path, "/return"))
+	for _, l := range largeBodies {
+		if l.ends == "" && path == l.begins || l.ends != "" && strings.HasPrefix(path, l.begins) && strings.HasSuffix(path, l.ends) {
+			return true
+		}
+	}
+	return false
 }
 
 // console is the mounted room.
@@ -77,6 +91,12 @@ func Mount(r fiber.Router, d Deps) error {
 	r.Post("/pupils/:uid/cases/:no/withdraw", k.staff(k.withdraw))
 	r.Get("/pupils/:uid/cases/:no/receipt.pdf", k.staff(k.caseReceiptPDF))
 	r.Get("/pupils/:uid/files/:digest", k.staff(k.pupilFile))
+
+	r.Get("/duplicates", k.staff(k.duplicates))
+	r.Get("/duplicates/:a/:b", k.staff(k.duplicate))
+	r.Post("/duplicates/:a/:b/prove", k.staff(k.proveDuplicate))
+	r.Post("/duplicates/:a/:b/decide", k.staff(k.decideDuplicate))
+	r.Post("/duplicates/:a/:b/reopen", k.staff(k.reopenDuplicate))
 
 	r.Get("/cases", k.staff(k.cases))
 	r.Get("/archives", k.staff(k.archives))
@@ -190,6 +210,7 @@ type may struct {
 	// HandOut: hands cards out against a signature. Care: reports cards lost, found, damaged.
 	Act, Keep, KeepKiosks, Revoke, HandOut, Care bool
 	KioskTasks                                   bool // finishes what the register refused of a kiosk's
+	Judge                                        bool // says what a likeness is (查重)
 }
 
 func mayOf(who service.Staff) may {
@@ -206,7 +227,7 @@ func roleMay(who service.Staff) may {
 	case registry.RoleLeader:
 		return may{Todo: true, Pupils: true, Kiosks: true, KeepKiosks: true, Staff: true, Act: true, Revoke: true, HandOut: school, Care: school}
 	case registry.RoleOfficer:
-		return may{Todo: true, Pupils: true, Kiosks: true, Staff: true, Act: true}
+		return may{Todo: true, Pupils: true, Kiosks: true, Staff: true, Act: true, Judge: true}
 	case registry.RoleClerk:
 		return may{Cards: true, Revoke: true, HandOut: true, Care: true}
 	case registry.RoleOperator:

@@ -93,6 +93,8 @@ func pages(f *consoletest.Fake) []struct{ Who, Path string } {
 		{"registrar", "/transfers/new"}, {"clerk", "/cards"}, {"clerk", "/cards?school=2133000101&class=2班"},
 		{"clerk", "/cards?run=r-1"}, {"clerk", "/cards/runs"}, {"clerk", "/cards/runs/r-1"}, {"clerk", "/cards/runs/r-1?state=made"}, {"clerk", "/cards/runs/r-9"}, {"clerk", "/cards/handout"},
 		{"registrar", "/cards/handout"}, {"registrar", "/cards/handout?school=2133000101&class=1班"}, {"registrar", "/pupils/" + uid("李思源")}, {"operator", "/kiosks"}, {"leader", "/kiosks"}, {"registrar", "/kiosks"},
+		{"registrar", "/duplicates"}, {"officer", "/duplicates"}, {"officer", "/duplicates?state=same"}, {"registrar", "/duplicates/" + uid("萧景行") + "/" + rare},
+		{"officer", "/duplicates/" + uid("王子涵") + "/" + uid("李思源")},
 		{"leader", "/staff"}, {"registrar", "/help"},
 		{"registrar", "/pupils/nobody"}, {"clerk", "/pupils"}, {"registrar", "/nowhere"},
 	}

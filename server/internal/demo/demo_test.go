@@ -205,6 +205,8 @@ func TestPlan(t *testing.T) {
 				ok = len(p.Archive.Missing) == 2
 			case demo.Suspended:
 				ok = p.Standing == registry.StandingSuspended && due > day.AddDays(60)
+			case demo.DoubleEntry:
+				ok = p.Standing == registry.StandingApproval && p.Number == "" && due >= day
 			case demo.SuspensionEnding:
 				ok = p.Standing == registry.StandingSuspended && due <= day.AddDays(30)
 			}
@@ -212,7 +214,7 @@ func TestPlan(t *testing.T) {
 				t.Errorf("%s: %s stands wrong: %s lock %q archive %s tasks %+v", day, s.Label, p.Standing, p.Lock, p.Archive.State, tasks)
 			}
 		}
-		if cards != 40 || seen[demo.NeedsCard] != 40 || seen[demo.TransferOverdue] != 2 || len(seen) != 14 {
+		if cards != 43 || seen[demo.NeedsCard] != 40 || seen[demo.DoubleEntry] != 3 || seen[demo.TransferOverdue] != 2 || len(seen) != 15 {
 			t.Errorf("%s: %d without card, labels %v", day, cards, seen)
 		}
 	}

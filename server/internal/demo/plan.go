@@ -2,7 +2,9 @@ package demo
 
 import (
 	"encoding/base32"
+	"encoding/binary"
 	"iter"
+	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -27,6 +29,7 @@ const (
 	Suspended        Label = "suspended"         // away for most of a year
 	SuspensionEnding Label = "suspension_ending" // back in under thirty days
 	SuspensionAsked  Label = "suspension_asked"  // waits for the authority
+	DoubleEntry      Label = "double_entry"      // entered a second time at another school without a document: waits for the authority's look (查重)
 )
 
 // Story is a pupil's past.
@@ -90,6 +93,7 @@ func (g *Generator) Plan(o Options) iter.Seq[Story] {
 	return func(yield func(Story) bool) {
 		labels := p.roles()
 		waiting := cardless
+		doubles := []Double{DoubleHomophone, DoublePlain, DoubleBirthSlip}
 		for person := range g.Pupils(o.Pupils) {
 			s := p.enrolled(person)
 			for i, l := range labels {
@@ -108,8 +112,34 @@ func (g *Generator) Plan(o Options) iter.Seq[Story] {
 			if !yield(s) {
 				return
 			}
+			if s.Label == Ordinary && len(doubles) > 0 && person.School == QingshiCentre && person.Grade == 2 {
+				if d, ok := p.double(person, doubles[0]); ok {
+					doubles = doubles[1:]
+					if !yield(d) {
+						return
+					}
+				}
+			}
 		}
 	}
+}
+
+// double is a child entered again: at 云河区实验小学, by a scribe who had no document before him; the school has confirmed it.
+func (p *planner) double(person Person, how Double) (Story, bool) {
+	person.Form = maps.Clone(person.Form)
+	if !again(p.r, person.Form, how) {
+		return Story{}, false
+	}
+	var uid [16]byte
+	binary.BigEndian.PutUint64(uid[:8], p.r.Uint64())
+	binary.BigEndian.PutUint64(uid[8:], p.r.Uint64())
+	person.UID, person.School, person.Class = registry.NewUID(uid), YunheShiyan, "3 班"
+	person.Form[registry.FClass], person.Form[registry.FClassNo] = "3 班", "49"
+	s := Story{Person: person, Label: DoubleEntry}
+	no := p.o.CaseNo(registry.CaseEnrol, p.g.today.Year())
+	s.do(p.at(p.back(2), 9), p.who(YunheShiyan, registry.RoleRegistrar), registry.Enrol{CaseNo: no, School: YunheShiyan, Form: person.Form})
+	s.do(p.at(p.back(1), 10), p.who(YunheShiyan, registry.RoleLeader), registry.DecideStep{CaseNo: no, Party: registry.PartySchool, Decision: registry.DecisionAccept})
+	return s, true
 }
 
 // opening is a 5 September at least sixty days before today.

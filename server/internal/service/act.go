@@ -43,6 +43,7 @@ func (s *Service) decide(p registry.Pupil, ev registry.Event, actor registry.Act
 	if claims := s.claims(p, after); claims != nil {
 		c.Claims = claims
 	}
+	c.MatchAdd, c.MatchDrop = s.matchMoves(p, after)
 	return c, nil
 }
 
@@ -142,6 +143,9 @@ func (s *Service) Act(ctx context.Context, who Staff, uid registry.UID, seen int
 	}
 	if seen != 0 && seen != p.Version {
 		return registry.Pupil{}, s.conflict(ctx, uid)
+	}
+	if err := s.clear(ctx, &p, ev); err != nil {
+		return registry.Pupil{}, err
 	}
 	if ev, err = s.prepare(ctx, p, ev); err != nil {
 		return registry.Pupil{}, err

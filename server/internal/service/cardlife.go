@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"xueji/server/internal/access"
@@ -222,7 +223,7 @@ func (s *Service) ExpireCards(ctx context.Context) (int, error) {
 // Sweep is what the service does at each of the worker's sweeps.
 func (s *Service) Sweep(ctx context.Context) error {
 	_, err := s.ExpireCards(ctx)
-	return err
+	return errors.Join(err, s.nightly(ctx))
 }
 
 // HeldCards lists cards to be handed out, and those signed for, of a school or (grade 0 and class "" for all) of a class; at most maxHeld of each.

@@ -7,7 +7,6 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"xueji/server/internal/access"
-	"xueji/server/internal/names"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
 )
@@ -28,11 +27,11 @@ func (s *Service) EnrolOne(ctx context.Context, who Staff, f registry.Form, pin 
 	} else if dup != nil {
 		return "", append(findings, *dup), fail(registry.CodeDuplicate, string(registry.FIDNumber), dup.Params)
 	}
-	if like, err := s.likely(ctx, f); err != nil {
+	alike, err := s.suspects(ctx, f, "")
+	if err != nil {
 		return "", nil, err
-	} else if like != nil {
-		findings = append(findings, *like)
 	}
+	findings = append(findings, s.warnings(alike)...)
 	encoded, err := s.encodePIN(ctx, pin)
 	if err != nil {
 		return "", nil, err
@@ -54,7 +53,7 @@ func (s *Service) EnrolOne(ctx context.Context, who Staff, f registry.Form, pin 
 		return "", nil, internal(err)
 	}
 	s.committed(registry.Pupil{}, c)
-	return c.Pupil.UID, findings, nil
+	return c.Pupil.UID, findings, s.raise(ctx, c.Pupil, alike)
 }
 
 // duplicateOf finds the pupil who holds the form's document; nil when nobody does.
@@ -81,43 +80,6 @@ func (s *Service) dupFinding(ctx context.Context, uid registry.UID) (*registry.F
 	}
 	return &registry.Finding{Field: registry.FIDNumber, Code: registry.FindDupRegister, Params: map[string]string{
 		"school": string(p.School), "school_name": s.dir.Load().Name(p.School), "standing": string(p.Standing), "uid": string(uid)}}, nil
-}
-
-// likelyLimit is how many pupils of one name are looked at.
-const likelyLimit = 50
-
-// likely finds a pupil of the same name, birth date and guardian's telephone: a warning to look (domain.md 5), never a refusal, and nothing merges by itself.
-func (s *Service) likely(ctx context.Context, f registry.Form) (*registry.Finding, error) {
-	rows, err := s.st.Search(ctx, store.Query{Text: f[registry.FName], All: true, Limit: likelyLimit})
-	if err != nil {
-		return nil, internal(err)
-	}
-	for _, row := range rows {
-		if string(row.Birth) != f[registry.FBirth] || !names.Same(row.Name, f[registry.FName]) {
-			continue
-		}
-		p, err := s.st.Pupil(ctx, row.UID)
-		if err != nil {
-			return nil, internal(err)
-		}
-		if !sharesPhone(p.Form, f) {
-			continue
-		}
-		return &registry.Finding{Field: registry.FName, Code: registry.FindDupRegister, Params: map[string]string{"level": "warning", "school": string(p.School),
-			"school_name": s.dir.Load().Name(p.School), "standing": string(p.Standing), "uid": string(p.UID)}}, nil
-	}
-	return nil, nil
-}
-
-func sharesPhone(a, b registry.Form) bool {
-	for _, x := range []registry.FieldKey{registry.FG1Phone, registry.FG2Phone} {
-		for _, y := range []registry.FieldKey{registry.FG1Phone, registry.FG2Phone} {
-			if a[x] != "" && a[x] == b[y] {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // cleanForm brings typed values to the form's way: NFC, then what registry.Tidy mends.

@@ -207,6 +207,7 @@ type verdict struct {
 	uid      registry.UID
 	hash     []byte
 	findings []registry.Finding
+	alike    []suspect
 	in       bool // it went in before (resumed run)
 }
 
@@ -235,6 +236,11 @@ func (r *importRun) batch(ctx context.Context, i store.Import, from, to int) (st
 		}
 		next.Version++
 		r.mark(vs)
+		for _, c := range changes {
+			if err := r.s.raise(ctx, c.Pupil, alikeOf(vs, c.Pupil.UID)); err != nil {
+				return i, err
+			}
+		}
 		r.s.committed(registry.Pupil{}, changes...)
 		r.s.tell(i.Unit, "import", "")
 		return next, nil
@@ -268,18 +274,22 @@ func (r *importRun) judge(ctx context.Context, i store.Import, from, to int) ([]
 		v := &vs[n]
 		holder, taken := held[string(v.hash)]
 		switch {
-		case v.hash == nil && !registry.Blocking(v.findings):
-			// Duplicates without a document: the name, the birth date and a guardian's telephone are all there is.
-			f, err := r.s.likely(ctx, v.row.Form)
-			if err != nil {
+		case v.hash == nil || !taken:
+			if registry.Blocking(v.findings) {
+				continue
+			}
+			var err error
+			if v.alike, err = r.s.suspects(ctx, v.row.Form, v.uid); err != nil {
 				return nil, err
 			}
-			if f != nil && f.Params["uid"] == string(v.uid) {
-				v.in = true
-			} else if f != nil {
-				v.findings = append(v.findings, *f)
+			v.findings = append(v.findings, r.s.warnings(v.alike)...)
+			if v.hash == nil { // without a document only its own row tells that it went in
+				_, err := r.s.st.Pupil(ctx, v.uid)
+				if err != nil && !isNotFound(err) {
+					return nil, err
+				}
+				v.in = err == nil
 			}
-		case v.hash == nil || !taken:
 		case holder == v.uid:
 			v.in = true
 		case !registry.Blocking(v.findings):
@@ -294,6 +304,15 @@ func (r *importRun) judge(ctx context.Context, i store.Import, from, to int) ([]
 		}
 	}
 	return vs, nil
+}
+
+func alikeOf(vs []verdict, uid registry.UID) []suspect {
+	for i := range vs {
+		if vs[i].uid == uid {
+			return vs[i].alike
+		}
+	}
+	return nil
 }
 
 // changes enrols the good rows that are not in yet and counts.

@@ -7,16 +7,14 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
-	"golang.org/x/text/unicode/norm"
-	"golang.org/x/text/width"
-
+	"xueji/server/internal/match"
 	"xueji/server/registry"
 )
 
@@ -24,6 +22,7 @@ import (
 // Servers that share a database share this file: another blind index would let a document in twice.
 type Keys struct {
 	blind   []byte
+	match   []byte
 	csrf    []byte
 	receipt ed25519.PrivateKey
 	office  *ecdh.PrivateKey // outboxes carried on a stick are sealed to it
@@ -78,17 +77,18 @@ func NewKeys(seed []byte) (*Keys, error) {
 	}
 	derive := func(label string) ([]byte, error) { return hkdf.Key(sha256.New, seed, nil, "xueji/"+label+"/1", 32) }
 	blind, err1 := derive("blind-index")
+	pairing, err0 := derive("match")
 	csrf, err2 := derive("csrf")
 	receipt, err3 := derive("receipt")
 	seal, err4 := derive("office")
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
+	if err := errors.Join(err0, err1, err2, err3, err4); err != nil {
 		return nil, err
 	}
 	office, err := ecdh.X25519().NewPrivateKey(seal)
 	if err != nil {
 		return nil, err
 	}
-	return &Keys{blind: blind, csrf: csrf, receipt: ed25519.NewKeyFromSeed(receipt), office: office}, nil
+	return &Keys{blind: blind, match: pairing, csrf: csrf, receipt: ed25519.NewKeyFromSeed(receipt), office: office}, nil
 }
 
 // ReceiptKey is the public half that kiosks pin.
@@ -121,38 +121,18 @@ func (k *Keys) DocumentHash(f registry.Form) []byte {
 }
 
 func (k *Keys) documentHash(kind, number string) []byte {
-	number = normalDocument(number)
-	if number == "" {
+	document := match.Document(kind, number)
+	if document == "" {
 		return nil
 	}
-	if isResident(number) {
-		kind = "1"
-	}
 	m := hmac.New(sha256.New, k.blind)
-	m.Write([]byte("document\x00" + kind + "\x00" + number))
+	m.Write([]byte("document\x00" + document))
 	return m.Sum(nil)
 }
 
-// isResident reports whether a number has the form and the check character of GB 11643.
-func isResident(number string) bool {
-	if len(number) != 18 {
-		return false
-	}
-	for _, c := range []byte(number[:17]) {
-		if c < '0' || c > '9' {
-			return false
-		}
-	}
-	return registry.IDCheckChar(number[:17]) == number[17]
-}
-
-// normalDocument drops what scribes add to a number: full-width forms, spaces, hyphens, lower case.
-func normalDocument(s string) string {
-	s = strings.ToUpper(width.Narrow.String(norm.NFKC.String(s)))
-	return strings.Map(func(r rune) rune {
-		if r == ' ' || r == '-' || r == '\u3000' || r == '\t' {
-			return -1
-		}
-		return r
-	}, s)
+// MatchKey is a blocking key of 查重 (match.Keys) as the store keeps it: 64 bits of an HMAC, so that nothing can be read or guessed from it without this key.
+func (k *Keys) MatchKey(key string) int64 {
+	m := hmac.New(sha256.New, k.match)
+	m.Write([]byte(key))
+	return int64(binary.BigEndian.Uint64(m.Sum(nil)))
 }

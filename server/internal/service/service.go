@@ -57,6 +57,13 @@ type Console interface {
 	// WhereIs explains a duplicate: school and state of the person behind a document, told to whom it was refused (Art. 6).
 	WhereIs(ctx context.Context, who Staff, uid registry.UID) (school registry.Unit, standing registry.Standing, err error)
 
+	// What looks like one child twice (查重), side by side, and what it is.
+	Duplicates(ctx context.Context, who Staff, state store.SuspicionState, limit, offset int) (found []Likeness, open int, err error)
+	Duplicate(ctx context.Context, who Staff, a, b registry.UID) (Likeness, error)
+	ProveDuplicate(ctx context.Context, who Staff, a, b registry.UID, note string, files []string) error
+	DecideDuplicate(ctx context.Context, who Staff, a, b registry.UID, state store.SuspicionState, note string) error
+	ReopenDuplicate(ctx context.Context, who Staff, a, b registry.UID) error
+
 	// Cases. seen is the version the page showed: if it moved on, CodeConflict says that somebody else was first.
 	Act(ctx context.Context, who Staff, uid registry.UID, seen int64, ev registry.Event) (registry.Pupil, error)
 	// ActMany decides the open step of each; it returns what failed, by UID.

@@ -186,6 +186,7 @@ func (p *plan) change(ctx context.Context, key []byte, d Dialect, c *store.Chang
 	if err := p.tasks(uid, fresh, c.Tasks); err != nil {
 		return err
 	}
+	p.matchKeys(uid, c.MatchAdd, c.MatchDrop)
 	for _, o := range c.Outbox {
 		p.add(nil, sqlOutbox, uid, o.ID, o.Kind, blobOf(o.Payload), nanos(o.At))
 	}

@@ -15,10 +15,12 @@ var Distribution = map[string]string{
 	// a pupil's rows
 	"pupil": "student_uid", "pupil_doc": "student_uid", "history": "student_uid", "pupil_case": "student_uid", "case_unit": "student_uid",
 	"pin_try": "student_uid", "task": "student_uid", "task_other": "student_uid", "search_term": "student_uid", "outbox": "student_uid", "issuance": "student_uid",
-	"issuance_life": "student_uid", "card_lease": "student_uid",
+	"issuance_life": "student_uid", "card_lease": "student_uid", "suspicion": "student_uid", "suspicion_unit": "student_uid",
 	// claims over the whole register
 	"id_claim": "id_hash", "number_claim": "number", "case_claim": "case_no", "archive_claim": "archive_no", "issuance_claim": "issuance_id",
 	"card_claim": "card_no", "status_claim": "status_idx", "ticket_claim": "ticket_hash",
+	// blocking keys of 查重, each at its own place: a newcomer asks for ten
+	"match_key": "match_key",
 	// kiosks
 	"kiosk_mark": "kiosk", "inbox": "kiosk", "quarantine": "kiosk", "sealed_key": "kiosk",
 	// by their own key

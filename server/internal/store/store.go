@@ -30,6 +30,7 @@ type Store interface {
 	DeadLetters
 	Audits
 	Alerts
+	Matches
 	// Sweep removes what has run out: sessions past ExpiresAt, and outbox rows done more than a week ago. Safe at any time, by anyone.
 	Sweep(ctx context.Context, now time.Time) error
 	Close() error
@@ -80,6 +81,8 @@ type Change struct {
 	// Claims are document hashes (keyed HMAC) to take for this pupil; nil leaves them. Non-nil is the whole set: a hash the pupil held and that is not in
 	// it is released (an ID number corrected, a case of enrolment refused: [][]byte{} frees the document).
 	Claims [][]byte
+	// MatchAdd and MatchDrop are blocking keys of 查重 that the pupil takes and lets go (Matches); adding one held, or dropping one not held, changes nothing.
+	MatchAdd, MatchDrop []int64
 }
 
 // Index is what lists and search read, computed by the caller (pinyin is not the store's business).

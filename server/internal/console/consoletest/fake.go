@@ -31,17 +31,18 @@ type Fake struct {
 	// KioskTasks are what kiosks brought and the register refused.
 	KioskTasks []service.KioskEvent
 
-	mu      sync.Mutex
-	order   []registry.UID
-	pupils  map[registry.UID]*life
-	kiosks  []store.Kiosk
-	files   map[string]store.File
-	runs    []*run
-	lanes   map[registry.UID]string
-	live    []chan service.Notice
-	serial  int
-	dir     *registrytest.Directory
-	schools []registry.School
+	mu         sync.Mutex
+	order      []registry.UID
+	pupils     map[registry.UID]*life
+	kiosks     []store.Kiosk
+	files      map[string]store.File
+	runs       []*run
+	lanes      map[registry.UID]string
+	live       []chan service.Notice
+	serial     int
+	suspicions []store.Suspicion
+	dir        *registrytest.Directory
+	schools    []registry.School
 }
 
 type life struct {

@@ -48,6 +48,8 @@ func Run(t *testing.T, open func(t testing.TB) store.Store) {
 		{"Imports", imports},
 		{"Files", files},
 		{"SmallThings", smallThings},
+		{"MatchKeys", matches},
+		{"Suspicions", suspicions},
 		{"HostileText", hostileText},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,0 +1,154 @@
+package console
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"xueji/server/internal/match"
+	"xueji/server/internal/service"
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+const duplicatesPage = 30
+
+// reason is one sign, for or against.
+type reason struct {
+	Key     string
+	Against bool
+}
+
+func reasonsOf(l service.Likeness) (out []reason) {
+	for _, r := range l.Reasons {
+		out = append(out, reason{"match." + r, match.Reason(r).Against()})
+	}
+	return out
+}
+
+type likenessRow struct {
+	service.Likeness
+	Signs []reason
+	Href  string
+}
+
+// duplicates lists what looks like one child twice (查重, Art. 6).
+func (k *console) duplicates(c *fiber.Ctx, who service.Staff) error {
+	state := store.SuspicionState(c.Query("state", string(store.SuspicionOpen)))
+	switch state {
+	case store.SuspicionOpen, store.SuspicionApart, store.SuspicionSame:
+	default:
+		state = store.SuspicionOpen
+	}
+	page, _ := strconv.Atoi(c.Query("page"))
+	page = max(1, page)
+	rows, open, err := k.Service.Duplicates(c.UserContext(), who, state, duplicatesPage+1, (page-1)*duplicatesPage)
+	if err != nil {
+		return err
+	}
+	link := func(n int) string { return "/duplicates?state=" + string(state) + "&page=" + strconv.Itoa(n) }
+	v := fiber.Map{"Open": open, "State": string(state), "States": []store.SuspicionState{store.SuspicionOpen, store.SuspicionApart, store.SuspicionSame}, "Prev": "", "Next": ""}
+	if page > 1 {
+		v["Prev"] = link(page - 1)
+	}
+	if len(rows) > duplicatesPage {
+		rows, v["Next"] = rows[:duplicatesPage], link(page+1)
+	}
+	out := make([]likenessRow, len(rows))
+	for i, l := range rows {
+		out[i] = likenessRow{l, reasonsOf(l), duplicateHref(l)}
+	}
+	v["Rows"] = out
+	return k.show(c, &who, "duplicates", "duplicates.title", v)
+}
+
+func duplicateHref(l service.Likeness) string {
+	return "/duplicates/" + string(l.UID) + "/" + string(l.Other)
+}
+
+// compared is one item side by side.
+type compared struct {
+	Field registry.Field
+	A, B  string
+	Same  bool
+	Bold  bool // both are there and differ
+}
+
+func (k *console) duplicate(c *fiber.Ctx, who service.Staff) error {
+	return k.duplicateShow(c, who, nil)
+}
+
+func (k *console) duplicateShow(c *fiber.Ctx, who service.Staff, pr *problem) error {
+	l, err := k.Service.Duplicate(c.UserContext(), who, registry.UID(c.Params("a")), registry.UID(c.Params("b")))
+	if err != nil {
+		return err
+	}
+	lang := k.lang(c)
+	var rows []compared
+	for _, key := range service.ComparedFields {
+		f, ok := registry.FieldOf(key)
+		if !ok || l.A.Values[key] == "" && l.B.Values[key] == "" {
+			continue
+		}
+		say := func(v string) string {
+			switch f.Type {
+			case registry.TypeCode:
+				return k.code(lang, f.List, v)
+			case registry.TypeDate:
+				return k.date(lang, registry.Date(v))
+			}
+			return v
+		}
+		r := compared{Field: f, A: say(l.A.Values[key]), B: say(l.B.Values[key])}
+		r.Same = r.A == r.B
+		r.Bold = !r.Same && r.A != "" && r.B != ""
+		rows = append(rows, r)
+	}
+	v := fiber.Map{"L": l, "Signs": reasonsOf(l), "Rows": rows, "Here": duplicateHref(l), "Note": c.FormValue("note")}
+	return k.show(c, &who, "duplicate", "duplicates.one", v, withActive("duplicates"), withProblem(pr))
+}
+
+// duplicateAct answers a posted form on the page of one likeness.
+func (k *console) duplicateAct(c *fiber.Ctx, who service.Staff, said string, err error) error {
+	if err == nil {
+		return k.done(c, "/duplicates/"+c.Params("a")+"/"+c.Params("b"), flash{Key: said})
+	}
+	switch code := registry.CodeOf(err); {
+	case code == registry.CodeConflict:
+		c.Status(fiber.StatusConflict)
+		return k.duplicateShow(c, who, k.problem(c, err))
+	case code == registry.CodeInvalid || code == registry.CodeEvidence:
+		c.Status(fiber.StatusUnprocessableEntity)
+		return k.duplicateShow(c, who, &problem{Title: k.words.say(k.lang(c), "duplicates.say_why"), Field: "note"})
+	}
+	return err
+}
+
+func (k *console) decideDuplicate(c *fiber.Ctx, who service.Staff) error {
+	state := store.SuspicionState(c.FormValue("state"))
+	err := k.Service.DecideDuplicate(c.UserContext(), who, registry.UID(c.Params("a")), registry.UID(c.Params("b")), state, strings.TrimSpace(c.FormValue("note")))
+	return k.duplicateAct(c, who, "duplicates.done."+string(state), err)
+}
+
+func (k *console) proveDuplicate(c *fiber.Ctx, who service.Staff) error {
+	a, b := registry.UID(c.Params("a")), registry.UID(c.Params("b"))
+	l, err := k.Service.Duplicate(c.UserContext(), who, a, b)
+	if err != nil {
+		return err
+	}
+	uid := l.UID
+	if !l.A.Open {
+		uid = l.Other
+	}
+	files, err := k.evidence(c, who, uid)
+	if err == nil {
+		err = k.Service.ProveDuplicate(c.UserContext(), who, a, b, strings.TrimSpace(c.FormValue("note")), files)
+	}
+	return k.duplicateAct(c, who, "duplicates.proved", err)
+}
+
+func (k *console) reopenDuplicate(c *fiber.Ctx, who service.Staff) error {
+	err := k.Service.ReopenDuplicate(c.UserContext(), who, registry.UID(c.Params("a")), registry.UID(c.Params("b")))
+	return k.duplicateAct(c, who, "duplicates.reopened", err)
+}

@@ -1,0 +1,438 @@
+package service
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"xueji/server/internal/access"
+	"xueji/server/internal/match"
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+// suspectLimit is how many pupils who share a key are looked at for one newcomer.
+const suspectLimit = 100
+
+// suspect is a pupil of the register who may be the child of a form.
+type suspect struct {
+	pupil registry.Pupil
+	hit   match.Hit
+}
+
+// inRegister: a record that is erased, or was never admitted, is nobody's double.
+func inRegister(p *registry.Pupil) bool {
+	return p.Standing != registry.StandingErased && p.Standing != registry.StandingNone && p.Standing != ""
+}
+
+// matchMoves are the blocking keys that a change of the record takes and lets go.
+func (s *Service) matchMoves(before, after registry.Pupil) (add, drop []int64) {
+	keys := func(p *registry.Pupil) map[int64]bool {
+		out := map[int64]bool{}
+		if inRegister(p) {
+			for _, k := range match.Keys(match.Of(p.Form)) {
+				out[s.keys.MatchKey(k)] = true
+			}
+		}
+		return out
+	}
+	was, is := keys(&before), keys(&after)
+	for k := range is {
+		if !was[k] {
+			add = append(add, k)
+		}
+	}
+	for k := range was {
+		if !is[k] {
+			drop = append(drop, k)
+		}
+	}
+	slices.Sort(add)
+	slices.Sort(drop)
+	return add, drop
+}
+
+// suspects climbs the ladder for a form against the register, surest first. self is the pupil the form is of, "" for a newcomer.
+func (s *Service) suspects(ctx context.Context, f registry.Form, self registry.UID) ([]suspect, error) {
+	person := match.Of(f)
+	var keys []int64
+	for _, k := range match.Keys(person) {
+		keys = append(keys, s.keys.MatchKey(k))
+	}
+	uids, err := s.st.Sharers(ctx, keys, suspectLimit)
+	if err != nil {
+		return nil, internal(err)
+	}
+	var out []suspect
+	for _, uid := range uids {
+		if uid == self {
+			continue
+		}
+		p, err := s.st.Pupil(ctx, uid)
+		if isNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, internal(err)
+		}
+		if h, ok := match.Judge(person, match.Of(p.Form)); ok && inRegister(&p) {
+			out = append(out, suspect{p, h})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b suspect) int { return cmp.Compare(b.hit.Score, a.hit.Score) })
+	return out, nil
+}
+
+// warnings tell whoever enters a form what it looks like: where the other record is, and why. Never more of the other child. An entry after the first grade of a
+// school should be a transfer then (Art. 6).
+func (s *Service) warnings(alike []suspect) (out []registry.Finding) {
+	for _, a := range alike[:min(len(alike), 3)] {
+		var why []string
+		for _, r := range a.hit.Reasons {
+			why = append(why, string(r))
+		}
+		out = append(out, registry.Finding{Field: registry.FName, Code: registry.FindDupRegister, Params: map[string]string{"level": "warning", "school": string(a.pupil.School),
+			"school_name": s.dir.Load().Name(a.pupil.School), "standing": string(a.pupil.Standing), "uid": string(a.pupil.UID), "reasons": strings.Join(why, ",")}})
+	}
+	return out
+}
+
+// raise puts a new pupil's likenesses before the schools and authorities of both. They are committed after the pupil: should the machine stop between the two, the
+// check of the whole register finds them.
+func (s *Service) raise(ctx context.Context, p registry.Pupil, alike []suspect) error {
+	var found []store.Suspicion
+	for _, a := range alike {
+		if f := s.suspicion(p, a.pupil, a.hit); f.UID != f.Other {
+			found = append(found, f)
+		}
+	}
+	return s.putSuspicions(ctx, found)
+}
+
+func (s *Service) putSuspicions(ctx context.Context, found []store.Suspicion) error {
+	if len(found) == 0 {
+		return nil
+	}
+	fresh, err := s.st.PutSuspicions(ctx, found)
+	if err != nil {
+		return internal(err)
+	}
+	if fresh > 0 {
+		told := map[registry.Unit]bool{}
+		for _, f := range found {
+			for _, u := range f.Units {
+				if !told[u] {
+					told[u] = true
+					s.tell(u, "tasks", "")
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Service) suspicion(a, b registry.Pupil, h match.Hit) store.Suspicion {
+	if a.UID > b.UID {
+		a, b = b, a
+	}
+	f := store.Suspicion{UID: a.UID, Other: b.UID, Rung: int(h.Rung), Score: h.Score, FoundAt: s.now().UTC(), State: store.SuspicionOpen}
+	for _, r := range h.Reasons {
+		f.Reasons = append(f.Reasons, string(r))
+	}
+	dir := s.dir.Load()
+	for _, p := range []registry.Pupil{a, b} {
+		for _, u := range []registry.Unit{p.School, registry.Above(dir, p.School)} {
+			if u != "" && !slices.Contains(f.Units, u) {
+				f.Units = append(f.Units, u)
+			}
+		}
+	}
+	return f
+}
+
+// Likeness is a suspicion as a member of staff may see it: both records cut to what is compared, and masked where a record is out of scope.
+type Likeness struct {
+	store.Suspicion
+	A, B Half
+	// Decide: this person may say what it is; Prove: may file proof.
+	Decide, Prove bool
+}
+
+// Half is one side of a likeness.
+type Half struct {
+	UID      registry.UID
+	School   registry.Unit
+	Standing registry.Standing
+	Grade    int
+	Number   string
+	// Values of the compared items, as this reader may see them, and whether they agree with the other side's.
+	Values registry.Form
+	// Open: the reader may open the whole record.
+	Open bool
+}
+
+// ComparedFields are the items shown side by side, in order.
+var ComparedFields = []registry.FieldKey{registry.FName, registry.FFormerName, registry.FSex, registry.FBirth, registry.FIDType, registry.FIDNumber, registry.FHukou, registry.FAddress, registry.FPhone,
+	registry.FG1Name, registry.FG1IDNumber, registry.FG1Phone, registry.FG2Name, registry.FG2Phone, registry.FEnrolMonth}
+
+// Duplicates lists what looks like one child twice for who's unit, surest first.
+func (s *Service) Duplicates(ctx context.Context, who Staff, state store.SuspicionState, limit, offset int) ([]Likeness, int, error) {
+	if err := s.scope(who).Check(access.SeeDuplicates); err != nil {
+		return nil, 0, err
+	}
+	found, err := s.st.Suspicions(ctx, who.Unit, state, limit, offset)
+	if err != nil {
+		return nil, 0, internal(err)
+	}
+	open, err := s.st.OpenSuspicions(ctx, who.Unit)
+	if err != nil {
+		return nil, 0, internal(err)
+	}
+	out := make([]Likeness, 0, len(found))
+	for _, f := range found {
+		l, err := s.likeness(ctx, who, f)
+		if err != nil {
+			return nil, 0, err
+		}
+		out = append(out, l)
+	}
+	return out, open, nil
+}
+
+// Duplicate is one of them.
+func (s *Service) Duplicate(ctx context.Context, who Staff, a, b registry.UID) (Likeness, error) {
+	if err := s.scope(who).Check(access.SeeDuplicates); err != nil {
+		return Likeness{}, err
+	}
+	f, err := s.st.Suspicion(ctx, a, b)
+	if err != nil {
+		return Likeness{}, internal(err)
+	}
+	if !slices.Contains(f.Units, who.Unit) {
+		return Likeness{}, registry.ErrNotFound
+	}
+	return s.likeness(ctx, who, f)
+}
+
+func (s *Service) likeness(ctx context.Context, who Staff, f store.Suspicion) (Likeness, error) {
+	sc := s.scope(who)
+	l := Likeness{Suspicion: f, Decide: f.State == store.SuspicionOpen && sc.May(access.DecideDuplicates), Prove: f.State == store.SuspicionOpen && sc.May(access.ProveDuplicates)}
+	for i, uid := range []registry.UID{f.UID, f.Other} {
+		p, err := s.st.Pupil(ctx, uid)
+		if err != nil {
+			return l, internal(err)
+		}
+		h := Half{UID: uid, School: p.School, Standing: p.Standing, Grade: p.Grade, Open: sc.Pupil(&p) == access.ViewFull, Values: registry.Form{}}
+		if h.Number = string(p.Number); !h.Open {
+			h.Number = registry.MaskNumber(h.Number)
+		}
+		for _, k := range ComparedFields {
+			if v := p.Form[k]; v != "" {
+				h.Values[k] = v
+				if !h.Open {
+					h.Values[k] = maskedItem(k, v)
+				}
+			}
+		}
+		if i == 0 {
+			l.A = h
+		} else {
+			l.B = h
+		}
+	}
+	return l, nil
+}
+
+// maskedItem shows of another unit's record what is needed to compare it.
+func maskedItem(k registry.FieldKey, v string) string {
+	switch k {
+	case registry.FIDNumber, registry.FG1IDNumber:
+		return registry.MaskNumber(v)
+	case registry.FPhone, registry.FG1Phone, registry.FG2Phone:
+		return registry.MaskPhone(v)
+	case registry.FAddress:
+		return registry.MaskAddress(v)
+	case registry.FG1Name, registry.FG2Name:
+		return registry.MaskName(v)
+	}
+	return v
+}
+
+// Prove files proof with a suspicion (佐证), by a school of one of the two; the authority decides.
+func (s *Service) ProveDuplicate(ctx context.Context, who Staff, a, b registry.UID, note string, files []string) error {
+	l, err := s.Duplicate(ctx, who, a, b)
+	if err != nil {
+		return err
+	}
+	if err := s.scope(who).Check(access.ProveDuplicates); err != nil {
+		return err
+	}
+	if strings.TrimSpace(note) == "" && len(files) == 0 {
+		return fail(registry.CodeEvidence, "note", map[string]string{"need": "1", "have": "0"})
+	}
+	return internal(s.st.ProveSuspicion(ctx, l.UID, l.Other, store.Proof{By: who.Actor("console"), At: s.now().UTC(), Note: cut(note, 1500), Files: files}))
+}
+
+// DecideDuplicate says what a suspicion is: two children (apart), or one (same: one record is then corrected, deleted or merged by acts of its own). A reason in words is
+// required; nothing happens to either record here.
+func (s *Service) DecideDuplicate(ctx context.Context, who Staff, a, b registry.UID, state store.SuspicionState, note string) error {
+	l, err := s.Duplicate(ctx, who, a, b)
+	if err != nil {
+		return err
+	}
+	if err := s.scope(who).Check(access.DecideDuplicates); err != nil {
+		return err
+	}
+	if strings.TrimSpace(note) == "" {
+		return fail(registry.CodeInvalid, "note", nil)
+	}
+	l.State, l.By, l.DecidedAt, l.Note = state, who.Actor("console"), s.now().UTC(), cut(note, 1500)
+	if err := s.st.DecideSuspicion(ctx, l.Suspicion); err != nil {
+		return internal(err)
+	}
+	for _, u := range l.Units {
+		s.tell(u, "tasks", "")
+	}
+	return nil
+}
+
+// ReopenDuplicate undoes a decision.
+func (s *Service) ReopenDuplicate(ctx context.Context, who Staff, a, b registry.UID) error {
+	if err := s.scope(who).Check(access.DecideDuplicates); err != nil {
+		return err
+	}
+	l, err := s.Duplicate(ctx, who, a, b)
+	if err != nil {
+		return err
+	}
+	return internal(s.st.ReopenSuspicion(ctx, l.UID, l.Other))
+}
+
+// clear refuses to approve an enrolment that still looks like a double (Art. 6): the authority looks first.
+func (s *Service) clear(ctx context.Context, p *registry.Pupil, ev registry.Event) error {
+	d, ok := ev.(registry.DecideStep)
+	if !ok || d.Decision != registry.DecisionAccept || d.Party == registry.PartySchool {
+		return nil
+	}
+	if c := p.Case(d.CaseNo); c == nil || c.Kind != registry.CaseEnrol {
+		return nil
+	}
+	found, err := s.st.SuspicionsOf(ctx, p.UID)
+	if err != nil {
+		return internal(err)
+	}
+	for _, f := range found {
+		if f.State != store.SuspicionOpen {
+			continue
+		}
+		return fail(registry.CodeWrongState, "", map[string]string{"why": "suspicion", "a": string(f.UID), "b": string(f.Other)})
+	}
+	return nil
+}
+
+// Check is how a check of the whole register went.
+type Check struct {
+	Pupils, Keys, Passed, Pairs, Found, Fresh int
+	Took                                      time.Duration
+}
+
+// CheckRegister climbs the ladder for every pair of pupils who share a key, and raises what is new. It reads the keys in one pass, in memory 24 bytes a key, and opens
+// only the records of candidate pairs. Running it again raises nothing twice.
+func (s *Service) CheckRegister(ctx context.Context) (Check, error) {
+	began := s.now()
+	var out Check
+	ids := map[registry.UID]uint32{}
+	var uids []registry.UID
+	var entries []match.Entry
+	err := s.st.EachMatchKey(ctx, func(key int64, uid registry.UID) error {
+		id, ok := ids[uid]
+		if !ok {
+			id = uint32(len(uids))
+			ids[uid] = id
+			uids = append(uids, uid)
+		}
+		entries = append(entries, match.Entry{Key: uint64(key), ID: id})
+		return nil
+	})
+	if err != nil {
+		return out, internal(err)
+	}
+	out.Pupils, out.Keys = len(uids), len(entries)
+	pairs, passed := match.Pairs(entries)
+	out.Passed, out.Pairs = passed, len(pairs)
+	type known struct {
+		pupil  registry.Pupil
+		person match.Person
+	}
+	var last known // pairs come sorted by their first record
+	load := func(id uint32) (known, error) {
+		p, err := s.st.Pupil(ctx, uids[id])
+		if err != nil {
+			return known{}, err
+		}
+		return known{p, match.Of(p.Form)}, nil
+	}
+	var found []store.Suspicion
+	flush := func() error {
+		n, err := s.st.PutSuspicions(ctx, found)
+		out.Found += len(found)
+		out.Fresh += n
+		found = found[:0]
+		return err
+	}
+	for i, pr := range pairs {
+		if err := ctx.Err(); err != nil {
+			return out, internal(err)
+		}
+		if i == 0 || pairs[i-1].A != pr.A {
+			if last, err = load(pr.A); isNotFound(err) {
+				last = known{}
+			} else if err != nil {
+				return out, internal(err)
+			}
+		}
+		other, err := load(pr.B)
+		if isNotFound(err) || last.pupil.UID == "" {
+			continue
+		}
+		if err != nil {
+			return out, internal(err)
+		}
+		if h, ok := match.Judge(last.person, other.person); ok && inRegister(&last.pupil) && inRegister(&other.pupil) {
+			found = append(found, s.suspicion(last.pupil, other.pupil, h))
+		}
+		if len(found) >= 200 {
+			if err := flush(); err != nil {
+				return out, internal(err)
+			}
+		}
+	}
+	if err := flush(); err != nil {
+		return out, internal(err)
+	}
+	out.Took = s.now().Sub(began)
+	return out, nil
+}
+
+// checkHour is the hour of the night (Beijing) from which the whole register is checked, once a day over all servers.
+const checkHour = 2
+
+// nightly checks the register when it is time and no server did so today.
+func (s *Service) nightly(ctx context.Context) error {
+	now := s.now().In(registry.Beijing)
+	if now.Hour() != checkHour {
+		return nil
+	}
+	n, err := s.st.Next(ctx, "duplicates/"+now.Format(time.DateOnly), 1)
+	if err != nil || n != 1 {
+		return err
+	}
+	c, err := s.CheckRegister(ctx)
+	if err != nil {
+		return err
+	}
+	s.log.InfoContext(ctx, "register checked for duplicates", "pupils", c.Pupils, "pairs", c.Pairs, "found", c.Found, "new", c.Fresh, "passed", c.Passed, "ms", c.Took.Milliseconds())
+	return nil
+}
