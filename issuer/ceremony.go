@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -17,13 +18,15 @@ import (
 
 // ceremonyCmd is the way to real keys, step by step; docs/issuing-keys.md is its guide.
 type ceremonyCmd struct {
-	Root    ceremonyRootCmd    `cmd:"" help:"Step 1, offline machine: make the province's root."`
-	Request ceremonyRequestCmd `cmd:"" help:"Step 2, issuing machine: make an issuing key and ask the root to certify it. Once a year."`
-	Certify ceremonyCertifyCmd `cmd:"" help:"Step 3, offline machine: certify the key of a request for a year."`
-	Accept  ceremonyAcceptCmd  `cmd:"" help:"Step 4, issuing machine: install the certificate."`
-	Retire  ceremonyRetireCmd  `cmd:"" help:"Destroy an issuing key whose certificate has ended."`
-	Masters ceremonyMastersCmd `cmd:"" help:"Move the card master keys (3DES and AES) from the folder into a token, for good."`
-	Status  ceremonyStatusCmd  `cmd:"" help:"Show the issuing keys, their certificates and when the next is due."`
+	Root        ceremonyRootCmd        `cmd:"" help:"Step 1, offline machine: make the province's root."`
+	Request     ceremonyRequestCmd     `cmd:"" help:"Step 2, issuing machine: make an issuing key and ask the root to certify it. Once a year."`
+	Certify     ceremonyCertifyCmd     `cmd:"" help:"Step 3, offline machine: certify the key of a request for a year."`
+	Accept      ceremonyAcceptCmd      `cmd:"" help:"Step 4, issuing machine: install the certificate."`
+	Retire      ceremonyRetireCmd      `cmd:"" help:"Destroy an issuing key whose certificate has ended."`
+	Masters     ceremonyMastersCmd     `cmd:"" help:"Move the card master keys (3DES and AES) from the folder into a token, for good."`
+	Epoch       ceremonyEpochCmd       `cmd:"" help:"Begin a new epoch of the keys of sealed records: cards are rewritten at their next tap, and what a revoked kiosk holds opens them no more."`
+	RetireEpoch ceremonyRetireEpochCmd `cmd:"" help:"Destroy the reading key of an old epoch."`
+	Status      ceremonyStatusCmd      `cmd:"" help:"Show the issuing keys, their certificates and when the next is due."`
 }
 
 // scene is what every step's transcript says.
@@ -404,6 +407,57 @@ func (c ceremonyMastersCmd) Run(t terminal) error {
 	return c.finish(t, c.Dir, ceremony.StepMasters, list)
 }
 
+type ceremonyEpochCmd struct {
+	scene
+	Dir string `required:"" type:"existingdir" help:"The issuer's folder. A running issuer sees the new epoch when it is started again."`
+}
+
+// Run begins an epoch.
+func (c ceremonyEpochCmd) Run(t terminal) error {
+	if err := ceremony.CheckPresent(ceremony.StepEpoch, c.Present); err != nil {
+		return err
+	}
+	f, err := custody.OpenFolder(c.Dir)
+	if err != nil {
+		return err
+	}
+	epoch, err := f.NewEpoch()
+	if err != nil {
+		return err
+	}
+	return c.finish(t, c.Dir, ceremony.StepEpoch, facts("authority", f.Authority(), "suite", string(f.Suite()), "epoch", strconv.Itoa(int(epoch)), "epochs_kept", numbers(f.Epochs()),
+		"kept_folder", ceremonyYes(c.Lang)))
+}
+
+type ceremonyRetireEpochCmd struct {
+	scene
+	Dir   string `required:"" type:"existingdir" help:"The issuer's folder."`
+	Epoch uint16 `required:"" help:"The epoch, as status shows it; not the newest."`
+}
+
+// Run destroys a reading key.
+func (c ceremonyRetireEpochCmd) Run(t terminal) error {
+	if err := ceremony.CheckPresent(ceremony.StepRetireEpoch, c.Present); err != nil {
+		return err
+	}
+	f, err := custody.OpenFolder(c.Dir)
+	if err != nil {
+		return err
+	}
+	if err := f.RetireEpoch(c.Epoch); err != nil {
+		return err
+	}
+	return c.finish(t, c.Dir, ceremony.StepRetireEpoch, facts("authority", f.Authority(), "epoch", strconv.Itoa(int(c.Epoch)), "epochs_kept", numbers(f.Epochs())))
+}
+
+func numbers(epochs []uint16) string {
+	var out []string
+	for _, e := range epochs {
+		out = append(out, strconv.Itoa(int(e)))
+	}
+	return strings.Join(out, ", ")
+}
+
 type ceremonyStatusCmd struct {
 	Dir string `required:"" type:"existingdir" help:"The issuer's folder."`
 }
@@ -454,6 +508,9 @@ func (c ceremonyStatusCmd) Run(t terminal) error {
 	}
 	if err := w.Flush(); err != nil {
 		return err
+	}
+	if e := f.Epochs(); len(e) > 0 {
+		fmt.Fprintf(t.out, "epochs kept: %s; new cards are made on %d\n", numbers(e), e[len(e)-1])
 	}
 	switch due := end.Add(-ceremony.Overlap); {
 	case end.IsZero():

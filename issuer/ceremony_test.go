@@ -288,6 +288,55 @@ func TestCeremonyRefuses(t *testing.T) {
 }
 
 // TestMastersIntoToken: cards that were made under the file's master keys go on working when the keys lie in the token, and the file does not have them any more.
+// TestEpochs: a new epoch and the end of an old one, each with its transcript; no key is printed.
+func TestEpochs(t *testing.T) {
+	s := newStage(t)
+	dir := s.path("issuer")
+	if err := custody.Init(dir, "330000", credential.SM2, s.now); err != nil {
+		t.Fatal(err)
+	}
+	s.refuse("the newest", "retire-epoch", "--dir", dir, "--epoch", "1")
+	if out := s.must("epoch", "--dir", dir); !strings.Contains(out, "密钥期：2") || !strings.Contains(out, "保留的密钥期：1, 2") || !strings.Contains(out, "重新启动发卡程序") {
+		t.Fatal(out)
+	}
+	out, err := s.run("status", "--dir", dir)
+	if err != nil || !strings.Contains(out, "epochs kept: 1, 2; new cards are made on 2") {
+		t.Fatal(out, err)
+	}
+	v, err := custody.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k := v.ReadingKey(); k.Epoch != 2 || len(v.ReadingKeys()) != 2 {
+		t.Fatal(k.Epoch)
+	}
+	first := v.ReadingKeys()[0].Key
+	v.Close()
+	if _, err := s.run("epoch", "--dir", dir, "--place", "x"); err == nil {
+		t.Fatal("an epoch without witnesses")
+	}
+	if out := s.must("retire-epoch", "--dir", dir, "--epoch", "1", "--lang", "en"); !strings.Contains(out, "Epoch: 1") || !strings.Contains(out, "Epochs kept: 2") {
+		t.Fatal(out)
+	}
+	s.refuse("no epoch 1", "retire-epoch", "--dir", dir, "--epoch", "1")
+	err = filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil || bytes.Contains(b, first) || bytes.Contains(b, []byte(fmt.Sprintf("%x", []byte(first)))) || strings.Contains(filepath.Base(path), "reading-0001") {
+			t.Errorf("%s: the destroyed key is there, %v", path, err)
+		}
+		if info, err := e.Info(); err == nil && strings.HasPrefix(e.Name(), "reading-") && info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %04o", e.Name(), info.Mode().Perm())
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestMastersIntoToken(t *testing.T) {
 	s := newStage(t)
 	dir := s.path("issuer")

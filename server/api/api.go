@@ -31,6 +31,7 @@ const (
 	PathCerts       = "/v1/issuer/certificates" // PUT Certificates
 	PathDevices     = "/v1/issuer/devices"      // GET → []Device: enrolled, not revoked
 	PathSealedKeys  = "/v1/issuer/sealed-keys"  // PUT SealedKeys
+	PathEpochs      = "/v1/issuer/epochs"       // GET → Epochs, PUT Epochs
 )
 
 // Problem is every error's body (RFC 9457 in spirit): Code from registry.Code, Title and Help from the catalogue in the caller's language.
@@ -184,7 +185,7 @@ type CaseStep struct {
 type Trust struct {
 	Certificates [][]byte `json:"certificates"` // issuing-key certificates
 	StatusList   []byte   `json:"status_list"`
-	// ReadingKeys are sealed to the device (credential.SealKeys): epoch → sealed key.
+	// ReadingKeys are sealed to the device (credential.SealKeys): epoch → sealed section keys. What is not here any longer is to be forgotten.
 	ReadingKeys map[uint16][]byte `json:"reading_keys"`
 }
 
@@ -388,14 +389,22 @@ type Certificates struct {
 	Certificates [][]byte `json:"certificates"`
 }
 
-// Device is a kiosk that may hold reading keys. Missing lists the epochs it lacks.
+// Epochs are the epochs of the keys of sealed records, as the issuer told them last.
+type Epochs struct {
+	Newest uint16   `json:"newest"` // cards on an older one are behind; 0 until the issuer told
+	Kept   []uint16 `json:"kept"`   // ascending; devices hold keys of these and of no other
+	// Good counts held cards by epoch: the register's word to the issuer, ignored in a PUT.
+	Good map[uint16]int `json:"good,omitempty"`
+}
+
+// Device is a kiosk that may hold keys.
 type Device struct {
 	KioskID string   `json:"kiosk_id"`
 	SealKey []byte   `json:"seal_key"`
 	Epochs  []uint16 `json:"epochs"` // it has sealed keys of these already
 }
 
-// SealedKeys are reading keys sealed to devices: kiosk id → epoch → sealed key (credential.SealKeys).
+// SealedKeys are section keys sealed to devices: kiosk id → epoch → sealed keys (credential.SealKeys).
 type SealedKeys struct {
 	Keys map[string]map[uint16][]byte `json:"keys"`
 }

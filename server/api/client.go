@@ -234,6 +234,17 @@ func (c *IssuerClient) Devices(ctx context.Context) (out []Device, err error) {
 	return out, err
 }
 
+// Epochs tells what the server knows of epochs, and how many good cards stand on each.
+func (c *IssuerClient) Epochs(ctx context.Context) (out Epochs, err error) {
+	err = c.t.do(ctx, http.MethodGet, PathEpochs, nil, &out)
+	return out, err
+}
+
+// PutEpochs says which epoch is the newest and which are kept; the keys of others are forgotten. A newest below the one known is a conflict.
+func (c *IssuerClient) PutEpochs(ctx context.Context, e Epochs) error {
+	return c.t.do(ctx, http.MethodPut, PathEpochs, e, nil)
+}
+
 // PutSealedKeys leaves reading keys sealed to devices.
 func (c *IssuerClient) PutSealedKeys(ctx context.Context, k SealedKeys) error {
 	return c.t.do(ctx, http.MethodPut, PathSealedKeys, k, nil)

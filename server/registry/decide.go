@@ -65,12 +65,15 @@ func Decide(p Pupil, ev Event, env Env) (Pupil, []Effect, error) {
 		err = d.revokeCard(e)
 	case ChangeCard:
 		err = d.changeCard(e)
+	case RenewCard:
+		err = d.renewCard(e)
 	default:
 		err = &Error{Code: CodeInternal, Err: errors.New("decide: unknown event")}
 	}
 	if err != nil {
 		return p, nil, err
 	}
+	d.keepCardUp(&p)
 	return d.p, d.effects, nil
 }
 

@@ -1,10 +1,49 @@
 package registry
 
-// rewriteCard asks for a new record: at the next tap the card is behind (Written < Sequence) and is rewritten.
-func (d *decision) rewriteCard() {
-	if d.p.Card != nil {
-		d.p.Card.Sequence++
+// cardFace is what a card's record tells of its pupil.
+type cardFace struct {
+	school    Unit
+	standing  Standing
+	grade     int
+	class     string
+	number    Number
+	photo     string
+	name, sex string
+	birth     string
+}
+
+func faceOf(p *Pupil) cardFace {
+	return cardFace{p.School, p.Standing, p.Grade, p.Class, p.Number, p.Photo, p.Form[FName], p.Form[FSex], p.Form[FBirth]}
+}
+
+// keepCardUp asks for a new record when something that stands on the pupil's card changed, by whatever event: at the next tap the card is behind (Written < Sequence)
+// and is rewritten.
+func (d *decision) keepCardUp(before *Pupil) {
+	was, is := before.Card, d.p.Card
+	if was != nil && is != nil && was.Number == is.Number && was.Sequence == is.Sequence && faceOf(before) != faceOf(&d.p) {
+		is.Sequence++
 	}
+}
+
+// renewCard asks for a new record though nothing on it changed: the register itself, when a record stands under keys of an older epoch, or who makes cards. A card that is
+// behind already stays as it is.
+func (d *decision) renewCard(e RenewCard) error {
+	if d.env.Actor.Account != systemAccount || e.Why != RenewEpoch {
+		if err := d.overSchool(RoleClerk, RoleRegistrar, RoleLeader, RoleOfficer); err != nil {
+			return err
+		}
+	}
+	c := d.p.Card
+	switch {
+	case c == nil || e.Number == "" || c.Number != e.Number:
+		return &Error{Code: CodeCard, Field: "number"}
+	case e.Why != RenewEpoch && e.Why != RenewAsked:
+		return invalid("why")
+	}
+	if c.Written == c.Sequence {
+		c.Sequence++
+	}
+	return nil
 }
 
 // bindCard makes a personalised card the pupil's active card (Art. 5); the one before, if any, is no longer known here.
@@ -30,8 +69,8 @@ func (d *decision) bindCard(e BindCard) error {
 		c.BoundAt = d.env.Now
 	}
 	d.p.Card = &c
-	if e.School != "" && e.School != d.p.School {
-		d.rewriteCard()
+	if e.Behind || e.School != "" && e.School != d.p.School {
+		d.p.Card.Sequence++
 	}
 	d.notify(WhatCard, "", d.p.School)
 	return nil

@@ -215,7 +215,6 @@ func (d *decision) comeBack(e Return) error {
 	d.p.Standing = StandingEnrolled
 	d.p.Suspension = nil
 	d.place(d.p.School, e.Grade, e.Class)
-	d.rewriteCard()
 	d.notify(WhatCompleted, e.CaseNo, d.p.School)
 	return nil
 }
@@ -369,10 +368,9 @@ func (d *decision) number(region string, serial int) (Number, error) {
 	return NewNumberJ(region, birth, serial)
 }
 
-// transferred moves the pupil, calls the archive (Art. 15) and asks for a rewrite of the card at the next tap.
+// transferred moves the pupil and calls the archive (Art. 15); with the school the card falls behind (keepCardUp).
 func (d *decision) transferred(c *Case) {
 	d.place(c.To, c.ToGrade, c.ToClass)
-	d.rewriteCard()
 	d.shut(c, CaseCompleted, WhatCompleted)
 	d.keepBackup(c.From)
 	d.callArchive(c.No)
@@ -381,7 +379,6 @@ func (d *decision) transferred(c *Case) {
 func (d *decision) suspended(c *Case) {
 	d.p.Standing = StandingSuspended
 	d.p.Suspension = &Suspension{CaseNo: c.No, From: c.Since, Until: c.Until, Reason: c.Reason}
-	d.rewriteCard()
 	d.shut(c, CaseCompleted, WhatCompleted)
 }
 

@@ -19,12 +19,13 @@ var decoders = map[EventKind]func([]byte) (Event, error){
 	EvSetPIN:         decodeAs[SetPIN],
 	EvRevokeCard:     decodeAs[RevokeCard],
 	EvChangeCard:     decodeAs[ChangeCard],
+	EvRenewCard:      decodeAs[RenewCard],
 }
 
 // EventKinds lists every event, in the order of their constants.
 func EventKinds() []EventKind {
 	return []EventKind{EvEnrol, EvDecideStep, EvWithdraw, EvStartTransfer, EvBuildArchive, EvSendArchive, EvReceiveArchive, EvSettleMissing, EvStartSuspend,
-		EvReturn, EvBindCard, EvCardWritten, EvSetPIN, EvRevokeCard, EvChangeCard}
+		EvReturn, EvBindCard, EvCardWritten, EvSetPIN, EvRevokeCard, EvChangeCard, EvRenewCard}
 }
 
 // DecodeEvent is the inverse of json.Marshal for a named event. Unknown kinds, unknown members and trailing bytes are CodeInvalid; the error carries none of

@@ -24,6 +24,7 @@ const (
 	EvSetPIN         EventKind = "set_pin"
 	EvRevokeCard     EventKind = "revoke_card"
 	EvChangeCard     EventKind = "change_card"
+	EvRenewCard      EventKind = "renew_card"
 )
 
 // Enrol opens an enrolment case for a new pupil (Pupil zero but for UID). The form must be free of errors (CheckForm) and 查重 clean or resolved.
@@ -116,6 +117,8 @@ type BindCard struct {
 	Card CardRef `json:"card"`
 	// School is the one written in the card's record; when the pupil moved while the card was made, the card is behind and the next tap rewrites it.
 	School Unit `json:"school,omitempty"`
+	// Behind: something else in the record is not, or no longer, what the register says (status, epoch of its keys); the next tap rewrites it.
+	Behind bool `json:"behind,omitempty"`
 }
 
 // CardWritten records that a station or kiosk verified a sequence on the pupil's card.
@@ -146,6 +149,18 @@ type ChangeCard struct {
 	Note   string  `json:"note,omitempty"`
 }
 
+// Why a card is renewed.
+const (
+	RenewEpoch = "epoch" // its sealed record stands under keys of an older epoch
+	RenewAsked = "asked" // somebody of the register wants it written again
+)
+
+// RenewCard wants a new record on the pupil's card, of the same content.
+type RenewCard struct {
+	Number string `json:"number"`
+	Why    string `json:"why"`
+}
+
 func (Enrol) Kind() EventKind          { return EvEnrol }
 func (DecideStep) Kind() EventKind     { return EvDecideStep }
 func (Withdraw) Kind() EventKind       { return EvWithdraw }
@@ -161,6 +176,7 @@ func (CardWritten) Kind() EventKind    { return EvCardWritten }
 func (SetPIN) Kind() EventKind         { return EvSetPIN }
 func (RevokeCard) Kind() EventKind     { return EvRevokeCard }
 func (ChangeCard) Kind() EventKind     { return EvChangeCard }
+func (RenewCard) Kind() EventKind      { return EvRenewCard }
 
 // Env is all that Decide may lean on besides the pupil and the event.
 type Env struct {

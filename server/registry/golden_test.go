@@ -120,7 +120,15 @@ func attempts() []attempt {
 		changeCard(registry.CardFind, "", atSchool), changeCard(registry.CardDamage, "worn", atSchool), changeCard(registry.CardReplace, "lost", atSchool),
 		changeCard(registry.CardUse, "", func(*registry.Pupil) registry.Actor { return registry.Actor{Account: "system", Via: "kiosk:0017"} }),
 		changeCard(registry.CardExpire, "", func(*registry.Pupil) registry.Actor { return registry.Actor{Account: "system", Via: "clock"} }),
+		{"renew_card epoch", func(*registry.Pupil) registry.Actor { return registry.Actor{Account: "system", Via: "kiosk:0017"} }, renewCard(registry.RenewEpoch)},
+		{"renew_card asked", atSchool, renewCard(registry.RenewAsked)},
 		{"set_pin", atSchool, func(*registry.Pupil) registry.Event { return registry.SetPIN{PIN: "$argon2id$other"} }},
+	}
+}
+
+func renewCard(why string) func(*registry.Pupil) registry.Event {
+	return func(*registry.Pupil) registry.Event {
+		return registry.RenewCard{Number: registry.NewCardNumber("33", 42), Why: why}
 	}
 }
 

@@ -109,6 +109,12 @@ func anyEvent(t *rapid.T, p *registry.Pupil, n int) (registry.Event, *registry.A
 			e.Number = p.Card.Number
 		}
 		return e, nil
+	case registry.EvRenewCard:
+		e := registry.RenewCard{Why: rapid.SampledFrom([]string{registry.RenewEpoch, registry.RenewAsked, ""}).Draw(t, "why")}
+		if p.Card != nil {
+			e.Number = p.Card.Number
+		}
+		return e, nil
 	case registry.EvSetPIN:
 		return registry.SetPIN{PIN: text.Draw(t, "pin")}, nil
 	default:
@@ -329,7 +335,10 @@ func TestOutsiders(t *testing.T) {
 				if c, ok := ev.(registry.ChangeCard); ok && (c.Act == registry.CardUse || c.Act == registry.CardExpire) && who.Account == "system" {
 					continue
 				}
-				if k == registry.EvCardWritten || (k == registry.EvRevokeCard || k == registry.EvBindCard || k == registry.EvChangeCard) && who.Role == registry.RoleOfficer && who.Unit != rt.CountyC {
+				if r, ok := ev.(registry.RenewCard); ok && r.Why == registry.RenewEpoch && who.Account == "system" {
+					continue
+				}
+				if k == registry.EvCardWritten || (k == registry.EvRevokeCard || k == registry.EvBindCard || k == registry.EvChangeCard || k == registry.EvRenewCard) && who.Role == registry.RoleOfficer && who.Unit != rt.CountyC {
 					continue
 				}
 				env := rt.NewStory(1).Env

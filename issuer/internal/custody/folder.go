@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -246,6 +247,46 @@ func (f *Folder) Accept(cert, roots []byte) (credential.Certificate, error) {
 	f.m.Pending = slices.Delete(f.m.Pending, at, at+1)
 	f.m.Issuing = append(f.m.Issuing, e)
 	return c, f.save()
+}
+
+// NewEpoch draws the reading key of the next epoch: from the issuer's next start new cards are sealed under it. Durable on return. It gives the epoch.
+func (f *Folder) NewEpoch() (uint16, error) {
+	if len(f.m.Epochs) == 0 {
+		return 0, fmt.Errorf("%s is %w yet: its first epoch begins with its first certificate", f.dir, ErrNotIssuer)
+	}
+	last := slices.Max(f.m.Epochs)
+	if last == math.MaxUint16 {
+		return 0, errors.New("there is no epoch after the last one that a card can name: make a new issuer")
+	}
+	k, err := credential.NewReadingKey(last+1, f.m.Suite, rand.Reader)
+	if err != nil {
+		return 0, err
+	}
+	defer clear(k.Key)
+	b := encodeReading(k)
+	defer clear(b)
+	if err := replace(f.dir, fmt.Sprintf(fileReading, k.Epoch), b, 0o600); err != nil { // one left by an act that was cut off sealed nothing yet
+		return 0, err
+	}
+	f.m.Epochs = append(f.m.Epochs, k.Epoch)
+	return k.Epoch, f.save()
+}
+
+// Epochs are those whose keys the folder keeps, ascending.
+func (f *Folder) Epochs() []uint16 { return slices.Sorted(slices.Values(f.m.Epochs)) }
+
+// RetireEpoch destroys the reading key of an epoch that is not the newest: no device gets its keys any more. Cards on it stay good; kiosks cannot open them until they are
+// rewritten. Durable on return.
+func (f *Folder) RetireEpoch(epoch uint16) error {
+	switch at := slices.Index(f.m.Epochs, epoch); {
+	case at < 0:
+		return fmt.Errorf("no epoch %d here", epoch)
+	case epoch == slices.Max(f.m.Epochs):
+		return fmt.Errorf("epoch %d is the newest: cards are made on it. Begin the next one first (`issuer ceremony epoch`)", epoch)
+	default:
+		f.m.Epochs = slices.Delete(f.m.Epochs, at, at+1)
+		return f.destroy(entry{Key: fmt.Sprintf(fileReading, epoch)})
+	}
 }
 
 // mergeRoots adds the roots of more to those held; a held one never goes.

@@ -1,12 +1,11 @@
-// Package housekeeping keeps the server's copy of the issuer's public work up to date: roots and certificates, the signed status list, reading keys sealed to
-// enrolled devices, and reports of cards that were finished while the server was out of reach.
+// Package housekeeping keeps the server's copy of the issuer's public work up to date: roots and certificates, the signed status list, the epochs and their keys sealed
+// to enrolled devices, and reports of cards that were finished while the server was out of reach.
 //
 // It must not import net/http.
 package housekeeping
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -43,6 +42,8 @@ type Register interface {
 	PutCertificates(ctx context.Context, c api.Certificates) error
 	Devices(ctx context.Context) ([]api.Device, error)
 	PutSealedKeys(ctx context.Context, k api.SealedKeys) error
+	Epochs(ctx context.Context) (api.Epochs, error)
+	PutEpochs(ctx context.Context, e api.Epochs) error
 }
 
 // Keeper does the work. Set the fields before Run.
@@ -164,6 +165,10 @@ func ListNumber(r api.Revocations, now time.Time) (number uint64, due bool) {
 }
 
 func (k *Keeper) sealKeys(ctx context.Context) error {
+	kept, err := k.epochs(ctx)
+	if err != nil {
+		return err
+	}
 	devices, err := k.Register.Devices(ctx)
 	if err != nil {
 		return err
@@ -174,7 +179,7 @@ func (k *Keeper) sealKeys(ctx context.Context) error {
 		for _, e := range d.Epochs {
 			has[e] = true
 		}
-		for _, key := range k.Keys.ReadingKeys() {
+		for _, key := range kept {
 			if has[key.Epoch] {
 				continue
 			}
@@ -198,15 +203,4 @@ func (k *Keeper) sealKeys(ctx context.Context) error {
 	}
 	k.Log.Info("reading keys sealed to devices", "devices", len(out))
 	return nil
-}
-
-// kioskSections are what a kiosk stands for: the desk's section, and no other (docs/card-format.md §3).
-var kioskSections = []credential.Section{credential.SectionDesk}
-
-func seal(d api.Device, key credential.ReadingKey) ([]byte, error) {
-	k, err := key.For(kioskSections...)
-	if err != nil {
-		return nil, err
-	}
-	return credential.SealKeys(d.SealKey, k, rand.Reader)
 }

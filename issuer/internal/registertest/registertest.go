@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -39,6 +40,8 @@ type Register struct {
 	minimums map[uint32]uint32
 	devices  []api.Device
 	sealed   map[string]map[uint16][]byte
+	epochs   api.Epochs
+	good     map[uint16]int
 	refusals int
 }
 
@@ -55,6 +58,8 @@ func Start(tb testing.TB) *Register {
 	route(r, mux, "PUT "+api.PathCerts, r.putCerts)
 	route(r, mux, "GET "+api.PathDevices, r.listDevices)
 	route(r, mux, "PUT "+api.PathSealedKeys, r.putKeys)
+	route(r, mux, "GET "+api.PathEpochs, r.getEpochs)
+	route(r, mux, "PUT "+api.PathEpochs, r.putEpochs)
 	srv := httptest.NewServer(mux)
 	tb.Cleanup(srv.Close)
 	r.URL = srv.URL
@@ -149,6 +154,28 @@ func (r *Register) AddDevice(id string, sealKey []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.devices = append(r.devices, api.Device{KioskID: id, SealKey: sealKey})
+}
+
+// DropDevice revokes a kiosk, as the server does: it is named no more and its keys are dropped.
+func (r *Register) DropDevice(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.devices = slices.DeleteFunc(r.devices, func(d api.Device) bool { return d.KioskID == id })
+	delete(r.sealed, id)
+}
+
+// SetGood says how many good cards stand on each epoch.
+func (r *Register) SetGood(good map[uint16]int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.good = good
+}
+
+// Epochs is what the issuer told.
+func (r *Register) Epochs() api.Epochs {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.epochs
 }
 
 // Sealed is what a device was given.
@@ -257,6 +284,27 @@ func (r *Register) putKeys(in api.SealedKeys) (none, registry.Code) {
 		}
 		for e, k := range keys {
 			r.sealed[id][e] = k
+		}
+	}
+	return none{}, ""
+}
+
+func (r *Register) getEpochs(none) (api.Epochs, registry.Code) {
+	e := r.epochs
+	e.Good = r.good
+	return e, ""
+}
+
+func (r *Register) putEpochs(in api.Epochs) (none, registry.Code) {
+	if in.Newest < r.epochs.Newest || !slices.Contains(in.Kept, in.Newest) {
+		return none{}, registry.CodeConflict
+	}
+	r.epochs = in
+	for _, keys := range r.sealed {
+		for e := range keys {
+			if !slices.Contains(in.Kept, e) {
+				delete(keys, e)
+			}
 		}
 	}
 	return none{}, ""

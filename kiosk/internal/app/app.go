@@ -195,6 +195,7 @@ func run(ctx context.Context, c Config) (moved *move, err error) {
 		},
 		OnTrust:     func(ctx context.Context, t api.Trust) error { return d.TakeTrust(ctx, t) },
 		OnDirectory: func(ctx context.Context, dir api.Directory) error { return d.TakeDirectory(ctx, dir) },
+		OnRevoked:   func() { d.Revoked() },
 		OnState:     func(backend.LineState) { d.Changed() },
 	})
 	d = desk.New(desk.Parts{Enrolment: enrolment, Cards: watch, Line: line, Judge: judge, Box: box, Cache: cache, Staff: staff, Index: keys.Index,

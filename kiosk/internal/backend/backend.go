@@ -53,6 +53,8 @@ type Options struct {
 	// OnTrust and OnDirectory take what the server said, on the Link's goroutine; an error asks for another try at the next turn.
 	OnTrust     func(context.Context, api.Trust) error
 	OnDirectory func(context.Context, api.Directory) error
+	// OnRevoked tells, on the Link's goroutine and at each turn, that the server shut this kiosk out for good; nil is allowed.
+	OnRevoked func()
 	// OnState tells of a change of the line.
 	OnState func(LineState)
 	// OnHeard takes the server's answer to each heartbeat, with how far this machine's clock is ahead of the server's.
@@ -240,6 +242,10 @@ func (l *Link) failed(err error, doing string) {
 	default:
 		l.o.Log.Error("the server refuses this kiosk", "doing", doing, "err", err)
 		l.set(LineRefused)
+		var e *registry.Error
+		if errors.As(err, &e) && e.Code == registry.CodeForbidden && e.Params["why"] == "revoked" && l.o.OnRevoked != nil {
+			l.o.OnRevoked()
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,6 +37,7 @@ type fake struct {
 	bend           func(*api.Receipt)
 	now            time.Time
 	outcomes       []api.Outcome
+	revoked        func()
 }
 
 func (f *fake) Heartbeat(context.Context, api.Heartbeat) (api.HeartbeatReply, error) {
@@ -92,7 +94,7 @@ func start(t *testing.T, f *fake) (*backend.Link, *outbox.Outbox) {
 		f.now = time.Now()
 	}
 	l := backend.New(f, box, backend.Options{KioskID: "k", ReceiptKey: receiptPub, Sign: func(b *api.Batch) { b.Sign(k.Signing()) }, Health: func() api.Heartbeat { return api.Heartbeat{} },
-		OnTrust: func(context.Context, api.Trust) error { return nil }, OnDirectory: func(context.Context, api.Directory) error { return nil },
+		OnTrust: func(context.Context, api.Trust) error { return nil }, OnDirectory: func(context.Context, api.Directory) error { return nil }, OnRevoked: f.revoked,
 		Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Beat: 20 * time.Millisecond, Retry: 2 * time.Millisecond})
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -141,6 +143,8 @@ func TestDrains(t *testing.T) {
 
 func TestLineComesAndGoes(t *testing.T) {
 	f := &fake{beat: &registry.Error{Code: registry.CodeUnavailable}}
+	var revoked atomic.Int64
+	f.revoked = func() { revoked.Add(1) }
 	l, box := start(t, f)
 	add(t, box, 3)
 	eventually(t, "down", func() bool { return l.State() == backend.LineDown })
@@ -148,6 +152,13 @@ func TestLineComesAndGoes(t *testing.T) {
 	eventually(t, "sent", func() bool { return waiting(t, box) == 0 && l.Online() })
 	f.set(func(f *fake) { f.beat = &registry.Error{Code: registry.CodeForbidden} })
 	eventually(t, "refused", func() bool { return l.State() == backend.LineRefused })
+	if revoked.Load() != 0 {
+		t.Error("any refusal counts as a revocation")
+	}
+	f.set(func(f *fake) {
+		f.beat = &registry.Error{Code: registry.CodeForbidden, Params: map[string]string{"why": "revoked"}}
+	})
+	eventually(t, "revoked", func() bool { return revoked.Load() > 0 })
 	f.set(func(f *fake) { f.beat, f.now = nil, time.Now().Add(-3*time.Minute) })
 	eventually(t, "clock", func() bool { return l.State() == backend.LineClock })
 }

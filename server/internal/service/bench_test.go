@@ -25,6 +25,7 @@ import (
 
 // rig is a server's inside on a real SQLite file: units and staff of the demo province, an issuing authority, a clock that tests may set.
 type rig struct {
+	epoch uint16 // that the issuer seals under; 0 is 1
 	t     testing.TB
 	ctx   context.Context
 	dir   string
@@ -204,7 +205,7 @@ func (r *rig) record(o api.Order, chip []byte, by credential.Signer) []byte {
 	expires := o.ExpiresOn.Time().UTC().Truncate(time.Second)
 	return must[[]byte](r.t)(credential.Public{CardNo: o.CardNo, PupilRef: [16]byte(o.PupilRef), School: string(o.School), Status: credential.Status(o.Status),
 		Sequence: o.Sequence, Issued: r.now().UTC().Truncate(time.Second), Expires: expires, StatusIdx: o.StatusIdx, Profile: "xueji-soft", Level: 2, ChipSerial: chip,
-		Epoch: 1, Digests: map[credential.Item][16]byte{}, ChipKey: r.chipKey}.Sign(by))
+		Epoch: max(r.epoch, 1), Digests: map[credential.Item][16]byte{}, ChipKey: r.chipKey}.Sign(by))
 }
 
 // issue makes a first card by a ticket, the way the issuer does, and returns what a reader would read from it.
@@ -296,4 +297,11 @@ func (d *device) outcomes(after uint64, n int) []api.Outcome {
 
 func (d *device) caseNo(kind registry.CaseKind, serial int) registry.CaseNo {
 	return registry.CaseNumber(kind, 2026, d.kiosk.No, serial)
+}
+
+func must0(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -361,7 +361,7 @@ func (s *Service) personalised(ctx context.Context, iss store.Issuance, r api.Re
 	}
 	now, rewrite, actor := s.now().UTC(), iss.State.Good(), byIssuer(iss.By)
 	drawn := iss.TicketTill.Add(-ticketLife)
-	iss.Sequence, iss.Record, iss.Profile, iss.Level, iss.Ticket, iss.UpdatedAt = r.Sequence, r.Record, r.Profile, r.Level, nil, now
+	iss.Sequence, iss.Record, iss.Profile, iss.Level, iss.Ticket, iss.UpdatedAt, iss.Epoch = r.Sequence, r.Record, r.Profile, r.Level, nil, now, pub.Epoch
 	b := store.Batch{}
 	var ev registry.Event
 	if rewrite {
@@ -372,7 +372,8 @@ func (s *Service) personalised(ctx context.Context, iss store.Issuance, r api.Re
 			return api.ReportReply{}, err
 		}
 		ev = registry.BindCard{Card: registry.CardRef{Number: iss.CardNo, Sequence: r.Sequence, Written: r.Sequence, BoundAt: now, Profile: r.Profile, Level: r.Level,
-			StatusIdx: iss.StatusIdx, ExpiresOn: iss.ExpiresOn, ChipHash: r.ChipHash, State: iss.State}}
+			StatusIdx: iss.StatusIdx, ExpiresOn: iss.ExpiresOn, ChipHash: r.ChipHash, State: iss.State},
+			School: registry.Unit(pub.School), Behind: pub.Status != cardStatus(p.Standing)}
 		if b.Cards, err = s.replaced(ctx, &p, iss, actor); err != nil {
 			return api.ReportReply{}, err
 		}
@@ -438,7 +439,7 @@ func (s *Service) checkRecord(ctx context.Context, p *registry.Pupil, iss store.
 	return pub, nil
 }
 
-// Refresh gives a ticket to rewrite the tapped card when the register wants a higher sequence on it.
+// Refresh gives a ticket to rewrite the tapped card when the register wants a higher sequence on it, or its sealed record stands under keys of an older epoch.
 func (s *Service) Refresh(ctx context.Context, kiosk store.Kiosk, r api.RefreshRequest) (api.RefreshReply, error) {
 	return again(func() (api.RefreshReply, error) { return s.refresh(ctx, kiosk, r) })
 }
@@ -450,7 +451,19 @@ func (s *Service) refresh(ctx context.Context, kiosk store.Kiosk, r api.RefreshR
 	}
 	p = s.firstUse(ctx, p, kiosk)
 	if pub.Sequence >= p.Card.Sequence {
-		return api.RefreshReply{}, s.seenOnCard(ctx, p, pub, kiosk)
+		if err := s.seenOnCard(ctx, p, pub, kiosk); err != nil {
+			return api.RefreshReply{}, err
+		}
+		old, err := s.onOldEpoch(ctx, pub.Epoch)
+		if err != nil || !old {
+			return api.RefreshReply{}, err
+		}
+		if p, err = s.st.Pupil(ctx, p.UID); err != nil {
+			return api.RefreshReply{}, internal(err)
+		}
+		if p, err = s.renew(ctx, p, registry.RenewEpoch, registry.Actor{Account: systemAccount, Via: kioskVia(kiosk)}); err != nil {
+			return api.RefreshReply{}, err
+		}
 	}
 	iss, err := s.st.IssuanceByCard(ctx, p.Card.Number)
 	if err != nil {

@@ -73,7 +73,8 @@ func (s *Service) AddKiosk(ctx context.Context, school registry.Unit, name strin
 	return k, code, nil
 }
 
-// RevokeKiosk shuts a device out for good: its requests are refused, and what it sent and was not applied yet is refused too.
+// RevokeKiosk shuts a device out for good: its requests are refused, and what it sent and was not applied yet is refused too. The keys that
+// were sealed to it are dropped, and it is sealed no more; what it holds already opens cards until their epoch is over.
 func (s *Service) RevokeKiosk(ctx context.Context, who Staff, id string) error {
 	sc := s.scope(who)
 	if err := sc.Check(access.KeepKiosks); err != nil {
@@ -87,7 +88,10 @@ func (s *Service) RevokeKiosk(ctx context.Context, who Staff, id string) error {
 		return registry.ErrNotFound
 	}
 	k.Revoked, k.CodeHash = true, nil
-	return internal(s.st.PutKiosk(ctx, k))
+	if err := s.st.PutKiosk(ctx, k); err != nil {
+		return internal(err)
+	}
+	return internal(s.st.DropSealedKeys(ctx, k.ID))
 }
 
 // EnrolKiosk makes the caller the device behind a one-time code. An unknown, used or late code is CodeNotFound.

@@ -178,6 +178,8 @@ type Issuer interface {
 	PutCertificates(ctx context.Context, c api.Certificates) error
 	IssuerDevices(ctx context.Context) ([]api.Device, error)
 	PutSealedKeys(ctx context.Context, k api.SealedKeys) error
+	Epochs(ctx context.Context) (api.Epochs, error)
+	PutEpochs(ctx context.Context, e api.Epochs) error
 }
 
 // Work is what the worker needs; *Service implements it.

@@ -28,7 +28,11 @@ func (s *Service) Status(ctx context.Context, kiosk store.Kiosk, r api.StatusReq
 	}
 	p = s.firstUse(ctx, p, kiosk)
 	out := s.maskedStatus(&p)
-	out.CardBehind = pub.Sequence < p.Card.Sequence
+	old, err := s.onOldEpoch(ctx, pub.Epoch)
+	if err != nil {
+		return api.StatusReply{}, err
+	}
+	out.CardBehind = old || pub.Sequence < p.Card.Sequence
 	if r.PIN == "" || p.PIN == "" {
 		return out, nil
 	}

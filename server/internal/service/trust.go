@@ -31,6 +31,7 @@ type trustCache struct {
 	at       time.Time
 	sum      [32]byte
 	verifier *credential.Verifier
+	epoch    uint16 // the newest, 0 until the issuer told
 }
 
 // trustDocs reads what the issuer left.
@@ -77,6 +78,11 @@ func (s *Service) verifier(ctx context.Context) (*credential.Verifier, error) {
 	if roots == nil {
 		return nil, fail(registry.CodeUnavailable, "", map[string]string{"part": "issuer"})
 	}
+	told, err := s.toldEpochs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t.epoch = told.Newest
 	sum := sha256.Sum256(bytes.Join(append(append([][]byte{roots}, certs...), list), []byte{0xff}))
 	if t.verifier == nil || sum != t.sum {
 		v, err := newVerifier(roots, certs, list)

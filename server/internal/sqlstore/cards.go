@@ -12,14 +12,14 @@ import (
 
 const (
 	issuanceColumns = `student_uid, id, card_no, state, kind, reason, status_idx, sequence, ticket_hash, ticket_till, chip_hash, profile, level, record, actor,
-		created_at, updated_at, expires_on, run, delivered_at, moves`
+		created_at, updated_at, expires_on, run, delivered_at, moves, epoch`
 	sqlIssuance = `INSERT INTO issuance (` + issuanceColumns + `)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
 		ON CONFLICT (student_uid, id) DO UPDATE SET state = excluded.state, kind = excluded.kind, reason = excluded.reason, sequence = excluded.sequence,
 		ticket_hash = excluded.ticket_hash, ticket_till = excluded.ticket_till, chip_hash = excluded.chip_hash, profile = excluded.profile,
 		level = excluded.level, record = excluded.record, actor = excluded.actor, updated_at = excluded.updated_at, expires_on = excluded.expires_on,
-		run = excluded.run, delivered_at = excluded.delivered_at, moves = excluded.moves
-		WHERE issuance.card_no = excluded.card_no AND issuance.status_idx = excluded.status_idx AND issuance.moves = $22`
+		run = excluded.run, delivered_at = excluded.delivered_at, moves = excluded.moves, epoch = excluded.epoch
+		WHERE issuance.card_no = excluded.card_no AND issuance.status_idx = excluded.status_idx AND issuance.moves = $23`
 	sqlLife          = `INSERT INTO issuance_life (student_uid, issuance_id, n, at, act, was, state, reason, note, actor) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 	sqlClaimIssuance = `INSERT INTO issuance_claim (issuance_id, student_uid) VALUES ($1, $2)
 		ON CONFLICT (issuance_id) DO UPDATE SET student_uid = excluded.student_uid WHERE issuance_claim.student_uid = excluded.student_uid`
@@ -48,7 +48,7 @@ func (p *plan) issuance(c store.Issuance) error {
 	uid, ticket, idx := string(c.UID), hexed(c.Ticket), int64(c.StatusIdx)
 	p.add(oneRow(conflict("issuance")), sqlIssuance, uid, c.ID, c.CardNo, string(c.State), c.Kind, c.Reason, idx, int64(c.Sequence), ticket,
 		nanos(c.TicketTill), c.ChipHash, c.Profile, int64(c.Level), blobOf(c.Record), actor, nanos(c.CreatedAt), nanos(c.UpdatedAt), string(c.ExpiresOn),
-		c.Run, nanos(c.DeliveredAt), int64(c.Moves+len(c.Life)), int64(c.Moves))
+		c.Run, nanos(c.DeliveredAt), int64(c.Moves+len(c.Life)), int64(c.Epoch), int64(c.Moves))
 	for i, m := range c.Life {
 		by, err := encode("actor", m.By)
 		if err != nil {
@@ -91,14 +91,14 @@ func scanIssuance(r Rows, first ...any) (store.Issuance, error) {
 	var (
 		c                                   store.Issuance
 		ticket, actor                       string
-		idx, seq, till, made, change, given int64
+		idx, seq, till, made, change, given, epoch int64
 	)
 	err := r.Scan(append(first, (*string)(&c.UID), &c.ID, &c.CardNo, (*string)(&c.State), &c.Kind, &c.Reason, &idx, &seq, &ticket, &till, &c.ChipHash, &c.Profile,
-		&c.Level, &c.Record, &actor, &made, &change, (*string)(&c.ExpiresOn), &c.Run, &given, &c.Moves)...)
+		&c.Level, &c.Record, &actor, &made, &change, (*string)(&c.ExpiresOn), &c.Run, &given, &c.Moves, &epoch)...)
 	if err != nil {
 		return c, err
 	}
-	c.StatusIdx, c.Sequence, c.Ticket = uint32(idx), uint32(seq), unhex(ticket)
+	c.StatusIdx, c.Sequence, c.Ticket, c.Epoch = uint32(idx), uint32(seq), unhex(ticket), uint16(epoch)
 	c.TicketTill, c.CreatedAt, c.UpdatedAt, c.DeliveredAt = moment(till), moment(made), moment(change), moment(given)
 	return c, decode("actor", actor, &c.By)
 }
@@ -265,6 +265,35 @@ func (s *Store) SealedKeys(ctx context.Context, kiosk string) (map[uint16][]byte
 		out[uint16(epoch)] = sealed
 		return err
 	}, `SELECT epoch, sealed FROM sealed_key WHERE kiosk = $1`, kiosk)
+	return out, err
+}
+
+// DropSealedKeys forgets all keys of a device.
+func (s *Store) DropSealedKeys(ctx context.Context, kiosk string) error {
+	return s.exec(ctx, nil, `DELETE FROM sealed_key WHERE kiosk = $1`, kiosk)
+}
+
+// KeepSealedKeys forgets every device's keys of epochs that are not named.
+func (s *Store) KeepSealedKeys(ctx context.Context, epochs []uint16) error {
+	w := &where{d: s.d}
+	for _, e := range epochs {
+		w.and("epoch <> $%d", int64(e))
+	}
+	if len(epochs) == 0 {
+		return s.exec(ctx, nil, `DELETE FROM sealed_key`)
+	}
+	return s.exec(ctx, nil, `DELETE FROM sealed_key WHERE `+strings.Join(w.conds, " AND "), w.args...)
+}
+
+// CardEpochs counts held cards by epoch.
+func (s *Store) CardEpochs(ctx context.Context) (map[uint16]int, error) {
+	out := map[uint16]int{}
+	err := s.query(ctx, func(r Rows) error {
+		var epoch, n int64
+		err := r.Scan(&epoch, &n)
+		out[uint16(epoch)] = int(n)
+		return err
+	}, `SELECT i.epoch, COUNT(*) FROM issuance i WHERE `+heldState+` GROUP BY i.epoch`)
 	return out, err
 }
 

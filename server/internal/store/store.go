@@ -365,6 +365,7 @@ type Issuance struct {
 	Profile    string
 	Level      int
 	Record     []byte // signed public record as written
+	Epoch      uint16 // of the keys of its sealed record; 0 until one was written
 	By         registry.Actor
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
@@ -408,6 +409,11 @@ type Cards interface {
 	// PutSealedKey keeps a reading key sealed to a device; SealedKeys lists a device's by epoch.
 	PutSealedKey(ctx context.Context, kiosk string, epoch uint16, sealed []byte) error
 	SealedKeys(ctx context.Context, kiosk string) (map[uint16][]byte, error)
+	// DropSealedKeys forgets all keys of a device, KeepSealedKeys those of every device for epochs that are not named.
+	DropSealedKeys(ctx context.Context, kiosk string) error
+	KeepSealedKeys(ctx context.Context, epochs []uint16) error
+	// CardEpochs counts held cards by epoch.
+	CardEpochs(ctx context.Context) (map[uint16]int, error)
 	PutStatusList(ctx context.Context, number uint64, signed []byte) error
 	StatusList(ctx context.Context) (number uint64, signed []byte, err error)
 	// PutBlob and Blob keep small named documents: "trust" (certificates), keys' public halves.

@@ -170,6 +170,8 @@ func (w *server) mountAPI(r fiber.Router) {
 		return none{}, s.PutCertificates(c.UserContext(), in)
 	}))
 	r.Get(api.PathDevices, i, call(func(c *fiber.Ctx, _ none) ([]api.Device, error) { return s.IssuerDevices(c.UserContext()) }))
+	r.Get(api.PathEpochs, i, call(func(c *fiber.Ctx, _ none) (api.Epochs, error) { return s.Epochs(c.UserContext()) }))
+	r.Put(api.PathEpochs, i, call(func(c *fiber.Ctx, in api.Epochs) (none, error) { return none{}, s.PutEpochs(c.UserContext(), in) }))
 	r.Put(api.PathSealedKeys, i, call(func(c *fiber.Ctx, in api.SealedKeys) (none, error) {
 		return none{}, s.PutSealedKeys(c.UserContext(), in)
 	}))

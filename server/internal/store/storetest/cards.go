@@ -100,7 +100,7 @@ func heldCards(t *testing.T, s store.Store) {
 		p.Card = &registry.CardRef{Number: fmt.Sprintf("330100%06d", n), State: state}
 		insert(t, s, p, store.Index{})
 		c := card(n, p.UID, state)
-		c.ExpiresOn, c.Ticket, c.Moves = expires, nil, 0
+		c.ExpiresOn, c.Ticket, c.Moves, c.Epoch = expires, nil, 0, uint16(1+n/3)
 		c.Life = []registry.CardMove{{At: Epoch, Act: registry.CardPlan, To: registry.CardPlanned, By: Clerk}, {At: Epoch, Act: registry.CardMake, To: state, By: Clerk}}
 		if given {
 			c.DeliveredAt = Epoch.UTC()
@@ -111,6 +111,12 @@ func heldCards(t *testing.T, s store.Store) {
 	a := put(1, "欧阳𬀩", "1班", registry.CardPersonalised, "2032-08-31", false)
 	b := put(2, "陈一", "1班", registry.CardActive, "2026-08-31", true)
 	put(3, "陈二", "2班", registry.CardSuspended, "2026-08-30", false)
+	gone := card(6, UID(6), registry.CardRevoked)
+	gone.Epoch = 7
+	must(t, s.PutIssuance(ctx, gone))
+	if n, err := s.CardEpochs(ctx); err != nil || !reflect.DeepEqual(n, map[uint16]int{1: 2, 2: 1}) {
+		t.Fatalf("held cards by epoch: %v %v", n, err)
+	}
 	insert(t, s, Pupil(4, "无卡", SchoolA, 1, "1班"), store.Index{})
 	other := Pupil(5, "别校", SchoolB, 1, "1班")
 	insert(t, s, other, store.Index{})

@@ -310,6 +310,24 @@ func kiosks(t *testing.T, s store.Store) {
 	if keys, err := s.SealedKeys(ctx, k.ID); err != nil || len(keys) != 2 || string(keys[1]) != "one again" || string(keys[65535]) != "last" {
 		t.Fatalf("sealed keys %v %v", keys, err)
 	}
+	must(t, s.PutSealedKey(ctx, "k-b", 1, []byte("b")))
+	must(t, s.PutSealedKey(ctx, "k-b", 2, []byte("b")))
+	must(t, s.KeepSealedKeys(ctx, []uint16{2, 65535}))
+	if keys, err := s.SealedKeys(ctx, "k-b"); err != nil || len(keys) != 1 || keys[2] == nil {
+		t.Fatalf("kept of k-b %v %v", keys, err)
+	}
+	if keys, err := s.SealedKeys(ctx, k.ID); err != nil || len(keys) != 1 || keys[65535] == nil {
+		t.Fatalf("kept %v %v", keys, err)
+	}
+	must(t, s.DropSealedKeys(ctx, k.ID))
+	must(t, s.DropSealedKeys(ctx, "k-nobody"))
+	if keys, err := s.SealedKeys(ctx, k.ID); err != nil || len(keys) != 0 {
+		t.Fatalf("dropped %v %v", keys, err)
+	}
+	must(t, s.KeepSealedKeys(ctx, nil))
+	if keys, err := s.SealedKeys(ctx, "k-b"); err != nil || len(keys) != 0 {
+		t.Fatalf("none kept %v %v", keys, err)
+	}
 }
 
 func imports(t *testing.T, s store.Store) {

@@ -1,0 +1,54 @@
+package housekeeping
+
+import (
+	"context"
+	"crypto/rand"
+	"slices"
+
+	"xueji/cardsvc/credential"
+	"xueji/server/api"
+)
+
+// epochs tells the register which epoch is the newest and which are kept, and gives the keys of those kept.
+func (k *Keeper) epochs(ctx context.Context) ([]credential.ReadingKey, error) {
+	told, err := k.Register.Epochs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	kept := Kept(k.Keys.ReadingKeys(), told.Good)
+	e := api.Epochs{Newest: kept[len(kept)-1].Epoch}
+	for _, key := range kept {
+		e.Kept = append(e.Kept, key.Epoch)
+	}
+	if e.Newest != told.Newest || !slices.Equal(e.Kept, told.Kept) {
+		if err := k.Register.PutEpochs(ctx, e); err != nil {
+			return nil, err
+		}
+		k.Log.Info("epochs told", "newest", e.Newest, "kept", e.Kept)
+	}
+	return kept, nil
+}
+
+// Kept are the epochs whose keys devices get: the newest, on which cards are made, and of the older ones those on which the register knows a good card. own is by
+// ascending epoch and not empty. An epoch that is given up comes back by itself when a card on it turns up (a report that was late).
+func Kept(own []credential.ReadingKey, good map[uint16]int) []credential.ReadingKey {
+	var out []credential.ReadingKey
+	for i, key := range own {
+		if i == len(own)-1 || good[key.Epoch] > 0 {
+			out = append(out, key)
+		}
+	}
+	return out
+}
+
+// kioskSections are what a kiosk stands for: the desk's section, and no other (docs/card-format.md §3). What a device may read is decided here, not by the server that
+// names it.
+var kioskSections = []credential.Section{credential.SectionDesk}
+
+func seal(d api.Device, key credential.ReadingKey) ([]byte, error) {
+	k, err := key.For(kioskSections...)
+	if err != nil {
+		return nil, err
+	}
+	return credential.SealKeys(d.SealKey, k, rand.Reader)
+}
