@@ -236,16 +236,15 @@ func (l *Link) failed(err error, doing string) {
 		}
 		l.o.Log.Error("the server refuses this kiosk", "doing", doing, "err", err)
 		l.set(LineRefused)
+		if why(err) == "revoked" && l.o.OnRevoked != nil {
+			l.o.OnRevoked()
+		}
 	case registry.CodeConflict, registry.CodeInvalid:
 		l.o.Log.Error("the server does not follow this outbox's chain", "doing", doing, "err", err)
 		l.set(LineAlarm)
 	default:
 		l.o.Log.Error("the server refuses this kiosk", "doing", doing, "err", err)
 		l.set(LineRefused)
-		var e *registry.Error
-		if errors.As(err, &e) && e.Code == registry.CodeForbidden && e.Params["why"] == "revoked" && l.o.OnRevoked != nil {
-			l.o.OnRevoked()
-		}
 	}
 }
 

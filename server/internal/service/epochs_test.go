@@ -17,7 +17,9 @@ func TestNewEpochRewritesCards(t *testing.T) {
 	r.epoch = 1
 	card := r.issue(uid, chipA)
 	d := r.device(demo.YunheShiyan)
-	behind := func() bool { return must[api.StatusReply](t)(r.s.Status(r.ctx, d.kiosk, api.StatusRequest{Card: card})).CardBehind }
+	behind := func() bool {
+		return must[api.StatusReply](t)(r.s.Status(r.ctx, d.kiosk, api.StatusRequest{Card: card})).CardBehind
+	}
 	if behind() {
 		t.Fatal("behind on the newest epoch")
 	}

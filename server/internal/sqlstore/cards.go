@@ -89,8 +89,8 @@ func (s *Store) PutIssuance(ctx context.Context, c store.Issuance) error {
 // scanIssuance reads issuanceColumns after the columns of first.
 func scanIssuance(r Rows, first ...any) (store.Issuance, error) {
 	var (
-		c                                   store.Issuance
-		ticket, actor                       string
+		c                                          store.Issuance
+		ticket, actor                              string
 		idx, seq, till, made, change, given, epoch int64
 	)
 	err := r.Scan(append(first, (*string)(&c.UID), &c.ID, &c.CardNo, (*string)(&c.State), &c.Kind, &c.Reason, &idx, &seq, &ticket, &till, &c.ChipHash, &c.Profile,
