@@ -109,15 +109,15 @@ func (d *demo) run(ctx context.Context) error {
 	if err := issuer.ready(ctx, d.url(10)+"/readyz"); err != nil {
 		return err
 	}
-	cardsvc := func(name string, offset int, page string) (*child, error) {
+	cardsvc := func(name string, offset, readers int, page string) (*child, error) {
 		return d.start(name, "cardsvc", "serve", "--listen", d.addr(offset), "--roots", d.path("issuer", "roots.cbor"), "--issuer", d.url(10),
-			"--allow-origin", page, "--allow-origin", d.url(40), "--simulate", "1", "--cards", d.path("cards"), "--data", d.path(name), "--no-pcsc")
+			"--allow-origin", page, "--allow-origin", d.url(40), "--simulate", strconv.Itoa(readers), "--cards", d.path("cards"), "--data", d.path(name), "--no-pcsc")
 	}
-	station, err := cardsvc("station", 21, d.url(0))
+	station, err := cardsvc("station", 21, 2, d.url(0))
 	if err != nil {
 		return err
 	}
-	corridor, err := cardsvc("corridor", 22, d.url(30))
+	corridor, err := cardsvc("corridor", 22, 1, d.url(30))
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-// The card panel: each reader block speaks to one cardsvc's simulation API (cardsvc/localapi).
+// The card panel: each block is one reader of one cardsvc, by its simulation API (cardsvc/localapi).
 "use strict";
 const say = text => { document.getElementById("say").textContent = text || ""; };
 
@@ -16,6 +16,7 @@ const title = card => whose[card.id] ? `${whose[card.id]} ${card.label}` : card.
 class Reader {
   constructor(block) {
     this.block = block;
+    this.id = block.dataset.reader;
     this.base = document.body.dataset[block.dataset.cardsvc];
     this.slot = block.querySelector(".slot");
     this.pick = block.querySelector("select");
@@ -24,7 +25,7 @@ class Reader {
   }
   watch() {
     const events = new EventSource(this.base + "/v1/events");
-    events.addEventListener("reader", e => { this.reader = JSON.parse(e.data); refresh(); });
+    events.addEventListener("reader", e => { const r = JSON.parse(e.data); if (r.id === this.id) refresh(); });
     events.onerror = () => { this.block.querySelector("h3 span").textContent = "连接中…"; };
     events.onopen = () => { this.block.querySelector("h3 span").textContent = ""; };
   }
@@ -32,16 +33,16 @@ class Reader {
     say("");
     try {
       if (what === "new") await call("POST", this.base + "/v1/sim/cards", { label: "白卡 " + new Date().toLocaleTimeString("zh-CN"), profile: document.getElementById("kind").value });
-      if (what === "out") await call("POST", `${this.base}/v1/sim/readers/${this.reader.id}/remove`);
+      if (what === "out") await call("POST", `${this.base}/v1/sim/readers/${this.id}/remove`);
       if (what === "in") {
-        if (this.here) await call("POST", `${this.base}/v1/sim/readers/${this.reader.id}/remove`);
-        await call("POST", `${this.base}/v1/sim/readers/${this.reader.id}/insert`, { card: this.pick.value });
+        if (this.here) await call("POST", `${this.base}/v1/sim/readers/${this.id}/remove`);
+        await call("POST", `${this.base}/v1/sim/readers/${this.id}/insert`, { card: this.pick.value });
       }
     } catch (e) { say(e.message); }
     refresh();
   }
   show(cards) {
-    this.here = cards.find(c => c.reader);
+    this.here = cards.find(c => c.reader === this.id);
     this.slot.classList.toggle("on", !!this.here);
     this.slot.textContent = this.here ? title(this.here) : "没有卡";
     const kept = this.pick.value;

@@ -505,7 +505,13 @@ func TestTwoReaders(t *testing.T) {
 	// The second card is bad: put aside, the same pupil, the next chip.
 	other.answer <- map[string]any{"ok": false, "code": "card"}
 	says(1, "这张卡没有写成")
-	b.until("to put the chip aside", `(() => { document.querySelectorAll(".stage")[1].querySelector("[data-act=reject]").click(); return true })()`)
+	// By the keyboard alone: the reader's number, the next button, Enter.
+	b.until("the focus is where the trouble is", `document.querySelectorAll(".stage")[1].contains(document.activeElement)`)
+	b.until("nothing has the focus", `(() => { document.activeElement.blur(); return document.activeElement === document.body })()`)
+	b.keys("2")
+	b.keys(kb.Tab)
+	b.until("to put the chip aside", `document.activeElement.dataset.act === "reject" && document.querySelectorAll(".stage")[1].contains(document.activeElement)`)
+	b.keys(kb.Enter)
 	b.until("the chip is put aside", name(1)+` === "高欣怡"`)
 	says(1, "请取走")
 	second["state"] = "empty"
@@ -521,6 +527,7 @@ func TestTwoReaders(t *testing.T) {
 	says(1, "高欣怡的卡已发好")
 	says(0, "全部发完")
 	b.until("what it took", `document.querySelector("[data-stats]").textContent.includes("作废 1 张") && document.querySelector("[data-labels]").href.includes("labels.pdf?uid=")`)
+	b.until("the tally", `["made", "spoiled", "left"].map((k) => document.querySelector("[data-tally=" + k + "]").textContent).join() === "2,1,0" && Number(document.querySelector("[data-tally=rate]").textContent) > 0`)
 	// The second reader is unplugged: its lane goes.
 	second["state"] = "gone"
 	s.send("reader", second)

@@ -55,10 +55,19 @@
     } catch { /* asked again at the next connection */ }
   };
 
+  // rate is cards a minute as they really came off the readers of this page, hands included: over the last twelve, pauses of more than five minutes apart left out.
+  const rate = () => {
+    const t = made.slice(-12).map((m) => m.at);
+    let millis = 0, n = 0;
+    for (let i = 1; i < t.length; i++) if (t[i] - t[i - 1] < 5 * 60 * 1000) { millis += t[i] - t[i - 1]; n++; }
+    return n ? (n * 60000 / Math.max(millis, 1)).toFixed(1) : "—";
+  };
   const drawList = () => {
     const mine = new Set(lanes.map((l) => l.pupil && l.pupil.uid));
     for (const li of queueEl.children) li.classList.toggle("next", mine.has(li.dataset.uid));
     $("[data-left]").textContent = total;
+    const tally = { made: made.length, spoiled, rate: rate(), left: total };
+    for (const [k, v] of Object.entries(tally)) $('[data-tally="' + k + '"]').textContent = v;
     $("[data-noqueue]").hidden = queueEl.children.length > 0;
     const box = $("[data-made]");
     box.hidden = made.length === 0;
@@ -94,6 +103,7 @@
       this.$("[data-say]").textContent = title;
       this.$("[data-help-text]").textContent = help;
     }
+    focus() { const b = this.el.querySelector("[data-act]:not([hidden])"); if (b) b.focus(); }
     button(name, on) { this.$('[data-act="' + name + '"]').hidden = !on; }
 
     draw() {
@@ -103,7 +113,7 @@
       who.classList.toggle("long", !!p && [...p.name].length > 12);
       this.$("[data-sub]").textContent = p ? p.sub : "";
       this.el.classList.toggle("on", !!r && r.state !== "empty" && r.state !== "gone");
-      this.$("[data-reader]").textContent = r ? r.name : "";
+      this.$("[data-reader]").textContent = r ? (lanes.length > 1 ? lanes.indexOf(this) + 1 + " · " : "") + r.name : "";
       this.button("again", this.mode === "halt"); this.button("skip", this.mode === "halt" && !!p);
       this.button("reject", !!p && (this.mode === "back" || this.mode === "halt" && this.swap));
       this.button("pause", this.mode === "wait" && !!p); this.button("resume", this.mode === "pause");
@@ -171,7 +181,7 @@
     }
 
     made(p, out, millis) {
-      made.push({ uid: p.uid, name: p.name, no: out.card_no });
+      made.push({ uid: p.uid, name: p.name, no: out.card_no, at: Date.now() });
       seconds += millis / 1000;
       total = Math.max(0, total - 1);
       for (const li of queueEl.children) if (li.dataset.uid === p.uid) { li.remove(); break; }
@@ -201,6 +211,7 @@
       this.sent = out.said || words["issue.fail." + out.code] || say("fail.internal");
       if (out.theirs) this.pupil = null; // another station has this name: the next try draws another
       this.draw();
+      if (document.activeElement === document.body) this.focus(); // hands on the keyboard go on with Enter
     }
 
     async act(name) {
@@ -259,6 +270,7 @@
     lanes.sort((a, b) => (a.reader ? a.reader.name + a.reader.id : "~").localeCompare(b.reader ? b.reader.name + b.reader.id : "~"));
     lanes.forEach((l, i) => { if (lanesEl.children[i] !== l.el) lanesEl.insertBefore(l.el, lanesEl.children[i] || null); });
     lanesEl.classList.toggle("many", lanes.length > 1);
+    lanes.forEach((l) => l.draw()); // their numbers may be others now
     // The first reader draws at once; the others when they are used.
     clearTimeout(waking);
     waking = setTimeout(() => { const l = lanes[0]; if (l.here && !l.awake) { l.awake = true; l.settle(); } }, 120);
@@ -293,6 +305,12 @@
     const bar = l.$("[data-progress]");
     if (p.total > 0) { bar.max = p.total; bar.value = p.done; }
     if (words["issue.step." + p.step]) l.$("[data-say]").textContent = words["issue.step." + p.step];
+  });
+  // 1–8 go to a reader's buttons.
+  addEventListener("keydown", (e) => {
+    if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing || /^(INPUT|SELECT|TEXTAREA)$/.test(e.target.tagName)) return;
+    const l = lanes[Number(e.key) - 1];
+    if (l) { e.preventDefault(); l.focus(); }
   });
   addEventListener("pagehide", () => { es.close(); lanes.forEach((l) => l.release(true)); });
   // Names that others made or left meanwhile fall off the list beside.
