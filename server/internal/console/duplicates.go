@@ -70,6 +70,7 @@ func duplicateHref(l service.Likeness) string {
 // compared is one item side by side.
 type compared struct {
 	Field registry.Field
+	Of    string // whose it is, where it is not the pupil's own
 	A, B  string
 	Same  bool
 	Bold  bool // both are there and differ
@@ -101,7 +102,10 @@ func (k *console) duplicateShow(c *fiber.Ctx, who service.Staff, pr *problem) er
 			return v
 		}
 		r := compared{Field: f, A: say(l.A.Values[key]), B: say(l.B.Values[key])}
-		r.Same = r.A == r.B
+		r.Same = l.Agree[key]
+		if f.Group == "g1" || f.Group == "g2" {
+			r.Of = k.words.say(lang, "group."+f.Group)
+		}
 		r.Bold = !r.Same && r.A != "" && r.B != ""
 		rows = append(rows, r)
 	}

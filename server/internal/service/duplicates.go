@@ -156,6 +156,8 @@ func (s *Service) suspicion(a, b registry.Pupil, h match.Hit) store.Suspicion {
 type Likeness struct {
 	store.Suspicion
 	A, B Half
+	// Agree: the item is the same in both records, whatever of it may be shown.
+	Agree map[registry.FieldKey]bool
 	// Decide: this person may say what it is; Prove: may file proof.
 	Decide, Prove bool
 }
@@ -167,7 +169,7 @@ type Half struct {
 	Standing registry.Standing
 	Grade    int
 	Number   string
-	// Values of the compared items, as this reader may see them, and whether they agree with the other side's.
+	// Values of the compared items, as this reader may see them.
 	Values registry.Form
 	// Open: the reader may open the whole record.
 	Open bool
@@ -219,11 +221,13 @@ func (s *Service) Duplicate(ctx context.Context, who Staff, a, b registry.UID) (
 func (s *Service) likeness(ctx context.Context, who Staff, f store.Suspicion) (Likeness, error) {
 	sc := s.scope(who)
 	l := Likeness{Suspicion: f, Decide: f.State == store.SuspicionOpen && sc.May(access.DecideDuplicates), Prove: f.State == store.SuspicionOpen && sc.May(access.ProveDuplicates)}
+	var forms [2]registry.Form
 	for i, uid := range []registry.UID{f.UID, f.Other} {
 		p, err := s.st.Pupil(ctx, uid)
 		if err != nil {
 			return l, internal(err)
 		}
+		forms[i] = p.Form
 		h := Half{UID: uid, School: p.School, Standing: p.Standing, Grade: p.Grade, Open: sc.Pupil(&p) == access.ViewFull, Values: registry.Form{}}
 		if h.Number = string(p.Number); !h.Open {
 			h.Number = registry.MaskNumber(h.Number)
@@ -241,6 +245,10 @@ func (s *Service) likeness(ctx context.Context, who Staff, f store.Suspicion) (L
 		} else {
 			l.B = h
 		}
+	}
+	l.Agree = map[registry.FieldKey]bool{}
+	for _, k := range ComparedFields {
+		l.Agree[k] = forms[0][k] == forms[1][k]
 	}
 	return l, nil
 }

@@ -38,6 +38,10 @@ func (f *Fake) likeness(who service.Staff, s store.Suspicion) service.Likeness {
 			l.B = h
 		}
 	}
+	l.Agree = map[registry.FieldKey]bool{}
+	for _, k := range service.ComparedFields {
+		l.Agree[k] = l.A.Values[k] == l.B.Values[k]
+	}
 	return l
 }
 
