@@ -182,4 +182,8 @@ func (d *decision) cardMove(from CardState, act CardAct, reason, note string) (C
 const (
 	viaIssuer     = "issuer" // Actor.Via of what the issuer reported
 	systemAccount = "system" // Actor.Account of clocks and jobs
+	remoteAccount = "remote" // Actor.Account of another registry's signed message
 )
+
+// ViaRemote is the Actor.Via of a word that another registry's signed message brought.
+func ViaRemote(registry string) string { return "remote:" + registry }

@@ -10,21 +10,62 @@ func (p Pupil) Clone() Pupil {
 	p.Form = maps.Clone(p.Form)
 	p.Cases = slices.Clone(p.Cases)
 	for i := range p.Cases {
-		p.Cases[i].Steps = slices.Clone(p.Cases[i].Steps)
-		p.Cases[i].Evidence = slices.Clone(p.Cases[i].Evidence)
-		p.Cases[i].Card = p.Cases[i].Card.clone()
+		c := &p.Cases[i]
+		c.Steps = slices.Clone(c.Steps)
+		for j := range c.Steps {
+			c.Steps[j].Urged = slices.Clone(c.Steps[j].Urged)
+		}
+		c.Evidence = slices.Clone(c.Evidence)
+		c.Card = c.Card.clone()
+		c.Changes = slices.Clone(c.Changes)
+		c.AgreedBy = slices.Clone(c.AgreedBy)
+		if c.Problem != nil {
+			q := *c.Problem
+			q.Reasons = slices.Clone(q.Reasons)
+			c.Problem = &q
+		}
 	}
-	p.Archive.Items = slices.Clone(p.Archive.Items)
+	p.Archive.Items = cloneItems(p.Archive.Items)
+	p.Archive.Retired = cloneItems(p.Archive.Retired)
+	p.Archive.Handed = slices.Clone(p.Archive.Handed)
+	for i := range p.Archive.Handed {
+		p.Archive.Handed[i].Items = cloneItems(p.Archive.Handed[i].Items)
+	}
 	p.Archive.Missing = slices.Clone(p.Archive.Missing)
 	p.Archive.Card = p.Archive.Card.clone()
 	p.Archive.Backups = slices.Clone(p.Archive.Backups)
-	if p.Suspension != nil {
-		s := *p.Suspension
-		p.Suspension = &s
+	p.Archive.Urged = slices.Clone(p.Archive.Urged)
+	p.Suspension = clonePtr(p.Suspension)
+	p.Card = clonePtr(p.Card)
+	p.Abroad = clonePtr(p.Abroad)
+	p.Promotion = clonePtr(p.Promotion)
+	p.Merged = clonePtr(p.Merged)
+	if p.Study = clonePtr(p.Study); p.Study != nil {
+		p.Study.AgreedBy = slices.Clone(p.Study.AgreedBy)
 	}
-	if p.Card != nil {
-		c := *p.Card
-		p.Card = &c
+	if p.Dropout = clonePtr(p.Dropout); p.Dropout != nil {
+		p.Dropout.Reports = slices.Clone(p.Dropout.Reports)
+		p.Dropout.Log = slices.Clone(p.Dropout.Log)
 	}
+	p.Numbers = slices.Clone(p.Numbers)
+	p.Certificates = slices.Clone(p.Certificates)
+	p.Absorbed = slices.Clone(p.Absorbed)
 	return p
+}
+
+func cloneItems(items []ArchiveItem) []ArchiveItem {
+	items = slices.Clone(items)
+	for i := range items {
+		items[i].Older = slices.Clone(items[i].Older)
+	}
+	return items
+}
+
+// clonePtr copies what p points to; nil stays nil.
+func clonePtr[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	v := *p
+	return &v
 }

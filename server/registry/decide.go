@@ -17,6 +17,11 @@ const (
 	WhatArchiveCalled  = "archive_called"
 	WhatArchiveMissing = "archive_missing"
 	WhatCard           = "card"
+	WhatDropout        = "dropout"   // a pupil of the compulsory years stays away
+	WhatEscalated      = "escalated" // something below is long overdue
+	WhatUrged          = "urged"     // the office above urges
+	WhatMerged         = "merged"    // two records were tied, or untied
+	WhatCustody        = "custody"   // papers, and pupils, of a school that ended
 )
 
 // Decide is the register's one transition function: from the pupil, an event and the environment to the pupil after it and the effects, or an error of
@@ -67,6 +72,66 @@ func Decide(p Pupil, ev Event, env Env) (Pupil, []Effect, error) {
 		err = d.changeCard(e)
 	case RenewCard:
 		err = d.renewCard(e)
+	case StartCorrect:
+		err = d.startCorrect(e)
+	case Amend:
+		err = d.amend(e)
+	case Promote:
+		err = d.promote(e)
+	case UndoPromote:
+		err = d.undoPromote(e)
+	case StartRepeat:
+		err = d.startRepeat(e)
+	case StartSkip:
+		err = d.startSkip(e)
+	case StartFinish:
+		err = d.startFinish(e)
+	case StartAdvance:
+		err = d.startAdvance(e)
+	case StartExtend:
+		err = d.startExtend(e)
+	case GoAbroad:
+		err = d.goAbroad(e)
+	case ComeHome:
+		err = d.comeHome(e)
+	case ReportDeath:
+		err = d.reportDeath(e)
+	case ReportDropout:
+		err = d.reportDropout(e)
+	case FileReport:
+		err = d.fileReport(e)
+	case LogPersuasion:
+		err = d.logPersuasion(e)
+	case ReturnFromDropout:
+		err = d.returnFromDropout(e)
+	case HandOverArchive:
+		err = d.handOver(e)
+	case PutItem:
+		err = d.putItem(e)
+	case KeepArchive:
+		err = d.keepArchive(e)
+	case MoveCustody:
+		err = d.moveCustody(e)
+	case Arrange:
+		err = d.arrange(e)
+	case EndArrange:
+		err = d.endArrange(e)
+	case GiveNumber:
+		err = d.giveNumber(e)
+	case RaiseProblem:
+		err = d.raiseProblem(e)
+	case ResolveProblem:
+		err = d.resolveProblem(e)
+	case StartErase:
+		err = d.startErase(e)
+	case Merge:
+		err = d.merge(e)
+	case Unmerge:
+		err = d.unmerge(e)
+	case Escalate:
+		err = d.escalate(e)
+	case UrgeStep:
+		err = d.urge(e)
 	default:
 		err = &Error{Code: CodeInternal, Err: errors.New("decide: unknown event")}
 	}
@@ -152,6 +217,9 @@ func (d *decision) school(u Unit, grade int, unitField, gradeField string) (Scho
 	if grade < 1 || grade > 12 {
 		return School{}, invalid(gradeField)
 	}
+	if !s.Open() {
+		return School{}, &Error{Code: CodeWrongState, Field: unitField, Params: map[string]string{"why": "school_ended", "school": string(u)}}
+	}
 	if grade < s.FromGrade || grade > s.ToGrade {
 		return School{}, &Error{Code: CodeGrade, Field: gradeField, Params: map[string]string{"school": string(u), "grade": strconv.Itoa(grade),
 			"from_grade": strconv.Itoa(s.FromGrade), "to_grade": strconv.Itoa(s.ToGrade)}}
@@ -193,9 +261,21 @@ func (d *decision) open(c Case) {
 	c.Starter = d.env.Actor
 	c.Pack = d.env.Pack.Version
 	c.Evidence = slices.Clone(c.Evidence)
+	for i := range c.Steps {
+		c.Steps[i].Remote = d.remote(c.Steps[i].Unit)
+	}
 	d.p.Cases = append(d.p.Cases, c)
 	d.p.Lock = c.No
 	d.arrive(d.p.Case(c.No))
+}
+
+// remote is the registry that holds a unit, "" for this one.
+func (d *decision) remote(u Unit) string {
+	if s, ok := d.env.Directory.School(u); ok {
+		return s.Remote
+	}
+	o, _ := d.env.Directory.Office(u)
+	return o.Remote
 }
 
 // arrive starts the clock of the step whose turn it is (Art. 14; Civil Code 201–203) and tells its unit. The step before is decided.

@@ -9,18 +9,16 @@ import (
 // buildArchive lists what the archive holds (Arts 7, 8). It may be repeated while the unit has custody; a receiver continues what it received (Art. 16).
 func (d *decision) buildArchive(e BuildArchive) error {
 	a := &d.p.Archive
-	if err := d.may(a.Custodian, RoleRegistrar, RoleLeader); err != nil {
+	if err := d.rowOpen(); err != nil {
 		return err
-	}
-	switch a.State {
-	case ArchiveNone, ArchiveHeld, ArchiveReceived, ArchiveCalled, ArchiveReturned:
-	default:
-		return &Error{Code: CodeWrongState, Params: map[string]string{"archive": string(a.State)}}
 	}
 	if err := checkItems(e.Items); err != nil {
 		return err
 	}
-	a.Items = slices.Clone(e.Items)
+	d.list(e.Items)
+	if a.State == ArchiveNone {
+		a.calm()
+	}
 	switch {
 	case a.State == ArchiveNone && a.To != "": // it was called before it was built
 		a.State = ArchiveCalled
@@ -41,8 +39,7 @@ func checkItems(items []ArchiveItem) error {
 	}
 	for i, it := range items {
 		switch {
-		case it.No != i+1, it.Group < 1 || it.Group > 7, it.Title == "" || tooLong(it.Title, 100), it.Pages < 0 || it.Pages > 9999,
-			it.Date != "" && !it.Date.Valid(), it.Digest != "" && !hexDigest(it.Digest):
+		case it.No != i+1, !rowGood(it):
 			return &Error{Code: CodeInvalid, Field: "items", Params: map[string]string{"row": strconv.Itoa(i + 1)}}
 		}
 	}
@@ -53,8 +50,11 @@ func checkItems(items []ArchiveItem) error {
 // arrives; a call that nobody answered yet keeps its deadline and is turned to the new school.
 func (d *decision) callArchive(no CaseNo) {
 	a := &d.p.Archive
-	if a.Custodian == "" || a.State == ArchiveTransit || a.State == ArchivePermanent {
+	if a.Custodian == "" || a.State == ArchiveTransit {
 		return
+	}
+	if a.State == ArchivePermanent { // schooling goes on after all
+		a.State = ArchiveHeld
 	}
 	if a.Custodian == d.p.School {
 		a.recall() // the pupil came back before the paper left
@@ -66,6 +66,7 @@ func (d *decision) callArchive(no CaseNo) {
 		a.CalledAt = d.env.Now
 		a.DueOn, a.Unsure = d.env.Calendar.AddMonths(d.today(), d.env.Pack.ArchiveSendMonths)
 		a.clearConsignment()
+		a.calm()
 	}
 	if a.State != ArchiveNone {
 		a.State = ArchiveCalled
@@ -87,13 +88,14 @@ func (a *Archive) recall() {
 	if a.State == ArchiveHeld || a.State == ArchiveNone {
 		a.CaseNo, a.From, a.To, a.CalledAt, a.DueOn, a.Unsure = "", "", "", time.Time{}, "", false
 		a.clearConsignment()
+		a.calm()
 	}
 }
 
 // sendArchive: the cover sheet is printed and the paper given to the carrier (Art. 15). The clock runs until the receipt.
 func (d *decision) sendArchive(e SendArchive) error {
 	a := &d.p.Archive
-	if err := d.may(a.Custodian, RoleRegistrar, RoleLeader); err != nil {
+	if err := d.may(a.Custodian, RoleRegistrar, RoleLeader, RoleOfficer); err != nil {
 		return err
 	}
 	if a.State != ArchiveCalled {
@@ -108,6 +110,7 @@ func (d *decision) sendArchive(e SendArchive) error {
 	a.State = ArchiveTransit
 	a.No, a.Carrier = e.No, e.Carrier
 	a.SentAt, a.Sender = d.env.Now, d.env.Actor
+	d.handed()
 	d.notify(WhatTasks, a.CaseNo, a.From, a.To)
 	return nil
 }
@@ -132,8 +135,11 @@ func (d *decision) receiveArchive(e ReceiveArchive) error {
 	if a.To == "" {
 		return &Error{Code: CodeWrongState, Params: map[string]string{"archive": string(a.State)}}
 	}
-	if err := d.may(a.To, RoleRegistrar, RoleLeader); err != nil {
-		return err
+	if err := d.may(a.To, RoleRegistrar, RoleLeader, RoleOfficer); err != nil {
+		// A unit that this register does not hold answers on paper: the office that sent the archive records its receipt.
+		if d.here(a.To) || d.may(a.Sender.Unit, RoleOfficer) != nil {
+			return err
+		}
 	}
 	if a.State != ArchiveTransit {
 		return &Error{Code: CodeWrongState, Params: map[string]string{"archive": string(a.State)}}
@@ -156,6 +162,7 @@ func (d *decision) receiveArchive(e ReceiveArchive) error {
 	a.Custodian = a.To
 	a.ReceivedAt, a.Receiver, a.Card = d.env.Now, d.env.Actor, e.Card.clone()
 	a.settle()
+	a.calm()
 	d.keepBackup(a.From)
 	d.notify(WhatTasks, a.CaseNo, a.From, a.To)
 	if len(missing) > 0 {
@@ -163,20 +170,36 @@ func (d *decision) receiveArchive(e ReceiveArchive) error {
 		a.MissingDue, a.MissingUnsure = d.env.Calendar.AddWorkingDays(d.today(), d.env.Pack.MissingWorkingDays)
 		d.notify(WhatArchiveMissing, a.CaseNo, a.From)
 	}
-	if a.Custodian != d.p.School { // the pupil moved on while the paper travelled
-		d.callArchive(d.lastTransfer())
+	if a.Custodian != d.p.School && !d.handedOver() { // the pupil moved on while the paper travelled
+		d.callArchive(d.lastMove())
 	}
 	return nil
+}
+
+// here: this register holds the unit.
+func (d *decision) here(u Unit) bool {
+	_, school := d.env.Directory.School(u)
+	_, office := d.env.Directory.Office(u)
+	return (school || office) && d.remote(u) == ""
+}
+
+// handedOver: the archive is where Article 22 wants a migrant child's.
+func (d *decision) handedOver() bool {
+	return d.p.Standing == StandingDropout && d.p.Dropout != nil && d.p.Dropout.Home == d.p.Archive.Custodian
 }
 
 func (a *Archive) settle() {
 	a.Missing, a.MissingFrom, a.MissingSince, a.MissingDue, a.MissingUnsure = nil, "", "", "", false
 }
 
-func (d *decision) lastTransfer() CaseNo {
+// lastMove is the last case that put the pupil where they are.
+func (d *decision) lastMove() CaseNo {
 	for i := len(d.p.Cases) - 1; i >= 0; i-- {
-		if c := &d.p.Cases[i]; c.Kind == CaseTransfer && c.State == CaseCompleted {
-			return c.No
+		switch c := &d.p.Cases[i]; c.Kind {
+		case CaseTransfer, CaseAdvance, CaseHome, CaseDropoutReturn:
+			if c.State == CaseCompleted {
+				return c.No
+			}
 		}
 	}
 	return ""
@@ -188,7 +211,7 @@ func (d *decision) settleMissing(e SettleMissing) error {
 	if len(a.Missing) == 0 {
 		return &Error{Code: CodeWrongState, Params: map[string]string{"archive": string(a.State)}}
 	}
-	if err := d.may(a.MissingFrom, RoleRegistrar, RoleLeader); err != nil {
+	if err := d.may(a.MissingFrom, RoleRegistrar, RoleLeader, RoleOfficer); err != nil {
 		return err
 	}
 	if e.Note == "" || tooLong(e.Note, maxNote) {

@@ -41,6 +41,23 @@ func (d *decision) enrol(e Enrol) error {
 	if _, err := d.p.UID.Ref(); err != nil {
 		return err
 	}
+	c := Case{No: e.CaseNo, Kind: CaseEnrol, To: e.School, ToGrade: grade, ToClass: e.Form[FClass], Reason: e.Reason, Evidence: e.Evidence, Entry: EntryFirst,
+		Steps: []Step{{Party: PartySchool, Unit: e.School}, {Party: PartyAuthority, Unit: s.Authority}}}
+	if !slices.Contains(d.env.Pack.EntryGrades, grade) {
+		c.Entry = EntryLater
+	}
+	if c.Entry == EntryLater && d.env.Pack.LateEntryReason && e.Reason == "" || tooLong(e.Reason, maxReason) {
+		return invalid("reason")
+	}
+	if d.env.Pack.NoIDToProvince && noDocument(e.Form) { // T1: level by level to the province, on one guardian's document at least
+		if e.Form[FG1IDNumber] == "" && e.Form[FG2IDNumber] == "" {
+			return &Error{Code: CodeEvidence, Field: string(FG1IDNumber)}
+		}
+		c.Steps = append(c.Steps, d.chain(s.Authority, TierProvince)...)
+	}
+	if err := d.evidence(CaseEnrol, e.Evidence); err != nil {
+		return err
+	}
 	p := &d.p
 	p.Form = Pupil{Form: e.Form}.Clone().Form
 	p.School, p.Grade, p.Class = e.School, grade, e.Form[FClass]
@@ -51,12 +68,17 @@ func (d *decision) enrol(e Enrol) error {
 		p.Photo = ph
 	}
 	p.EnrolledOn = enrolledOn(e.Form[FEnrolMonth], d.today())
+	if err := d.conditions(&c); err != nil {
+		return err
+	}
 	p.Standing = StandingSchoolCheck
-	d.open(Case{
-		No: e.CaseNo, Kind: CaseEnrol, To: e.School, ToGrade: grade, ToClass: p.Class,
-		Steps: []Step{{Party: PartySchool, Unit: e.School}, {Party: PartyAuthority, Unit: s.Authority}},
-	})
+	d.open(c)
 	return nil
+}
+
+// noDocument: the pupil has no document of their own, neither a resident ID that is named and not given yet nor one of Hong Kong, Macao, Taiwan or abroad.
+func noDocument(f Form) bool {
+	return f[FIDNumber] == "" && f[FIDType] != "1" && f[FOverseas] == "00" && !strings.Contains("6789A", f[FIDType])
 }
 
 // enrolledOn is 入学之日, from which the archive's month counts (Art. 7): the form knows the month only, so it is the day of registration when that falls into
@@ -77,6 +99,9 @@ func (d *decision) startTransfer(e StartTransfer) error {
 	allowed := []Standing{StandingEnrolled}
 	if d.env.Pack.SuspendedMayTransfer {
 		allowed = append(allowed, StandingSuspended)
+	}
+	if d.env.Pack.DropoutMayTransfer {
+		allowed = append(allowed, StandingDropout)
 	}
 	if err := d.unlocked(); err != nil {
 		return err
@@ -118,23 +143,27 @@ func (d *decision) startTransfer(e StartTransfer) error {
 	if err := d.evidence(CaseTransfer, e.Evidence); err != nil {
 		return err
 	}
-	d.open(Case{
-		No: e.CaseNo, Kind: CaseTransfer, From: from.Code, To: to.Code, ToGrade: e.ToGrade, ToClass: e.ToClass, Reason: e.Reason, Guardian: e.Guardian,
-		Evidence: e.Evidence, Steps: transferSteps(from, to), Card: e.Card.clone(),
-	})
+	c := Case{No: e.CaseNo, Kind: CaseTransfer, From: from.Code, To: to.Code, ToGrade: e.ToGrade, ToClass: e.ToClass, Reason: e.Reason, Guardian: e.Guardian,
+		Evidence: e.Evidence, Steps: d.transferSteps(from, to), Reach: reachOf(from, to), Card: e.Card.clone()}
+	if err := d.conditions(&c); err != nil {
+		return err
+	}
+	d.open(c)
 	d.notify(WhatStartTransfer, e.CaseNo, from.Code) // the old school is told at once
 	return nil
 }
 
-// transferSteps is the order of Article 14's parties: receiver, its authority, sender, its authority; one authority over both acts once, last.
-func transferSteps(from, to School) []Step {
-	if from.Authority == to.Authority {
-		return []Step{{Party: PartyReceiver, Unit: to.Code}, {Party: PartySender, Unit: from.Code}, {Party: PartyCommonAuth, Unit: to.Authority}}
+// transferSteps is the order of Article 14's parties: receiver, its authority, sender, its authority; one authority over both acts once, last. A sender that ended is
+// acted for. A school that takes its own graduates on has no sender.
+func (d *decision) transferSteps(from, to School) []Step {
+	receiver, sender := Step{Party: PartyReceiver, Unit: to.Code}, Step{Party: PartySender, Unit: d.acting(from)}
+	switch {
+	case from.Code == to.Code:
+		return []Step{receiver, {Party: PartyCommonAuth, Unit: to.Authority}}
+	case from.Authority == to.Authority:
+		return []Step{receiver, sender, {Party: PartyCommonAuth, Unit: to.Authority}}
 	}
-	return []Step{
-		{Party: PartyReceiver, Unit: to.Code}, {Party: PartyReceiverAuth, Unit: to.Authority},
-		{Party: PartySender, Unit: from.Code}, {Party: PartySenderAuth, Unit: from.Authority},
-	}
+	return []Step{receiver, {Party: PartyReceiverAuth, Unit: to.Authority}, sender, {Party: PartySenderAuth, Unit: from.Authority}}
 }
 
 // startSuspend opens 休学 (Art. 19): on the guardian's written application the school approves and the authority registers.
@@ -169,10 +198,12 @@ func (d *decision) startSuspend(e StartSuspend) error {
 	if err := d.evidence(CaseSuspend, e.Evidence); err != nil {
 		return err
 	}
-	d.open(Case{
-		No: e.CaseNo, Kind: CaseSuspend, To: d.p.School, Reason: e.Reason, Guardian: e.Guardian, Evidence: e.Evidence, Since: e.From, Until: e.Until,
-		Steps: []Step{{Party: PartySchool, Unit: d.p.School}, {Party: PartyAuthority, Unit: s.Authority}},
-	})
+	c := Case{No: e.CaseNo, Kind: CaseSuspend, To: d.p.School, Reason: e.Reason, Guardian: e.Guardian, Evidence: e.Evidence, Since: e.From, Until: e.Until,
+		Steps: []Step{{Party: PartySchool, Unit: d.acting(s)}, {Party: PartyAuthority, Unit: s.Authority}}}
+	if err := d.conditions(&c); err != nil {
+		return err
+	}
+	d.open(c)
 	return nil
 }
 
@@ -204,18 +235,14 @@ func (d *decision) comeBack(e Return) error {
 	case tooLong(e.Proof, maxReason):
 		return invalid("proof")
 	}
-	if err := d.evidence(CaseReturn, e.Evidence); err != nil {
+	err := d.record(Case{No: e.CaseNo, Kind: CaseReturn, To: d.p.School, ToGrade: e.Grade, ToClass: e.Class, Reason: e.Proof, Evidence: e.Evidence,
+		Card: e.Card.clone()})
+	if err != nil {
 		return err
 	}
-	d.p.Cases = append(d.p.Cases, Case{
-		No: e.CaseNo, Kind: CaseReturn, State: CaseCompleted, To: d.p.School, ToGrade: e.Grade, ToClass: e.Class, Reason: e.Proof, OpenedAt: d.env.Now,
-		ClosedAt: d.env.Now, Starter: d.env.Actor, Evidence: slices.Clone(e.Evidence), Pack: d.env.Pack.Version, Card: e.Card.clone(),
-		Steps: []Step{{Party: PartySchool, Unit: d.p.School, ArrivedAt: d.env.Now, DueOn: d.today(), Decision: DecisionAccept, DecidedAt: d.env.Now, By: d.env.Actor}},
-	})
 	d.p.Standing = StandingEnrolled
 	d.p.Suspension = nil
 	d.place(d.p.School, e.Grade, e.Class)
-	d.notify(WhatCompleted, e.CaseNo, d.p.School)
 	return nil
 }
 
@@ -228,12 +255,16 @@ func (d *decision) decideStep(e DecideStep) error {
 	if c.State != CaseOpen {
 		return &Error{Code: CodeConflict, Field: "case_no", Params: map[string]string{"case": string(c.No), "state": string(c.State)}}
 	}
-	s := &c.Steps[c.Current()]
+	at := c.Current()
+	s := &c.Steps[at]
 	if d.env.Actor.Unit != s.Unit || e.Party != s.Party {
 		return &Error{Code: CodeNotYourTurn, Params: map[string]string{"case": string(c.No), "party": string(s.Party), "unit": string(s.Unit), "due_on": string(s.DueOn)}}
 	}
-	if err := d.may(s.Unit, stepRoles(c.Kind, s.Party)...); err != nil {
+	if err := d.maySpeak(c, s); err != nil {
 		return err
+	}
+	if c.Kind == CaseProblem && s.Party == PartySchool {
+		return &Error{Code: CodeWrongState, Params: map[string]string{"why": "resolve", "case": string(c.No)}} // the school says how: ResolveProblem
 	}
 	switch {
 	case tooLong(e.Note, maxNote):
@@ -256,7 +287,11 @@ func (d *decision) decideStep(e DecideStep) error {
 	default:
 		return invalid("decision")
 	}
-	s.Decision, s.Refusal, s.Note, s.DecidedAt, s.By = e.Decision, e.Refusal, e.Note, d.env.Now, d.env.Actor
+	s.Decision, s.Refusal, s.Note, s.DecidedAt, s.By, s.Pack = e.Decision, e.Refusal, e.Note, d.env.Now, d.env.Actor, d.env.Pack.Version
+	if e.Decision == DecisionRefuse && c.Kind == CaseProblem {
+		d.sendBack(c, at)
+		return nil
+	}
 	if e.Decision == DecisionRefuse {
 		d.abandon(c, CaseRefused, WhatRefused)
 		return nil
@@ -275,18 +310,46 @@ func (d *decision) decideStep(e DecideStep) error {
 	switch c.Kind {
 	case CaseEnrol:
 		return d.enrolled(c, e.Serial)
-	case CaseTransfer:
+	case CaseTransfer, CaseAdvance, CaseHome:
 		d.transferred(c)
 	case CaseSuspend:
 		d.suspended(c)
+	case CaseExtend:
+		d.extended(c)
+	case CaseCorrect:
+		d.apply(c.Changes)
+		d.shut(c, CaseCompleted, WhatCompleted)
+	case CaseRepeat, CaseSkip:
+		d.regraded(c)
+	case CaseFinish:
+		d.finished(c)
+	case CaseDeath:
+		d.died(c)
+	case CaseArrange:
+		d.arranged(c)
+	case CaseProblem:
+		d.resolved(c)
+	case CaseErase:
+		d.erase()
+		d.shut(c, CaseCompleted, WhatCompleted)
 	}
 	return nil
 }
 
-// stepRoles: who speaks for a unit. The school's word on an enrolment is its leader's (T1).
-func stepRoles(k CaseKind, p Party) []Role {
-	switch p {
-	case PartyAuthority, PartyReceiverAuth, PartySenderAuth, PartyCommonAuth:
+// maySpeak: a person of the unit with the fitting role; for a unit that another registry holds, that registry's message and nothing else.
+func (d *decision) maySpeak(c *Case, s *Step) error {
+	if s.Remote != "" || d.env.Actor.Account == remoteAccount {
+		if s.Remote == "" || d.env.Actor.Account != remoteAccount || d.env.Actor.Via != ViaRemote(s.Remote) {
+			return &Error{Code: CodeForbidden, Params: map[string]string{"unit": string(s.Unit), "remote": s.Remote}}
+		}
+		return nil
+	}
+	return d.may(s.Unit, stepRoles(c.Kind, s.Party, s.Unit)...)
+}
+
+// stepRoles: who speaks for a unit. The school's word on an enrolment is its leader's (T1); an office that acts for a school that ended speaks by its officer.
+func stepRoles(k CaseKind, p Party, u Unit) []Role {
+	if !u.IsSchool() {
 		return []Role{RoleOfficer}
 	}
 	if k == CaseEnrol {
@@ -319,6 +382,9 @@ func (d *decision) abandon(c *Case, state CaseState, what string) {
 	if c.Kind == CaseEnrol {
 		d.p.Standing = StandingNone
 		d.p.EnrolledOn = ""
+	}
+	if c.Kind == CaseDeath {
+		d.p.NoContact = false // the report was wrong
 	}
 	d.shut(c, state, what)
 }
@@ -370,6 +436,11 @@ func (d *decision) number(region string, serial int) (Number, error) {
 
 // transferred moves the pupil and calls the archive (Art. 15); with the school the card falls behind (keepCardUp).
 func (d *decision) transferred(c *Case) {
+	if c.Kind != CaseTransfer || d.p.Standing == StandingDropout {
+		d.p.Standing, d.p.Abroad, d.p.Dropout = StandingEnrolled, nil, nil
+	}
+	d.endStudy()
+	d.p.Archive.KeepDue, d.p.Archive.KeepUnsure = "", false
 	d.place(c.To, c.ToGrade, c.ToClass)
 	d.shut(c, CaseCompleted, WhatCompleted)
 	d.keepBackup(c.From)

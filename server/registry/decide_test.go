@@ -163,12 +163,12 @@ func TestNumberLetters(t *testing.T) {
 			t.Errorf("%s: %s %v", name, p.Number[:1], err)
 		}
 	}
-	// Without a serial the authority's word does not go through, and nothing has changed.
-	s := rt.NewStory(1).Enrol(rt.PrimaryA, form(nil)).Accept()
+	// Without a serial the last office's word does not go through, and nothing has changed.
+	s := rt.NewStory(1).Enrol(rt.PrimaryA, form(nil)).Accept().Accept().Accept()
 	c := s.P.OpenCase()
 	env := s.Env
-	env.Now, env.Actor = s.Now, rt.Officer(rt.CountyA)
-	if _, _, err := registry.Decide(s.P, registry.DecideStep{CaseNo: c.No, Party: registry.PartyAuthority, Decision: registry.DecisionAccept}, env); registry.CodeOf(err) != registry.CodeInvalid {
+	env.Now, env.Actor = s.Now, rt.Officer(rt.Province)
+	if _, _, err := registry.Decide(s.P, registry.DecideStep{CaseNo: c.No, Party: registry.PartyProvinceAuth, Decision: registry.DecisionAccept}, env); registry.CodeOf(err) != registry.CodeInvalid {
 		t.Error(err)
 	}
 }
@@ -269,6 +269,16 @@ func TestClone(t *testing.T) {
 	for i := range p.Cases {
 		p.Cases[i].Card = &registry.CardShown{}
 	}
+	p.Study, p.Abroad, p.Promotion, p.Merged = &registry.Study{AgreedBy: []string{"母亲"}}, &registry.Abroad{}, &registry.Promotion{}, &registry.MergeLink{}
+	p.Dropout = &registry.Dropout{Reports: []registry.Report{{}}, Log: []registry.Persuasion{{}}}
+	for i := range p.Cases {
+		p.Cases[i].Problem = &registry.Problem{Reasons: []string{"same_document"}}
+		p.Cases[i].Changes, p.Cases[i].AgreedBy = []registry.Change{{}}, []string{"母亲"}
+		p.Cases[i].Steps[0].Urged = []registry.Urge{{}}
+	}
+	p.Numbers, p.Certificates, p.Absorbed = []registry.NumberUse{{}}, []registry.Certificate{{}}, []registry.MergeLink{{}}
+	p.Archive.Retired, p.Archive.Urged = rt.Items(), []registry.Urge{{}}
+	p.Archive.Items[0].Older = []registry.ItemVersion{{}}
 	c := p.Clone()
 	if !reflect.DeepEqual(p, c) {
 		t.Fatal("not a copy")

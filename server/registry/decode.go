@@ -20,12 +20,46 @@ var decoders = map[EventKind]func([]byte) (Event, error){
 	EvRevokeCard:     decodeAs[RevokeCard],
 	EvChangeCard:     decodeAs[ChangeCard],
 	EvRenewCard:      decodeAs[RenewCard],
+
+	EvStartCorrect:      decodeAs[StartCorrect],
+	EvAmend:             decodeAs[Amend],
+	EvPromote:           decodeAs[Promote],
+	EvUndoPromote:       decodeAs[UndoPromote],
+	EvStartRepeat:       decodeAs[StartRepeat],
+	EvStartSkip:         decodeAs[StartSkip],
+	EvStartFinish:       decodeAs[StartFinish],
+	EvStartAdvance:      decodeAs[StartAdvance],
+	EvStartExtend:       decodeAs[StartExtend],
+	EvGoAbroad:          decodeAs[GoAbroad],
+	EvComeHome:          decodeAs[ComeHome],
+	EvReportDeath:       decodeAs[ReportDeath],
+	EvReportDropout:     decodeAs[ReportDropout],
+	EvFileReport:        decodeAs[FileReport],
+	EvLogPersuasion:     decodeAs[LogPersuasion],
+	EvReturnFromDropout: decodeAs[ReturnFromDropout],
+	EvHandOverArchive:   decodeAs[HandOverArchive],
+	EvPutItem:           decodeAs[PutItem],
+	EvKeepArchive:       decodeAs[KeepArchive],
+	EvMoveCustody:       decodeAs[MoveCustody],
+	EvArrange:           decodeAs[Arrange],
+	EvEndArrange:        decodeAs[EndArrange],
+	EvGiveNumber:        decodeAs[GiveNumber],
+	EvRaiseProblem:      decodeAs[RaiseProblem],
+	EvResolveProblem:    decodeAs[ResolveProblem],
+	EvStartErase:        decodeAs[StartErase],
+	EvMerge:             decodeAs[Merge],
+	EvUnmerge:           decodeAs[Unmerge],
+	EvEscalate:          decodeAs[Escalate],
+	EvUrge:              decodeAs[UrgeStep],
 }
 
 // EventKinds lists every event, in the order of their constants.
 func EventKinds() []EventKind {
 	return []EventKind{EvEnrol, EvDecideStep, EvWithdraw, EvStartTransfer, EvBuildArchive, EvSendArchive, EvReceiveArchive, EvSettleMissing, EvStartSuspend,
-		EvReturn, EvBindCard, EvCardWritten, EvSetPIN, EvRevokeCard, EvChangeCard, EvRenewCard}
+		EvReturn, EvBindCard, EvCardWritten, EvSetPIN, EvRevokeCard, EvChangeCard, EvRenewCard,
+		EvStartCorrect, EvAmend, EvPromote, EvUndoPromote, EvStartRepeat, EvStartSkip, EvStartFinish, EvStartAdvance, EvStartExtend, EvGoAbroad,
+		EvComeHome, EvReportDeath, EvReportDropout, EvFileReport, EvLogPersuasion, EvReturnFromDropout, EvHandOverArchive, EvPutItem, EvKeepArchive, EvMoveCustody,
+		EvArrange, EvEndArrange, EvGiveNumber, EvRaiseProblem, EvResolveProblem, EvStartErase, EvMerge, EvUnmerge, EvEscalate, EvUrge}
 }
 
 // DecodeEvent is the inverse of json.Marshal for a named event. Unknown kinds, unknown members and trailing bytes are CodeInvalid; the error carries none of

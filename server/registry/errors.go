@@ -22,6 +22,7 @@ const (
 	CodeCard        Code = "card_mismatch"     // the card is not the pupil's active card
 	CodeChip        Code = "chip_unproven"     // rule pack: this business asks for more than the card's chip proved
 	CodeStale       Code = "list_stale"        // rule pack: the terminal's status list was too long past its date
+	CodeRule        Code = "rule"              // a guard of the rule pack says no; Params rule and say
 	CodeCalendar    Code = "calendar_missing"  // no holiday notice covers the date
 	CodeUnavailable Code = "unavailable"       // a part is down; try later
 	CodeInternal    Code = "internal"

@@ -25,6 +25,37 @@ const (
 	EvRevokeCard     EventKind = "revoke_card"
 	EvChangeCard     EventKind = "change_card"
 	EvRenewCard      EventKind = "renew_card"
+
+	EvStartCorrect      EventKind = "start_correct"
+	EvAmend             EventKind = "amend"
+	EvPromote           EventKind = "promote"
+	EvUndoPromote       EventKind = "undo_promote"
+	EvStartRepeat       EventKind = "start_repeat"
+	EvStartSkip         EventKind = "start_skip"
+	EvStartFinish       EventKind = "start_finish"
+	EvStartAdvance      EventKind = "start_advance"
+	EvStartExtend       EventKind = "start_extend"
+	EvGoAbroad          EventKind = "go_abroad"
+	EvComeHome          EventKind = "come_home"
+	EvReportDeath       EventKind = "report_death"
+	EvReportDropout     EventKind = "report_dropout"
+	EvFileReport        EventKind = "file_report"
+	EvLogPersuasion     EventKind = "log_persuasion"
+	EvReturnFromDropout EventKind = "return_from_dropout"
+	EvHandOverArchive   EventKind = "hand_over_archive"
+	EvPutItem           EventKind = "put_item"
+	EvKeepArchive       EventKind = "keep_archive"
+	EvMoveCustody       EventKind = "move_custody"
+	EvArrange           EventKind = "arrange"
+	EvEndArrange        EventKind = "end_arrange"
+	EvGiveNumber        EventKind = "give_number"
+	EvRaiseProblem      EventKind = "raise_problem"
+	EvResolveProblem    EventKind = "resolve_problem"
+	EvStartErase        EventKind = "start_erase"
+	EvMerge             EventKind = "merge"
+	EvUnmerge           EventKind = "unmerge"
+	EvEscalate          EventKind = "escalate"
+	EvUrge              EventKind = "urge"
 )
 
 // Enrol opens an enrolment case for a new pupil (Pupil zero but for UID). The form must be free of errors (CheckForm) and 查重 clean or resolved.
@@ -33,6 +64,9 @@ type Enrol struct {
 	School Unit   `json:"school"`
 	Form   Form   `json:"form"`
 	PIN    string `json:"pin,omitempty"`
+	// Reason says why the pupil enters later than in an entry grade, where the rule pack asks for it; Evidence as the pack asks.
+	Reason   string   `json:"reason,omitempty"`
+	Evidence []string `json:"evidence,omitempty"`
 }
 
 // DecideStep is a party's word on the step whose turn it is. Party and Unit must match that step: it guards against acting on a case that moved on.

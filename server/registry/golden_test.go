@@ -66,6 +66,31 @@ func unit(us ...registry.Unit) registry.Unit {
 	return rt.PrimaryA
 }
 
+func bySystem(*registry.Pupil) registry.Actor { return rt.System() }
+
+// custodian is who has the paper, with the role that fits.
+func custodian(p *registry.Pupil) registry.Actor {
+	u := unit(p.Archive.Custodian)
+	if !u.IsSchool() {
+		return rt.Officer(u)
+	}
+	return rt.Registrar(u)
+}
+
+func change(p *registry.Pupil, k registry.FieldKey, to string) []registry.Change {
+	return []registry.Change{{Field: k, From: p.Form[k], To: to}}
+}
+
+// waits is whom the pupil's clock runs against.
+func waits(p *registry.Pupil) registry.Unit {
+	if c := p.OpenCase(); c != nil {
+		s, _ := c.Next()
+		return s.Unit
+	}
+	u, _ := p.Archive.Waits()
+	return u
+}
+
 const file = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 func attempts() []attempt {
@@ -122,6 +147,88 @@ func attempts() []attempt {
 		changeCard(registry.CardExpire, "", func(*registry.Pupil) registry.Actor { return registry.Actor{Account: "system", Via: "clock"} }),
 		{"renew_card epoch", func(*registry.Pupil) registry.Actor { return registry.Actor{Account: "system", Via: "kiosk:0017"} }, renewCard(registry.RenewEpoch)},
 		{"renew_card asked", atSchool, renewCard(registry.RenewAsked)},
+		{"start_correct", atSchool, func(p *registry.Pupil) registry.Event {
+			return registry.StartCorrect{CaseNo: "BG-2026-0001-000060", Changes: change(p, registry.FName, "欧阳晨"), Reason: "改名", Guardian: "母亲", Evidence: []string{file}}
+		}},
+		{"amend", atSchool, func(p *registry.Pupil) registry.Event {
+			return registry.Amend{Changes: change(p, registry.FPhone, "13900000009")}
+		}},
+		{"promote", bySystem, func(*registry.Pupil) registry.Event { return registry.Promote{Year: 2026} }},
+		{"undo_promote", atSchool, func(*registry.Pupil) registry.Event { return registry.UndoPromote{Year: 2026, Reason: "误操作"} }},
+		{"start_repeat", atSchool, func(p *registry.Pupil) registry.Event {
+			return registry.StartRepeat{CaseNo: "LJ-2026-0001-000061", ToGrade: p.Grade, Reason: "因病", Guardian: "母亲"}
+		}},
+		{"start_skip", atSchool, func(p *registry.Pupil) registry.Event {
+			return registry.StartSkip{CaseNo: "TJ-2026-0001-000062", ToGrade: p.Grade + 1, Reason: "超常", Guardian: "母亲"}
+		}},
+		{"start_finish", atSchool, func(*registry.Pupil) registry.Event {
+			return registry.StartFinish{CaseNo: "BY-2026-0001-000063", End: registry.StandingGraduated, Certificate: "3301062026060002", On: day}
+		}},
+		{"start_advance", func(*registry.Pupil) registry.Actor { return rt.Registrar(rt.JuniorA) }, func(*registry.Pupil) registry.Event {
+			return registry.StartAdvance{CaseNo: "SX-2026-0001-000064", To: rt.JuniorA, ToGrade: 7}
+		}},
+		{"start_extend", atSchool, func(p *registry.Pupil) registry.Event {
+			return registry.StartExtend{CaseNo: "YX-2026-0001-000065", Until: day.AddMonths(11), Reason: "因病", Guardian: "母亲"}
+		}},
+		{"go_abroad", atSchool, func(*registry.Pupil) registry.Event {
+			return registry.GoAbroad{CaseNo: "CJ-2026-0001-000066", On: day, Country: "392", Papers: "护照", Guardian: "母亲", Evidence: []string{file}}
+		}},
+		{"come_home", atSchool, func(p *registry.Pupil) registry.Event {
+			return registry.ComeHome{CaseNo: "HG-2026-0001-000067", School: unit(p.School), Grade: p.Grade, Class: "1班", Papers: "护照", Guardian: "母亲"}
+		}},
+		{"report_death", atSchool, func(*registry.Pupil) registry.Event {
+			return registry.ReportDeath{CaseNo: "SW-2026-0001-000068", KnownOn: day, Proof: "证明", Evidence: []string{file}}
+		}},
+		{"report_dropout", atSchool, func(*registry.Pupil) registry.Event {
+			return registry.ReportDropout{CaseNo: "CX-2026-0001-000069", Since: day, Reason: "未到校"}
+		}},
+		{"file_report", atSchool, func(*registry.Pupil) registry.Event {
+			return registry.FileReport{To: registry.ReportTownship, On: day, Ref: "收文 12 号"}
+		}},
+		{"log_persuasion", atSchool, func(*registry.Pupil) registry.Event {
+			return registry.LogPersuasion{On: day, How: "家访", Note: "家长愿意送返"}
+		}},
+		{"return_from_dropout", atSchool, func(*registry.Pupil) registry.Event {
+			return registry.ReturnFromDropout{CaseNo: "QF-2026-0001-000070", Grade: 3, Class: "1班", Proof: "家长送返"}
+		}},
+		{"hand_over_archive", func(*registry.Pupil) registry.Actor { return rt.Officer(rt.CountyA) }, func(*registry.Pupil) registry.Event {
+			return registry.HandOverArchive{No: "DA-9QK2M9XC4T5R"}
+		}},
+		{"put_item", func(p *registry.Pupil) registry.Actor { return custodian(p) }, func(*registry.Pupil) registry.Event {
+			return registry.PutItem{Item: registry.ArchiveItem{No: 2, Group: 2, Title: "户口簿复印件（补）", Pages: 2, Copy: true, Digest: file}}
+		}},
+		{"keep_archive", func(p *registry.Pupil) registry.Actor { return custodian(p) }, func(*registry.Pupil) registry.Event { return registry.KeepArchive{} }},
+		{"move_custody merged", func(*registry.Pupil) registry.Actor { return rt.Officer(rt.CountyA) }, func(*registry.Pupil) registry.Event {
+			return registry.MoveCustody{From: rt.PrimaryA, To: rt.PrimaryA2, State: registry.UnitMerged, Ref: "西教〔2026〕1号"}
+		}},
+		{"move_custody closed", func(*registry.Pupil) registry.Actor { return rt.Officer(rt.CountyA) }, func(*registry.Pupil) registry.Event {
+			return registry.MoveCustody{From: rt.PrimaryA, To: rt.CountyA, State: registry.UnitClosed, Ref: "西教〔2026〕2号"}
+		}},
+		{"arrange", atSchool, func(*registry.Pupil) registry.Event {
+			return registry.Arrange{CaseNo: "JD-2026-0001-000071", School: rt.SpecialA, Mode: registry.ModeSpecial, Agreement: file, AgreedBy: []string{"母亲"}, Reason: "评估", Guardian: "母亲"}
+		}},
+		{"end_arrange", atSchool, func(*registry.Pupil) registry.Event { return registry.EndArrange{Reason: "复评"} }},
+		{"give_number", bySystem, func(*registry.Pupil) registry.Event { return registry.GiveNumber{Ref: "2026-09"} }},
+		{"raise_problem", bySystem, func(*registry.Pupil) registry.Event {
+			return registry.RaiseProblem{CaseNo: "WT-2026-0001-000072", Problem: registry.ProblemWrongID}
+		}},
+		{"resolve_problem", atSchool, func(p *registry.Pupil) registry.Event {
+			return registry.ResolveProblem{CaseNo: lastCase(p).No, Way: registry.WayErase, Words: "误建"}
+		}},
+		{"start_erase", atSchool, func(*registry.Pupil) registry.Event {
+			return registry.StartErase{CaseNo: "SC-2026-0001-000073", Reason: "误建", Evidence: []string{file}}
+		}},
+		{"merge", func(*registry.Pupil) registry.Actor { return rt.Officer(rt.City) }, func(*registry.Pupil) registry.Event {
+			return registry.Merge{Other: rt.NewStory(3).P.UID, Reason: "重复"}
+		}},
+		{"unmerge", func(*registry.Pupil) registry.Actor { return rt.Officer(rt.City) }, func(*registry.Pupil) registry.Event {
+			return registry.Unmerge{Other: rt.Other(), Reason: "不是同一人"}
+		}},
+		{"escalate", bySystem, func(p *registry.Pupil) registry.Event { return registry.Escalate{CaseNo: p.Lock} }},
+		{"urge", func(p *registry.Pupil) registry.Actor { return rt.Officer(registry.Above(rt.SmallWorld(), waits(p))) },
+			func(p *registry.Pupil) registry.Event {
+				return registry.UrgeStep{CaseNo: p.Lock, Note: "请尽快办结"}
+			}},
 		{"set_pin", atSchool, func(*registry.Pupil) registry.Event { return registry.SetPIN{PIN: "$argon2id$other"} }},
 	}
 }
@@ -148,8 +255,8 @@ func TestGolden(t *testing.T) {
 	tried := map[registry.EventKind]bool{}
 	for _, st := range rt.States() {
 		fmt.Fprintf(&out, "%s: %s\n", st.Name, where(rt.Pupil(st.Name)))
+		s := rt.In(st.Name)
 		for _, a := range attempts() {
-			s := rt.In(st.Name)
 			before, _ := json.Marshal(s.P)
 			ev := a.ev(&s.P)
 			tried[ev.Kind()] = true
@@ -159,7 +266,7 @@ func TestGolden(t *testing.T) {
 			if now, _ := json.Marshal(s.P); string(now) != string(before) {
 				t.Fatalf("%s × %s: Decide changed its argument", st.Name, a.name)
 			}
-			fmt.Fprintf(&out, "    %-28s ", a.name)
+			fmt.Fprintf(&out, "    %-30s ", a.name)
 			if err != nil {
 				if len(effects) != 0 || !reflect.DeepEqual(after, s.P) {
 					t.Errorf("%s × %s: a refusal left something behind", st.Name, a.name)
@@ -226,6 +333,21 @@ func where(p registry.Pupil) string {
 		if len(a.Missing) > 0 {
 			s += fmt.Sprintf(" missing %v by %s", a.Missing, a.MissingDue)
 		}
+	}
+	if p.Study != nil || p.Mode != "" {
+		s += fmt.Sprintf(" %s at %s", p.Mode, rt.SmallWorld().Name(p.StudySchool()))
+	}
+	if p.Dropout != nil {
+		s += fmt.Sprintf(" kept until %s", p.Dropout.KeepUntil)
+	}
+	if len(p.Numbers) > 0 {
+		s += fmt.Sprintf(" numbers before %d", len(p.Numbers))
+	}
+	if len(p.Absorbed) > 0 {
+		s += fmt.Sprintf(" absorbed %d", len(p.Absorbed))
+	}
+	if p.NoContact {
+		s += " no contact"
 	}
 	if p.Card != nil {
 		s += fmt.Sprintf(" card %d/%d", p.Card.Written, p.Card.Sequence)

@@ -143,9 +143,11 @@ func luhn(body string) byte {
 	return byte('0' + (10-sum%10)%10)
 }
 
-var caseLetters = map[CaseKind]string{CaseEnrol: "ZC", CaseTransfer: "ZX", CaseSuspend: "XX", CaseReturn: "FX"}
+var caseLetters = map[CaseKind]string{CaseEnrol: "ZC", CaseTransfer: "ZX", CaseSuspend: "XX", CaseReturn: "FX",
+	CaseCorrect: "BG", CaseAdvance: "SX", CaseFinish: "BY", CaseRepeat: "LJ", CaseSkip: "TJ", CaseExtend: "YX", CaseAbroad: "CJ", CaseHome: "HG", CaseDeath: "SW",
+	CaseDropout: "CX", CaseDropoutReturn: "QF", CaseArrange: "JD", CaseProblem: "WT", CaseErase: "SC"}
 
-// CaseNumber is a case's public number "ZX-2026-0017-000042": kind letters (ZC 注册, ZX 转学, XX 休学, FX 复学), year, desk 1–9999, serial 1–999999
+// CaseNumber is a case's public number "ZX-2026-0017-000042": kind letters (caseLetters; ZC 注册, ZX 转学, XX 休学 …), year, desk 1–9999, serial 1–999999
 // (wider serials stay whole). It is unique for ever if (kind, year, desk, serial) is.
 func CaseNumber(kind CaseKind, year, desk, serial int) CaseNo {
 	return CaseNo(fmt.Sprintf("%s-%04d-%04d-%06d", caseLetters[kind], year, desk, serial))

@@ -29,6 +29,8 @@ type Pack struct {
 	SuspendAlertDays int `json:"suspend_alert_days"`
 	// SuspendedMayTransfer: whether a pupil in 休学 may transfer (T4 leaves it to the province).
 	SuspendedMayTransfer bool `json:"suspended_may_transfer"`
+	// DropoutMayTransfer: whether a pupil who dropped out may be called over by another school, which ends the dropout.
+	DropoutMayTransfer bool `json:"dropout_may_transfer"`
 	// TransferWindows are the times of the year in which a transfer may be started; none means always. TransferClosedGrades may not be entered at all.
 	TransferWindows      []Window `json:"transfer_windows"`
 	TransferClosedGrades []int    `json:"transfer_closed_grades"`
@@ -41,6 +43,51 @@ type Pack struct {
 	// PINTries wrong answers in a row close the guardian's second factor until the school sets a new one; PINDigits is its length.
 	PINTries  int `json:"pin_tries"`
 	PINDigits int `json:"pin_digits"`
+
+	// Province is the two digits a layer is for; "" is the country. Draft: the layer is for trying and dry runs, a PackSet never chooses it.
+	Province string `json:"province,omitempty"`
+	Draft    bool   `json:"draft,omitempty"`
+	// Unconfirmed names members that the text leaves to practice or that no source confirmed, Notes says what is known of them. They are for people, not for rules.
+	Unconfirmed []string          `json:"unconfirmed,omitempty"`
+	Notes       map[string]string `json:"notes,omitempty"`
+	// Titles are official words that this pack changes, by code ("reform": 专门学校).
+	Titles map[string]string `json:"titles,omitempty"`
+
+	// KeyItems are the items whose correction wants both approvals (Art. 10).
+	KeyItems []FieldKey `json:"key_items"`
+	// EntryGrades are where schooling begins; LateEntryReason: whether an enrolment elsewhere must say why.
+	EntryGrades     []int `json:"entry_grades"`
+	LateEntryReason bool  `json:"late_entry_reason"`
+	// NoIDToProvince: a pupil without any document of their own is approved level by level to the province, on one guardian's document at least (T1).
+	NoIDToProvince bool `json:"no_id_to_province"`
+	// EraseGToNation: a G number's erasure is proved by the province and approved by the nation (T13).
+	EraseGToNation bool `json:"erase_g_to_nation"`
+	// CompulsoryTo is the last grade of the compulsory years; SchoolYearEnds the last day of a school year, Terms its terms, as "01-02".
+	CompulsoryTo   int      `json:"compulsory_to"`
+	SchoolYearEnds string   `json:"school_year_ends"`
+	Terms          []Window `json:"terms"`
+	// StageEnds are the last grades of the stages; PromoteOver those of them that 升级 passes where one school teaches both stages. Promotion is its time of the year.
+	StageEnds   []int  `json:"stage_ends"`
+	PromoteOver []int  `json:"promote_over"`
+	Promotion   Window `json:"promotion"`
+	// RepeatGrades and SkipGrades are the grades from which 留级 and 跳级 are allowed (Art. 11); FinishGrades by what a finish leads to.
+	RepeatGrades []int              `json:"repeat_grades"`
+	SkipGrades   []int              `json:"skip_grades"`
+	FinishGrades map[Standing][]int `json:"finish_grades"`
+	// ArchiveKeepMonths counts from the end of schooling to permanent keeping (Art. 9; a service level).
+	ArchiveKeepMonths int `json:"archive_keep_months"`
+	// ExtendMaxMonths bounds a suspension with all its extensions.
+	ExtendMaxMonths int `json:"extend_max_months"`
+	// DeathWorkingDays counts from the day the school knew (Art. 21), DropoutWorkingDays from the record of a dropout to the three reports (Art. 22: 依法及时).
+	DeathWorkingDays   int `json:"death_working_days"`
+	DropoutWorkingDays int `json:"dropout_working_days"`
+	// EscalateWorkingDays after its due day an overdue step or archive is given to the office above, which has UrgeWorkingDays.
+	EscalateWorkingDays int `json:"escalate_working_days"`
+	UrgeWorkingDays     int `json:"urge_working_days"`
+	// Windows are times of the year for kinds of cases besides the transfer.
+	Windows map[CaseKind][]Window `json:"windows,omitempty"`
+	// Conditions are guards in the small table language of condition.go.
+	Conditions []Condition `json:"conditions,omitempty"`
 }
 
 // Window is a time of the year, both days included, as "01-02"; it may run over the new year.
@@ -75,19 +122,20 @@ var defaultPack = sync.OnceValue(func() *Pack {
 // DefaultPack is CN-2013.
 func DefaultPack() *Pack { return defaultPack() }
 
-// LoadPack reads a whole pack, strictly, and validates it. CodeInvalid with Field naming the member.
+// LoadPack reads a whole pack, strictly, and validates it. CodeInvalid with Field naming the member and Params "line" its line, where the text has it.
 func LoadPack(b []byte) (*Pack, error) {
 	var p Pack
 	if err := decodeStrict(b, &p); err != nil {
-		return nil, &Error{Code: CodeInvalid, Field: "pack", Err: err}
+		return nil, packError(b, &Error{Code: CodeInvalid, Field: "pack", Err: err})
 	}
 	if err := p.Validate(); err != nil {
-		return nil, err
+		return nil, packError(b, err)
 	}
 	return &p, nil
 }
 
-// Overlay lays a province's changes over p: members that b names replace p's, maps are merged. b must bring its own version and title. p is unchanged.
+// Overlay lays a province's changes over p: members that b names replace p's, maps are merged, a condition replaces the one of its id and others are added. b must
+// bring its own version and title. p is unchanged. Errors are as LoadPack's.
 func (p *Pack) Overlay(b []byte) (*Pack, error) {
 	base, err := json.Marshal(p)
 	if err != nil {
@@ -97,13 +145,16 @@ func (p *Pack) Overlay(b []byte) (*Pack, error) {
 	if err := json.Unmarshal(base, &out); err != nil {
 		return nil, &Error{Code: CodeInternal, Err: err}
 	}
-	out.Version, out.Title = "", ""
+	out.Version, out.Title, out.Draft, out.Unconfirmed, out.Notes = "", "", false, nil, nil
+	below := out.Conditions
+	out.Conditions = nil
 	if err := decodeStrict(b, &out); err != nil {
-		return nil, &Error{Code: CodeInvalid, Field: "pack", Err: err}
+		return nil, packError(b, &Error{Code: CodeInvalid, Field: "pack", Err: err})
 	}
 	if err := out.Validate(); err != nil {
-		return nil, err
+		return nil, packError(b, err)
 	}
+	out.Conditions = layer(below, out.Conditions)
 	if out.Version == p.Version {
 		return nil, &Error{Code: CodeInvalid, Field: "version", Err: errors.New("an overlay needs its own version")}
 	}
@@ -124,20 +175,20 @@ func (p *Pack) Validate() error {
 	if !p.EffectiveOn.Valid() {
 		return bad("effective_on", "is no date")
 	}
-	for _, k := range []CaseKind{CaseEnrol, CaseTransfer, CaseSuspend} {
+	for _, k := range steppedKinds {
 		if n := p.StepWorkingDays[k]; n < 1 || n > 366 {
-			return bad("step_working_days", "%s: 1 to 366", k)
+			return bad("step_working_days."+string(k), "%s: 1 to 366", k)
 		}
 	}
 	for k, n := range p.Evidence {
 		if n < 0 || n > 20 {
-			return bad("evidence", "%s: 0 to 20", k)
+			return bad("evidence."+string(k), "%s: 0 to 20", k)
 		}
 	}
-	for _, m := range []map[CaseKind]int{p.StepWorkingDays, p.Evidence} {
+	for member, m := range map[string]map[CaseKind]int{"step_working_days": p.StepWorkingDays, "evidence": p.Evidence} {
 		for k := range m {
 			if _, known := caseLetters[k]; !known {
-				return bad("step_working_days", "unknown kind of case %q", k)
+				return bad(member+"."+string(k), "unknown kind of case %q", k)
 			}
 		}
 	}
@@ -153,6 +204,13 @@ func (p *Pack) Validate() error {
 		{"suspend_alert_days", p.SuspendAlertDays, 0, 366},
 		{"pin_tries", p.PINTries, 1, 100},
 		{"pin_digits", p.PINDigits, 4, 12},
+		{"compulsory_to", p.CompulsoryTo, 1, 12},
+		{"archive_keep_months", p.ArchiveKeepMonths, 1, 60},
+		{"extend_max_months", p.ExtendMaxMonths, p.SuspendMaxMonths, 120},
+		{"death_working_days", p.DeathWorkingDays, 1, 366},
+		{"dropout_working_days", p.DropoutWorkingDays, 1, 366},
+		{"escalate_working_days", p.EscalateWorkingDays, 1, 366},
+		{"urge_working_days", p.UrgeWorkingDays, 1, 366},
 	} {
 		if n.value < n.low || n.value > n.high {
 			return bad(n.field, "%d to %d", n.low, n.high)
@@ -183,17 +241,132 @@ func (p *Pack) Validate() error {
 	if p.ForeignNumber != "J" && p.ForeignNumber != "L" {
 		return bad("foreign_number", "J or L")
 	}
-	return nil
+	return p.validateLife(bad)
+}
+
+// validateLife is Validate for the parts after enrolment and transfer.
+func (p *Pack) validateLife(bad func(field, format string, a ...any) error) error {
+	if len(p.Province) != 0 && (len(p.Province) != 2 || provinceTitle(p.Province) == "") {
+		return bad("province", "two digits of a province")
+	}
+	if len(p.KeyItems) == 0 {
+		return bad("key_items", "none")
+	}
+	for i, k := range p.KeyItems {
+		if _, ok := FieldOf(k); !ok {
+			return bad(fmt.Sprintf("key_items.%d", i), "no item %q", k)
+		}
+	}
+	grades := map[string][]int{"entry_grades": p.EntryGrades, "stage_ends": p.StageEnds, "promote_over": p.PromoteOver, "repeat_grades": p.RepeatGrades, "skip_grades": p.SkipGrades}
+	for end, g := range p.FinishGrades {
+		if !end.Ended() || end == StandingDeceased {
+			return bad("finish_grades."+string(end), "no such end")
+		}
+		grades["finish_grades."+string(end)] = g
+	}
+	for field, list := range grades {
+		for _, g := range list {
+			if g < 1 || g > 12 {
+				return bad(field, "grades are 1 to 12")
+			}
+		}
+	}
+	if len(p.EntryGrades) == 0 || len(p.StageEnds) == 0 {
+		return bad("stage_ends", "entry grades and stage ends are needed")
+	}
+	if !dayOfYear(p.SchoolYearEnds) {
+		return bad("school_year_ends", "days are written 08-31")
+	}
+	if len(p.Terms) == 0 {
+		return bad("terms", "at least one")
+	}
+	for field, list := range map[string][]Window{"terms": p.Terms, "promotion": {p.Promotion}} {
+		for _, w := range list {
+			if !dayOfYear(w.From) || !dayOfYear(w.To) {
+				return bad(field, "days are written 08-15")
+			}
+		}
+	}
+	if p.Promotion.From > p.Promotion.To {
+		return bad("promotion", "lies within one calendar year")
+	}
+	for k, list := range p.Windows {
+		if _, known := caseLetters[k]; !known || k == CaseTransfer {
+			return bad("windows."+string(k), "unknown kind of case, or transfer_windows is meant")
+		}
+		for _, w := range list {
+			if !dayOfYear(w.From) || !dayOfYear(w.To) {
+				return bad("windows."+string(k), "days are written 08-15")
+			}
+		}
+	}
+	return validateConditions(p.Conditions, bad)
+}
+
+// steppedKinds are the kinds of case whose steps wait for somebody: each needs a clock.
+var steppedKinds = []CaseKind{CaseEnrol, CaseTransfer, CaseSuspend, CaseCorrect, CaseAdvance, CaseFinish, CaseRepeat, CaseSkip, CaseExtend, CaseHome, CaseDeath,
+	CaseArrange, CaseProblem, CaseErase}
+
+func dayOfYear(s string) bool { return Date("2000-" + s).Valid() }
+
+// SchoolYear is the autumn in which the school year of d began.
+func (p *Pack) SchoolYear(d Date) int {
+	if string(d[5:]) > p.SchoolYearEnds {
+		return d.Year()
+	}
+	return d.Year() - 1
+}
+
+// TermEnd is the last day of the term that d lies in, or of the next one.
+func (p *Pack) TermEnd(d Date) Date {
+	var out Date
+	for _, w := range p.Terms {
+		for y := d.Year(); y <= d.Year()+1; y++ {
+			end := NewDate(y, 1, 1)
+			if e := Date(fmt.Sprintf("%04d-%s", y, w.To)); e.Valid() {
+				end = e
+			}
+			if end >= d && (out == "" || end < out) {
+				out = end
+			}
+		}
+	}
+	return out
+}
+
+// CompulsoryEnd is the last day of the compulsory years of a pupil who is in a grade on d.
+func (p *Pack) CompulsoryEnd(grade int, d Date) Date {
+	return Date(fmt.Sprintf("%04d-%s", p.SchoolYear(d)+1+max(p.CompulsoryTo-grade, 0), p.SchoolYearEnds))
+}
+
+// Open reports whether a case of the kind may be started on d, and the windows as text for the refusal.
+func (p *Pack) Open(k CaseKind, d Date) (open bool, windows string) {
+	if k == CaseTransfer {
+		return p.TransferOpen(d)
+	}
+	return openIn(p.Windows[k], d)
+}
+
+// TitleOf is the official word for a code, where this pack changes it; else the word given.
+func (p *Pack) TitleOf(code, title string) string {
+	if t := p.Titles[code]; t != "" {
+		return t
+	}
+	return title
 }
 
 // TransferOpen reports whether a transfer may be started on d, and the windows as text for the refusal.
 func (p *Pack) TransferOpen(d Date) (open bool, windows string) {
-	if len(p.TransferWindows) == 0 {
+	return openIn(p.TransferWindows, d)
+}
+
+func openIn(list []Window, d Date) (open bool, windows string) {
+	if len(list) == 0 {
 		return true, ""
 	}
 	var text []string
-	for _, w := range p.TransferWindows {
+	for _, w := range list {
 		text = append(text, w.From+"/"+w.To)
 	}
-	return slices.ContainsFunc(p.TransferWindows, func(w Window) bool { return w.Holds(d) }), strings.Join(text, ", ")
+	return slices.ContainsFunc(list, func(w Window) bool { return w.Holds(d) }), strings.Join(text, ", ")
 }

@@ -12,6 +12,10 @@ func Tasks(p Pupil, env Env) []Task {
 	t := tasks{p: &p, dir: env.Directory}
 	t.step()
 	t.archive()
+	t.dropout()
+	if a := &p.Archive; a.KeepDue != "" && p.Standing.Ended() {
+		t.add(Task{Kind: TaskArchiveKeep, Unit: a.Custodian, Arrived: t.ended(), DueOn: a.KeepDue, Unsure: a.KeepUnsure})
+	}
 	if s := p.Suspension; s != nil && p.Standing == StandingSuspended {
 		t.add(Task{Kind: TaskSuspensionEnd, Unit: p.School, CaseNo: s.CaseNo, Case: CaseSuspend, Arrived: s.From, DueOn: s.Until})
 	}
@@ -19,7 +23,7 @@ func Tasks(p Pupil, env Env) []Task {
 		t.add(Task{Kind: TaskCardCopy, Unit: p.School, Arrived: DateOf(c.CopySeenAt), DueOn: DateOf(c.CopySeenAt)})
 	}
 	slices.SortStableFunc(t.out, func(a, b Task) int {
-		return cmp.Or(cmp.Compare(a.DueOn, b.DueOn), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Unit, b.Unit))
+		return cmp.Or(cmp.Compare(a.DueOn, b.DueOn), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Unit, b.Unit), cmp.Compare(a.To, b.To))
 	})
 	return t.out
 }
@@ -72,11 +76,52 @@ func (t *tasks) step() {
 		others = append(others, done.Unit)
 	}
 	t.add(Task{Kind: TaskStep, Unit: s.Unit, CaseNo: c.No, Case: c.Kind, Party: s.Party, Arrived: DateOf(s.ArrivedAt), DueOn: s.DueOn, Unsure: s.Unsure}, others...)
+	if s.EscalatedOn != "" {
+		t.add(Task{Kind: TaskEscalated, Unit: Above(t.dir, s.Unit), CaseNo: c.No, Case: c.Kind, Party: s.Party, Arrived: s.EscalatedOn, DueOn: s.UrgeBy}, others...)
+	}
+}
+
+// dropout: the written reports that are not handed in yet, and a migrant child's archive (Art. 22).
+func (t *tasks) dropout() {
+	out := t.p.Dropout
+	if out == nil || t.p.Standing != StandingDropout {
+		return
+	}
+	reported := Date("")
+	if c := t.p.Case(out.CaseNo); c != nil {
+		reported = DateOf(c.OpenedAt)
+	}
+	for _, r := range out.Reports {
+		if r.FiledOn == "" {
+			t.add(Task{Kind: TaskDropoutReport, Unit: t.p.School, CaseNo: out.CaseNo, Case: CaseDropout, Arrived: reported, DueOn: r.DueOn, Unsure: r.Unsure, To: r.To}, r.Unit)
+		}
+	}
+	if out.HandOverDue != "" {
+		t.add(Task{Kind: TaskHandOver, Unit: Above(t.dir, t.p.School), CaseNo: out.CaseNo, Case: CaseDropout, Arrived: reported, DueOn: out.HandOverDue}, t.p.School)
+	}
+}
+
+// ended is the day schooling ended, by the last case that ended it.
+func (t *tasks) ended() Date {
+	for i := len(t.p.Cases) - 1; i >= 0; i-- {
+		if c := &t.p.Cases[i]; c.State == CaseCompleted && (c.Kind == CaseFinish || c.Kind == CaseDeath) {
+			return DateOf(c.ClosedAt)
+		}
+	}
+	return ""
+}
+
+// moved is the kind of case that called the archive.
+func (t *tasks) moved() CaseKind {
+	if c := t.p.Case(t.p.Archive.CaseNo); c != nil {
+		return c.Kind
+	}
+	return CaseTransfer
 }
 
 func (t *tasks) archive() {
 	a := &t.p.Archive
-	send := Task{Kind: TaskArchiveSend, Unit: a.From, CaseNo: a.CaseNo, Case: CaseTransfer, Party: PartySenderArchive, Arrived: dateOrNone(a.CalledAt), DueOn: a.DueOn, Unsure: a.Unsure}
+	send := Task{Kind: TaskArchiveSend, Unit: a.From, CaseNo: a.CaseNo, Case: t.moved(), Party: PartySenderArchive, Arrived: dateOrNone(a.CalledAt), DueOn: a.DueOn, Unsure: a.Unsure}
 	switch a.State {
 	case ArchiveNone:
 		if a.BuildDue == "" {
@@ -89,10 +134,13 @@ func (t *tasks) archive() {
 	case ArchiveCalled:
 		t.add(send, a.To)
 	case ArchiveTransit:
-		t.add(Task{Kind: TaskArchiveReceive, Unit: a.To, CaseNo: a.CaseNo, Case: CaseTransfer, Arrived: dateOrNone(a.SentAt), DueOn: a.DueOn, Unsure: a.Unsure}, a.From)
+		t.add(Task{Kind: TaskArchiveReceive, Unit: a.To, CaseNo: a.CaseNo, Case: t.moved(), Arrived: dateOrNone(a.SentAt), DueOn: a.DueOn, Unsure: a.Unsure}, a.From)
+	}
+	if unit, _ := a.Waits(); unit != "" && a.EscalatedOn != "" {
+		t.add(Task{Kind: TaskEscalated, Unit: Above(t.dir, unit), Case: t.moved(), Arrived: a.EscalatedOn, DueOn: a.UrgeBy}, unit)
 	}
 	if len(a.Missing) > 0 {
-		t.add(Task{Kind: TaskArchiveMissing, Unit: a.MissingFrom, Case: CaseTransfer, Arrived: a.MissingSince, DueOn: a.MissingDue, Unsure: a.MissingUnsure},
+		t.add(Task{Kind: TaskArchiveMissing, Unit: a.MissingFrom, Case: t.moved(), Arrived: a.MissingSince, DueOn: a.MissingDue, Unsure: a.MissingUnsure},
 			a.Custodian, t.p.School)
 	}
 }

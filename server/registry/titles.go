@@ -4,7 +4,10 @@ import "strconv"
 
 // The titles are the official Chinese terms (docs/glossary.md). Other languages are the catalogues' business.
 
-var caseKindTitles = map[CaseKind]string{CaseEnrol: "学籍注册", CaseTransfer: "转学", CaseSuspend: "休学", CaseReturn: "复学"}
+var caseKindTitles = map[CaseKind]string{CaseEnrol: "学籍注册", CaseTransfer: "转学", CaseSuspend: "休学", CaseReturn: "复学",
+	CaseCorrect: "关键信息变更", CaseAdvance: "升学", CaseFinish: "毕业结业肄业", CaseRepeat: "留级", CaseSkip: "跳级", CaseExtend: "延长休学", CaseAbroad: "出境就读",
+	CaseHome: "境外返回接续", CaseDeath: "死亡注销", CaseDropout: "辍学报告", CaseDropoutReturn: "劝返复学", CaseArrange: "就读安排", CaseProblem: "问题学籍",
+	CaseErase: "误建删除"}
 
 var caseStateTitles = map[CaseState]string{CaseOpen: "办理中", CaseCompleted: "已办结", CaseRefused: "未通过", CaseWithdrawn: "已撤回"}
 
@@ -17,6 +20,7 @@ var standingTitles = map[Standing]string{
 var partyTitles = map[Party]string{
 	PartySchool: "学校", PartyAuthority: "学籍主管部门", PartyReceiver: "转入学校", PartyReceiverAuth: "转入学校主管部门", PartySender: "转出学校",
 	PartySenderAuth: "转出学校主管部门", PartyCommonAuth: "双方共同的主管部门", PartySenderArchive: "转出学校寄出档案",
+	PartyStudy: "就读学校", PartyCityAuth: "市级教育行政部门", PartyProvinceAuth: "省级教育行政部门", PartyNationAuth: "国务院教育行政部门",
 }
 
 var archiveTitles = map[ArchiveState]string{
@@ -29,12 +33,12 @@ var roleTitles = map[Role]string{RoleRegistrar: "学籍管理员", RoleLeader: "
 
 var taskTitles = map[TaskKind]string{
 	TaskStep: "待办理", TaskArchiveBuild: "建立学籍档案", TaskArchiveSend: "转出学籍档案", TaskArchiveReceive: "接收学籍档案", TaskArchiveMissing: "补齐档案材料",
-	TaskSuspensionEnd: "休学即将期满", TaskCardCopy: "发现卡片副本",
+	TaskSuspensionEnd: "休学即将期满", TaskCardCopy: "发现卡片副本", TaskArchiveKeep: "永久归档", TaskDropoutReport: "书面上报辍学", TaskHandOver: "转交随迁子女档案", TaskEscalated: "督办逾期事项",
 }
 
 var refusalTitles = map[RefusalCode]string{
 	RefuseIdentity: "身份信息不符", RefuseGrade: "学校不开设该年级", RefuseNoPlace: "无空余学位", RefuseWindow: "不在办理时段", RefuseEvidence: "证明材料不全",
-	RefuseNotLeft: "学生并未离校", RefuseOther: "其他",
+	RefuseNotLeft: "学生并未离校", RefuseLocked: "学生有其他在办业务", RefuseDouble: "疑似重复学籍", RefuseUnfit: "不符合规定条件", RefuseOther: "其他",
 }
 
 var schoolKindTitles = map[SchoolKind]string{
@@ -90,7 +94,8 @@ func ArchiveGroupTitle(group int) string {
 
 // RefusalCodes lists the coded reasons in the order in which screens offer them.
 func RefusalCodes() []RefusalCode {
-	return []RefusalCode{RefuseIdentity, RefuseGrade, RefuseNoPlace, RefuseWindow, RefuseEvidence, RefuseNotLeft, RefuseOther}
+	return []RefusalCode{RefuseIdentity, RefuseGrade, RefuseNoPlace, RefuseWindow, RefuseEvidence, RefuseNotLeft, RefuseLocked, RefuseDouble,
+		RefuseUnfit, RefuseOther}
 }
 
 var gradeTitles = [...]string{"", "一年级", "二年级", "三年级", "四年级", "五年级", "六年级", "初一", "初二", "初三", "高一", "高二", "高三"}
@@ -102,3 +107,33 @@ func GradeTitle(grade int) string {
 	}
 	return gradeTitles[grade]
 }
+
+var modeTitles = map[Mode]string{ModeOrdinary: "普通", ModeInclusive: "随班就读", ModeSpecial: "特教班", ModeHome: "送教上门", ModeReform: "工读"}
+
+// Title is the official term, or the code itself when it is unknown.
+func (m Mode) Title() string { return titleOf(modeTitles, m) }
+
+var problemTitles = map[ProblemKind]string{ProblemWrongID: "身份证件有误", ProblemDoubleID: "有证件重复", ProblemDoubleNoID: "无证件重复"}
+
+// Title is the official term, or the code itself when it is unknown.
+func (k ProblemKind) Title() string { return titleOf(problemTitles, k) }
+
+var wayTitles = map[ProblemWay]string{WayEvidence: "佐证", WayCorrect: "变更", WayErase: "删除"}
+
+// Title is the official term, or the code itself when it is unknown.
+func (w ProblemWay) Title() string { return titleOf(wayTitles, w) }
+
+var reportTitles = map[ReportTo]string{ReportTownship: "乡镇人民政府", ReportCounty: "县级教育行政部门", ReportAuthority: "学籍主管部门"}
+
+// Title is the official term, or the code itself when it is unknown.
+func (r ReportTo) Title() string { return titleOf(reportTitles, r) }
+
+var reachTitles = map[Reach]string{ReachOne: "同一主管部门", ReachProvince: "省内", ReachCross: "跨省"}
+
+// Title is the official term, or the code itself when it is unknown.
+func (r Reach) Title() string { return titleOf(reachTitles, r) }
+
+var unitStateTitles = map[UnitState]string{UnitOpen: "在办", UnitMerged: "已合并", UnitClosed: "已撤销"}
+
+// Title is the official term, or the code itself when it is unknown.
+func (s UnitState) Title() string { return titleOf(unitStateTitles, s) }

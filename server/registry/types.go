@@ -60,6 +60,34 @@ type School struct {
 	Public    bool       `json:"public"`
 	Phone     string     `json:"phone,omitempty"`
 	Address   string     `json:"address,omitempty"`
+	// Remote names the registry that keeps this school, when it is not this one (another province); "" is here.
+	Remote string `json:"remote,omitempty"`
+	// State is where the school's life stands; its code is kept by a rename and void for ever after the end.
+	State UnitState `json:"state,omitempty"`
+	// EndedOn, Successor (merged into) and Keeper (who keeps the archives of a closed school, Art. 9) are set at the end.
+	EndedOn   Date `json:"ended_on,omitempty"`
+	Successor Unit `json:"successor,omitempty"`
+	Keeper    Unit `json:"keeper,omitempty"`
+	// Former are the names the school had before, oldest first.
+	Former []FormerName `json:"former,omitempty"`
+}
+
+// UnitState is where a school's life stands.
+type UnitState string
+
+const (
+	UnitOpen   UnitState = ""       // 在办
+	UnitMerged UnitState = "merged" // 已合并
+	UnitClosed UnitState = "closed" // 已撤销
+)
+
+// Open reports whether the school still teaches: a merged or closed one takes nobody in.
+func (s *School) Open() bool { return s.State == UnitOpen }
+
+// FormerName is a name a school had, and until when.
+type FormerName struct {
+	Name  string `json:"name"`
+	Until Date   `json:"until"`
 }
 
 // Office is an education office.
@@ -68,6 +96,8 @@ type Office struct {
 	Name   string `json:"name"`
 	Tier   Tier   `json:"tier"`
 	Parent Unit   `json:"parent,omitempty"`
+	// Remote names the registry that keeps this office, when it is not this one.
+	Remote string `json:"remote,omitempty"`
 }
 
 // Directory answers who is who. It is a read-only snapshot.
@@ -106,6 +136,21 @@ const (
 	CaseTransfer CaseKind = "transfer" // 转学 (Arts 14–16)
 	CaseSuspend  CaseKind = "suspend"  // 休学 (Art. 19)
 	CaseReturn   CaseKind = "return"   // 复学 (Art. 19)
+
+	CaseCorrect       CaseKind = "correct"        // 关键信息变更 (Art. 10)
+	CaseAdvance       CaseKind = "advance"        // 升学 (Art. 14)
+	CaseFinish        CaseKind = "finish"         // 毕业, 结业, 肄业 (Art. 13)
+	CaseRepeat        CaseKind = "repeat"         // 留级 (Art. 11)
+	CaseSkip          CaseKind = "skip"           // 跳级 (Art. 11)
+	CaseExtend        CaseKind = "extend"         // 延长休学 (Art. 19)
+	CaseAbroad        CaseKind = "abroad"         // 出境就读 (Art. 20)
+	CaseHome          CaseKind = "home"           // 境外返回接续 (Art. 20)
+	CaseDeath         CaseKind = "death"          // 死亡注销 (Art. 21)
+	CaseDropout       CaseKind = "dropout"        // 辍学报告 (Art. 22)
+	CaseDropoutReturn CaseKind = "dropout_return" // 劝返复学 (Art. 22)
+	CaseArrange       CaseKind = "arrange"        // 就读安排 (Arts 6, 17): 随班就读, 特教, 工读, 送教上门 without a transfer
+	CaseProblem       CaseKind = "problem"        // 问题学籍 (Art. 6)
+	CaseErase         CaseKind = "erase"          // 误建删除
 )
 
 // CaseState is where a case stands.
@@ -130,6 +175,10 @@ const (
 	PartySenderAuth    Party = "sender_auth"    // 转出学校主管部门
 	PartyCommonAuth    Party = "common_auth"    // 双方共同的主管部门 (same county)
 	PartySenderArchive Party = "sender_archive" // 转出学校寄出档案 (Art. 15)
+	PartyStudy         Party = "study"          // 就读学校, where it is not the school of the 学籍 (Art. 17)
+	PartyCityAuth      Party = "city_auth"      // 市级教育行政部门, after the authority (no usable document; a G number erased)
+	PartyProvinceAuth  Party = "province_auth"  // 省级教育行政部门
+	PartyNationAuth    Party = "nation_auth"    // 国务院教育行政部门
 )
 
 // StepDecision is what a party said.
@@ -154,6 +203,21 @@ type Step struct {
 	Note      string       `json:"note,omitempty"`
 	DecidedAt time.Time    `json:"decided_at,omitzero"`
 	By        Actor        `json:"by,omitzero"`
+	// Pack is the rule pack the party decided under.
+	Pack string `json:"pack,omitempty"`
+	// Remote names the registry that holds the unit, when it is not this one: the word comes as that registry's signed message.
+	Remote string `json:"remote,omitempty"`
+	// EscalatedOn is when the office above was given the overdue step; Urged is what it did about it (督办).
+	EscalatedOn Date   `json:"escalated_on,omitempty"`
+	UrgeBy      Date   `json:"urge_by,omitempty"`
+	Urged       []Urge `json:"urged,omitempty"`
+}
+
+// Urge is one 督办 of an office above an overdue step or archive.
+type Urge struct {
+	On   Date   `json:"on"`
+	By   Actor  `json:"by"`
+	Note string `json:"note"`
 }
 
 // RefusalCode is a coded reason; the catalogue gives its text, who can mend it and how.
@@ -166,6 +230,9 @@ const (
 	RefuseWindow   RefusalCode = "outside_window"    // 不在办理时段
 	RefuseEvidence RefusalCode = "evidence_missing"  // 证明材料不全
 	RefuseNotLeft  RefusalCode = "not_leaving"       // 学生并未离校
+	RefuseLocked   RefusalCode = "lock_taken"        // 学生有其他在办业务
+	RefuseDouble   RefusalCode = "duplicate_record"  // 疑似重复学籍
+	RefuseUnfit    RefusalCode = "not_eligible"      // 不符合规定条件
 	RefuseOther    RefusalCode = "other"             // 其他（须写明）
 )
 
@@ -187,10 +254,27 @@ type Case struct {
 	Evidence []string  `json:"evidence,omitempty"` // file digests (hex SHA-256)
 	Pack     string    `json:"pack"`               // rule pack version it was opened under
 	// Suspend: from and until when.
-	Since Date `json:"since,omitempty"`
+	Since Date `json:"since,omitempty"` // others: the day it is about (death: known on; dropout: absent since; abroad: left on; finish: certificate of)
 	Until Date `json:"until,omitempty"`
 	// Card is what the card proved when the case was opened with it at a kiosk; nil: it was opened without one.
 	Card *CardShown `json:"card,omitempty"`
+	// Reach says how far a transfer or 升学 goes; Entry whether an enrolment is in an entry grade or later.
+	Reach Reach `json:"reach,omitempty"`
+	Entry Entry `json:"entry,omitempty"`
+	// Changes are what a correction, or a 问题学籍 mended by correction, is to change; they are applied when the last party has approved.
+	Changes []Change `json:"changes,omitempty"`
+	// End is what a finish leads to, Certificate its 证书编号.
+	End         Standing `json:"end,omitempty"`
+	Certificate string   `json:"certificate,omitempty"`
+	// Mode is what an arrangement leads to; To is then the school of study.
+	Mode      Mode     `json:"mode,omitempty"`
+	Agreement string   `json:"agreement,omitempty"` // digest of the filed agreement
+	AgreedBy  []string `json:"agreed_by,omitempty"`
+	// Country (GB/T 2659) and Papers (which valid documents were shown) are of a 出境就读.
+	Country string `json:"country,omitempty"`
+	Papers  string `json:"papers,omitempty"`
+	// Problem is what a 问题学籍 is about.
+	Problem *Problem `json:"problem,omitempty"`
 }
 
 // Current is the step whose turn it is, or -1 when the case is closed.
@@ -228,6 +312,23 @@ type ArchiveItem struct {
 	Pages  int    `json:"pages"`
 	Copy   bool   `json:"copy,omitempty"`   // copy rather than original
 	Digest string `json:"digest,omitempty"` // hex SHA-256 of the electronic one
+	// NoPaper: the row is electronic only (Art. 8); without it the paper lies in the file.
+	NoPaper bool `json:"no_paper,omitempty"`
+	// Older are the versions this row replaced, oldest first; the register sets them, nobody sends them.
+	Older []ItemVersion `json:"older,omitempty"`
+}
+
+// ItemVersion is what a catalogue row was before it was replaced, until when, and who replaced it.
+type ItemVersion struct {
+	Group   int    `json:"group"`
+	Title   string `json:"title"`
+	Date    Date   `json:"date,omitempty"`
+	Pages   int    `json:"pages"`
+	Copy    bool   `json:"copy,omitempty"`
+	Digest  string `json:"digest,omitempty"`
+	NoPaper bool   `json:"no_paper,omitempty"`
+	Until   Date   `json:"until"`
+	By      Actor  `json:"by"`
 }
 
 // Archive is the 档案 region: the catalogue, who has custody, and the consignment on its way.
@@ -260,6 +361,27 @@ type Archive struct {
 	// Card is what the pupil's card proved at the last receipt; nil: it was received without one.
 	Card    *CardShown `json:"card,omitempty"`
 	Backups []Unit     `json:"backups,omitempty"` // schools the pupil left, each keeping an electronic backup (Art. 9)
+	// Retired are rows that a new catalogue left out; nothing that was listed is lost.
+	Retired []ArchiveItem `json:"retired,omitempty"`
+	// Handed are the catalogues as each sender closed them (Art. 16: both versions stay, DiffItems compares them), oldest first.
+	Handed []Handed `json:"handed,omitempty"`
+	// KeepDue is when the last school must have put the archive to permanent keeping (Art. 9), set when schooling ends.
+	KeepDue    Date   `json:"keep_due,omitempty"`
+	KeepUnsure bool   `json:"keep_unsure,omitempty"`
+	Place      string `json:"place,omitempty"` // where it is kept for good, as the school writes it
+	// EscalatedOn and Urged are of an archive that is overdue, as of a step.
+	EscalatedOn Date   `json:"escalated_on,omitempty"`
+	UrgeBy      Date   `json:"urge_by,omitempty"`
+	Urged       []Urge `json:"urged,omitempty"`
+}
+
+// Handed is a catalogue as a sender closed it.
+type Handed struct {
+	No    string        `json:"no"`
+	From  Unit          `json:"from"`
+	To    Unit          `json:"to"`
+	On    Date          `json:"on"`
+	Items []ArchiveItem `json:"items"`
 }
 
 // Suspension is a running 休学.
@@ -307,7 +429,7 @@ type Pupil struct {
 
 	Standing Standing `json:"standing"`
 	Lock     CaseNo   `json:"lock,omitempty"` // 在办业务: the open case, "" when none
-	Mode     string   `json:"mode,omitempty"` // 就读形式 code
+	Mode     Mode     `json:"mode,omitempty"` // 就读形式; "" is 普通
 	Archive  Archive  `json:"archive"`
 
 	School     Unit        `json:"school"`
@@ -315,12 +437,28 @@ type Pupil struct {
 	Class      string      `json:"class"`
 	EnrolledOn Date        `json:"enrolled_on,omitempty"` // 入学之日
 	Suspension *Suspension `json:"suspension,omitempty"`
-	Cases      []Case      `json:"cases,omitempty"` // oldest first
+	Study      *Study      `json:"study,omitempty"`   // the school of study, where it is not School (Arts 6, 17)
+	Abroad     *Abroad     `json:"abroad,omitempty"`  // Art. 20
+	Dropout    *Dropout    `json:"dropout,omitempty"` // Art. 22
+	Cases      []Case      `json:"cases,omitempty"`   // oldest first
 	Card       *CardRef    `json:"card,omitempty"`
 	// PIN is the guardian's second factor, set at enrolment (argon2id, encoded by the caller); "" when none.
 	PIN string `json:"pin,omitempty"`
 	// Photo is the hex SHA-256 of the portrait (JPEG), "" when none.
 	Photo string `json:"photo,omitempty"`
+
+	// Numbers are the 学籍号 the pupil had before the present one, oldest first (L→G, J→G; a number that an erased record gave up).
+	Numbers []NumberUse `json:"numbers,omitempty"`
+	// Certificates are 毕业, 结业 and 肄业 certificates, oldest first.
+	Certificates []Certificate `json:"certificates,omitempty"`
+	// Promotion is the last yearly promotion, for its undoing; StayYear is the school year whose promotion passes this pupil over (留级).
+	Promotion *Promotion `json:"promotion,omitempty"`
+	StayYear  int        `json:"stay_year,omitempty"`
+	// Merged is set on a record that was found to be another's double, Absorbed lists the doubles of this one. Nothing of a double is lost; Unmerge undoes it.
+	Merged   *MergeLink  `json:"merged,omitempty"`
+	Absorbed []MergeLink `json:"absorbed,omitempty"`
+	// NoContact: the family is not written to or called any more, and screens speak with tact (Art. 21).
+	NoContact bool `json:"no_contact,omitempty"`
 }
 
 // OpenCase is the case that holds the lock, or nil. The pointer is into p.Cases.
@@ -374,6 +512,10 @@ const (
 	TaskArchiveMissing TaskKind = "archive_missing" // the receiver missed items: send them after
 	TaskSuspensionEnd  TaskKind = "suspension_end"  // a suspension is about to end
 	TaskCardCopy       TaskKind = "card_copy"       // a copy of the pupil's card was shown: replace the card
+	TaskArchiveKeep    TaskKind = "archive_keep"    // Art. 9: schooling ended, keep the archive for good
+	TaskDropoutReport  TaskKind = "dropout_report"  // Art. 22: hand a written report in (Task.To says to whom)
+	TaskHandOver       TaskKind = "hand_over"       // Art. 22: a migrant child's archive goes to the home county at the term's end
+	TaskEscalated      TaskKind = "escalated"       // a step or archive of a unit below is long overdue: urge it
 )
 
 // Task is one row of a to-do list. It is a pure projection of the pupil (see Tasks): the store replaces a pupil's tasks at each commit.
@@ -388,6 +530,7 @@ type Task struct {
 	Arrived Date     `json:"arrived"`
 	DueOn   Date     `json:"due_on"`
 	Unsure  bool     `json:"unsure,omitempty"`
+	To      ReportTo `json:"to,omitempty"` // dropout_report: to whom
 	// Others are units that wait for this task (shown under 等待他方).
 	Others []Unit `json:"others,omitempty"`
 }

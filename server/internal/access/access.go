@@ -40,6 +40,10 @@ const (
 	SeeDuplicates    Action = "see_duplicates"    // what looks like one child twice (查重)
 	ProveDuplicates  Action = "prove_duplicates"  // file proof with it (佐证)
 	DecideDuplicates Action = "decide_duplicates" // say what it is
+	Doubt            Action = "doubt"             // mark a record as doubtful, ask for its erasure
+	Tie              Action = "tie"               // merge two records, undo it
+	Numbers          Action = "numbers"           // give an official number
+	Oversee          Action = "oversee"           // urge overdue work below; move papers of a school that ended
 )
 
 // at says in which kind of unit a role has an action.
@@ -81,6 +85,10 @@ var grants = map[Action]map[registry.Role]at{
 	SeeDuplicates:    {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleOfficer: atOffice},
 	ProveDuplicates:  {registry.RoleRegistrar: atSchool},
 	DecideDuplicates: {registry.RoleOfficer: atOffice},
+	Doubt:            {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleOfficer: atOffice},
+	Tie:              {registry.RoleOfficer: atOffice},
+	Numbers:          {registry.RoleOfficer: atOffice},
+	Oversee:          {registry.RoleOfficer: atOffice},
 }
 
 // Register is the directory with its list of schools.
@@ -177,8 +185,9 @@ const (
 	ViewFull
 )
 
-// Pupil says how much of a pupil exists. A unit that takes part in the open case, or holds or awaits the archive, sees the whole record; one that took
-// part in a closed case sees that case and whose it was; a card clerk what a card needs; the three separated duties nothing.
+// Pupil says how much of a pupil exists. The school of study and whoever has the paper see the whole record as the pupil's school does; so does a unit that takes
+// part in the open case, or holds or awaits the archive. One that took part in a closed case sees that case and whose it was; a card clerk what a card needs; the
+// three separated duties nothing.
 func (s Scope) Pupil(p *registry.Pupil) View {
 	if !s.May(Search) {
 		return ViewNone
@@ -189,7 +198,7 @@ func (s Scope) Pupil(p *registry.Pupil) View {
 		}
 		return ViewNone
 	}
-	if s.HasSchool(p.School) {
+	if s.HasSchool(p.School) || p.Study != nil && s.HasSchool(p.Study.School) || p.Archive.Custodian == s.unit {
 		return ViewFull
 	}
 	if c := p.OpenCase(); c != nil && s.takesPart(c) {
@@ -256,7 +265,7 @@ func maskedPIN(pin string) string {
 // the state allows is registry.Decide's.
 func (s Scope) Event(p *registry.Pupil, ev registry.Event) error {
 	act, ok := s.actionOf(p, ev)
-	if ev.Kind() != registry.EvStartTransfer && s.Pupil(p) == ViewNone {
+	if !callsOver(p, ev, s.unit) && s.Pupil(p) == ViewNone {
 		return registry.ErrNotFound
 	}
 	if !ok {
@@ -265,12 +274,28 @@ func (s Scope) Event(p *registry.Pupil, ev registry.Event) error {
 	return s.Check(act)
 }
 
+// callsOver: a school starts business on a pupil it found by document, who is not in its scope yet (Arts 14, 20; an arrangement by the school of study, Art. 17).
+func callsOver(p *registry.Pupil, ev registry.Event, unit registry.Unit) bool {
+	switch e := ev.(type) {
+	case registry.StartTransfer, registry.StartAdvance:
+		return true
+	case registry.ComeHome:
+		return e.School == unit
+	case registry.Arrange:
+		return e.School == unit
+	}
+	return false
+}
+
 // actionOf maps an event to the action it needs; false for events that no console may send (cards are bound by the issuer's report alone).
 func (s Scope) actionOf(p *registry.Pupil, ev registry.Event) (Action, bool) {
 	switch e := ev.(type) {
 	case registry.Enrol:
 		return Import, true
 	case registry.DecideStep:
+		if !s.unit.IsSchool() && s.turn(p, e) {
+			return Authority, true // an office that acts for a school that ended
+		}
 		if c := p.Case(e.CaseNo); e.Party == registry.PartySchool && c != nil && c.Kind != registry.CaseEnrol {
 			return PartyStep, true // the school's word on a suspension; its word on an enrolment is the leader's alone
 		}
@@ -280,18 +305,67 @@ func (s Scope) actionOf(p *registry.Pupil, ev registry.Event) (Action, bool) {
 	case registry.StartTransfer:
 		return StartMove, true
 	case registry.BuildArchive, registry.SendArchive, registry.ReceiveArchive, registry.SettleMissing, registry.StartSuspend, registry.Return, registry.SetPIN:
+		return s.paperWork(ev)
+	case registry.StartAdvance:
+		return StartMove, true
+	case registry.ComeHome:
+		if e.School != p.School {
+			return StartMove, true
+		}
 		return SchoolWork, true
+	case registry.StartCorrect, registry.Amend, registry.StartRepeat, registry.StartSkip, registry.StartFinish, registry.StartExtend, registry.GoAbroad, registry.ReportDeath,
+		registry.ReportDropout, registry.FileReport, registry.LogPersuasion, registry.ReturnFromDropout, registry.Arrange, registry.EndArrange, registry.ResolveProblem:
+		return SchoolWork, true
+	case registry.PutItem, registry.KeepArchive:
+		return s.paperWork(ev)
+	case registry.UndoPromote:
+		if s.unit.IsSchool() {
+			return SchoolWork, true
+		}
+		return Authority, true
+	case registry.HandOverArchive:
+		return Authority, true
+	case registry.RaiseProblem, registry.StartErase:
+		return Doubt, true
+	case registry.Merge, registry.Unmerge:
+		return Tie, true
+	case registry.GiveNumber:
+		return Numbers, true
+	case registry.MoveCustody, registry.UrgeStep:
+		return Oversee, true
 	}
-	return "", false
+	return "", false // Promote and Escalate are the register's own; cards are bound by the issuer's report
+}
+
+// paperWork: a school's registrar keeps its papers; an office that was given some (Arts 9, 22) does so by its officer.
+func (s Scope) paperWork(ev registry.Event) (Action, bool) {
+	switch ev.(type) {
+	case registry.BuildArchive, registry.SendArchive, registry.ReceiveArchive, registry.SettleMissing, registry.PutItem, registry.KeepArchive:
+		if !s.unit.IsSchool() {
+			return Authority, true
+		}
+	}
+	return SchoolWork, true
+}
+
+// turn: the step whose turn it is belongs to the scope's unit.
+func (s Scope) turn(p *registry.Pupil, e registry.DecideStep) bool {
+	if c := p.Case(e.CaseNo); c != nil {
+		if st, ok := c.Next(); ok {
+			return st.Unit == s.unit && st.Party == e.Party
+		}
+	}
+	return false
 }
 
 func stepAction(party registry.Party) (Action, bool) {
 	switch party {
 	case registry.PartySchool:
 		return Confirm, true
-	case registry.PartyReceiver, registry.PartySender, registry.PartySenderArchive:
+	case registry.PartyReceiver, registry.PartySender, registry.PartySenderArchive, registry.PartyStudy:
 		return PartyStep, true
-	case registry.PartyAuthority, registry.PartyReceiverAuth, registry.PartySenderAuth, registry.PartyCommonAuth:
+	case registry.PartyAuthority, registry.PartyReceiverAuth, registry.PartySenderAuth, registry.PartyCommonAuth, registry.PartyCityAuth, registry.PartyProvinceAuth,
+		registry.PartyNationAuth:
 		return Authority, true
 	}
 	return "", false

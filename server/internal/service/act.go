@@ -80,19 +80,16 @@ func forHistory(ev registry.Event) registry.Event {
 
 // caseOf is the case a history row belongs to.
 func caseOf(after registry.Pupil, ev registry.Event) registry.CaseNo {
-	switch e := ev.(type) {
-	case registry.Enrol:
-		return e.CaseNo
-	case registry.DecideStep:
-		return e.CaseNo
-	case registry.Withdraw:
-		return e.CaseNo
-	case registry.StartTransfer:
-		return e.CaseNo
-	case registry.StartSuspend:
-		return e.CaseNo
-	case registry.Return:
-		return e.CaseNo
+	if no := caseStarted(ev); no != "" {
+		return no
+	}
+	switch ev.(type) {
+	case registry.FileReport, registry.LogPersuasion:
+		if after.Dropout != nil {
+			return after.Dropout.CaseNo
+		}
+	case registry.HandOverArchive:
+		return after.Archive.CaseNo
 	case registry.SendArchive, registry.ReceiveArchive, registry.SettleMissing:
 		return after.Archive.CaseNo
 	}
@@ -154,7 +151,11 @@ func (s *Service) Act(ctx context.Context, who Staff, uid registry.UID, seen int
 	if err != nil {
 		return registry.Pupil{}, err
 	}
-	if err := s.st.Commit(ctx, store.Batch{Changes: []store.Change{c}}); err != nil {
+	cards, err := s.endedCard(ctx, p, c.Pupil, ev, who.Actor("console"))
+	if err != nil {
+		return registry.Pupil{}, err
+	}
+	if err := s.st.Commit(ctx, store.Batch{Changes: []store.Change{c}, Cards: cards}); err != nil {
 		if isConflict(err) {
 			return registry.Pupil{}, s.conflict(ctx, uid)
 		}
@@ -202,28 +203,26 @@ func (s *Service) prepare(ctx context.Context, p registry.Pupil, ev registry.Eve
 			e.Serial, err = s.pupilSerial(ctx, &p)
 		}
 		return e, err
-	case registry.StartTransfer:
-		if e.CaseNo == "" {
-			e.CaseNo, err = s.newCaseNo(ctx, registry.CaseTransfer, 1)
+	case registry.StartCorrect:
+		if err := s.freeDocument(ctx, p, e.Changes); err != nil {
+			return nil, err
 		}
-		return e, err
-	case registry.StartSuspend:
-		if e.CaseNo == "" {
-			e.CaseNo, err = s.newCaseNo(ctx, registry.CaseSuspend, 1)
+	case registry.ResolveProblem:
+		if err := s.freeDocument(ctx, p, e.Changes); err != nil {
+			return nil, err
 		}
-		return e, err
-	case registry.Return:
-		if e.CaseNo == "" {
-			e.CaseNo, err = s.newCaseNo(ctx, registry.CaseReturn, 1)
+	case registry.HandOverArchive:
+		if e.No == "" {
+			e.No = newArchiveNo()
 		}
-		return e, err
+		return e, nil
 	case registry.SendArchive:
 		if e.No == "" {
 			e.No = newArchiveNo()
 		}
 		return e, nil
 	}
-	return ev, nil
+	return s.numbered(ctx, ev)
 }
 
 // newArchiveNo is an opaque 档案编号: twelve characters nobody can guess and everybody can read out.
@@ -267,7 +266,7 @@ func (s *Service) drawCases(ctx context.Context, kind registry.CaseKind, year, n
 // needsSerial reports whether accepting the step may give a J or L number: an enrolment of a pupil without a number yet.
 func needsSerial(p *registry.Pupil, no registry.CaseNo) bool {
 	c := p.Case(no)
-	return c != nil && c.Kind == registry.CaseEnrol && p.Number == ""
+	return c != nil && c.Kind == registry.CaseEnrol && p.Number == "" && c.Current() == len(c.Steps)-1
 }
 
 // pupilSerial draws the serial of a number without resident ID: one counter per letter, region and birth date, which is all the number holds besides.

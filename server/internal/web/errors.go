@@ -31,6 +31,7 @@ var statuses = map[registry.Code]int{
 	registry.CodeCard:        http.StatusUnprocessableEntity,
 	registry.CodeChip:        http.StatusUnprocessableEntity,
 	registry.CodeStale:       http.StatusUnprocessableEntity,
+	registry.CodeRule:        http.StatusUnprocessableEntity,
 	registry.CodeCalendar:    http.StatusServiceUnavailable,
 	registry.CodeUnavailable: http.StatusServiceUnavailable,
 	registry.CodeInternal:    http.StatusInternalServerError,

@@ -13,6 +13,18 @@ func States() []State {
 	enrolled := func(s *Story) *Story { return s.Enrol(PrimaryA, Form(1)).AcceptAll() }
 	held := func(s *Story) *Story { return enrolled(s).Build() }
 	carded := func(s *Story) *Story { return held(s).Card() }
+	last := func(s *Story) *Story {
+		return s.Enrol(PrimaryA, FormOf("王小明", "2015-03-09", 21, 6)).AcceptAll().Build().Card()
+	}
+	graduated := func(s *Story) *Story { return last(s).Finish(registry.StandingGraduated).AcceptAll() }
+	abroad := func(s *Story) *Story { return carded(s).GoAbroad() }
+	migrant := func(s *Story) *Story {
+		f := Form(1)
+		f[registry.FMigrant], f[registry.FHukou] = "1", "320509000000"
+		return s.Enrol(PrimaryA, f).AcceptAll().Build().DropOut()
+	}
+	arranged := func(s *Story) *Story { return carded(s).Arrange(SpecialA, registry.ModeSpecial).AcceptAll() }
+	doubted := func(s *Story) *Story { return carded(s).Doubt(registry.ProblemDoubleID) }
 	return []State{
 		{"unknown", func(s *Story) *Story { return s }},
 		{"enrol/school", func(s *Story) *Story { return s.Enrol(PrimaryA, Form(1)) }},
@@ -39,6 +51,47 @@ func States() []State {
 		{"suspend/authority", func(s *Story) *Story { return carded(s).Suspend().Accept() }},
 		{"suspended", func(s *Story) *Story { return carded(s).Suspend().AcceptAll() }},
 		{"returned", func(s *Story) *Story { return carded(s).Suspend().AcceptAll().Wait(120).Return() }},
+		{"extend/school", func(s *Story) *Story { return carded(s).Suspend().AcceptAll().Extend() }},
+		{"extended", func(s *Story) *Story { return carded(s).Suspend().AcceptAll().Extend().AcceptAll() }},
+		{"no document/city", func(s *Story) *Story { return s.Enrol(PrimaryA, WithoutID(Form(1))).Accept().Accept() }},
+		{"no document/province", func(s *Story) *Story { return s.Enrol(PrimaryA, WithoutID(Form(1))).Accept().Accept().Accept() }},
+		{"enrolled J", func(s *Story) *Story { return s.Enrol(PrimaryA, WithoutID(Form(1))).AcceptAll().Build() }},
+		{"G from J", func(s *Story) *Story {
+			return s.Enrol(PrimaryA, WithoutID(Form(1))).AcceptAll().Build().Correct(registry.FIDType, "1", registry.FIDNumber, Form(1)[registry.FIDNumber]).AcceptAll().GiveNumber()
+		}},
+		{"correct/school", func(s *Story) *Story { return carded(s).Rename() }},
+		{"correct/authority", func(s *Story) *Story { return carded(s).Rename().Accept() }},
+		{"corrected", func(s *Story) *Story { return carded(s).Rename().AcceptAll() }},
+		{"promoted", func(s *Story) *Story { return carded(s).Promote() }},
+		{"last grade", last},
+		{"finish/authority", func(s *Story) *Story { return last(s).Finish(registry.StandingGraduated).Accept() }},
+		{"graduated", graduated},
+		{"graduated+kept", func(s *Story) *Story { return graduated(s).Keep() }},
+		{"advance/receiver", func(s *Story) *Story { return graduated(s).Advance(JuniorA) }},
+		{"advanced", func(s *Story) *Story { return graduated(s).Keep().Advance(JuniorA).AcceptAll() }},
+		{"advanced unfinished", func(s *Story) *Story { return last(s).Advance(NineYearB).AcceptAll() }},
+		{"abroad", abroad},
+		{"home/sender", func(s *Story) *Story { return abroad(s).Wait(200).ComeHome(NineYearB).Accept().Accept() }},
+		{"home", func(s *Story) *Story { return abroad(s).Wait(200).ComeHome(PrimaryA) }},
+		{"death/authority", func(s *Story) *Story { return carded(s).Transfer(NineYearB).Death() }},
+		{"deceased", func(s *Story) *Story { return carded(s).Death().Accept() }},
+		{"dropout", func(s *Story) *Story { return carded(s).DropOut() }},
+		{"dropout/migrant", migrant},
+		{"dropout/on its way", func(s *Story) *Story { return migrant(s).HandOver() }},
+		{"dropout/handed over", func(s *Story) *Story { return migrant(s).HandOver().ReceiveAtHome() }},
+		{"dropout/back", func(s *Story) *Story { return migrant(s).HandOver().ReceiveAtHome().ComeBack() }},
+		{"arrange/study", func(s *Story) *Story { return carded(s).Arrange(SpecialA, registry.ModeSpecial).Accept() }},
+		{"arranged", arranged},
+		{"problem/school", doubted},
+		{"problem/authority", func(s *Story) *Story { return doubted(s).Resolve(registry.WayEvidence) }},
+		{"problem/sent back", func(s *Story) *Story { return doubted(s).Resolve(registry.WayEvidence).Refuse(registry.RefuseEvidence) }},
+		{"erase/province", func(s *Story) *Story { return doubted(s).Resolve(registry.WayErase).Accept() }},
+		{"erased", func(s *Story) *Story { return doubted(s).Resolve(registry.WayErase).AcceptAll() }},
+		{"merged", func(s *Story) *Story { return carded(s).Merge(false) }},
+		{"absorbing", func(s *Story) *Story { return carded(s).Merge(true) }},
+		{"transfer/escalated", func(s *Story) *Story { return carded(s).Transfer(NineYearB).Wait(40).Escalate() }},
+		{"transfer/urged", func(s *Story) *Story { return carded(s).Transfer(NineYearB).Wait(40).Escalate().Urge() }},
+		{"moved/escalated", func(s *Story) *Story { return carded(s).Transfer(NineYearB).AcceptAll().Wait(60).Escalate() }},
 	}
 }
 

@@ -4,6 +4,7 @@ import "xueji/server/registry"
 
 // Units of a small world: two counties and a directly run school under one city, and a county of another province.
 const (
+	Nation        registry.Unit = "000000" // 教育部
 	Province      registry.Unit = "330000" // 浙江省教育厅
 	City          registry.Unit = "330100" // 杭州市教育局
 	CountyA       registry.Unit = "330106" // 西湖区教育局
@@ -18,6 +19,7 @@ const (
 	NineYearB  registry.Unit = "3133000201" // 九年一贯制学校, county B
 	CitySchool registry.Unit = "3133000301" // 九年一贯制学校, lies in county A, run by the city (Art. 3)
 	PrimaryC   registry.Unit = "2132000401" // 小学, another province
+	SpecialA   registry.Unit = "5133000501" // 特殊教育学校, county A
 )
 
 // Directory is a snapshot held in memory.
@@ -70,17 +72,19 @@ func Schools() []registry.School {
 		{Code: NineYearB, Name: "良渚实验学校", Kind: registry.KindNineYear, Region: "330110", Authority: CountyB, FromGrade: 1, ToGrade: 9, Public: true},
 		{Code: CitySchool, Name: "杭州市实验学校", Kind: registry.KindNineYear, Region: "330106", Authority: City, FromGrade: 1, ToGrade: 9, Public: true},
 		{Code: PrimaryC, Name: "松陵小学", Kind: registry.KindPrimary, Region: "320509", Authority: CountyC, FromGrade: 1, ToGrade: 6, Public: true},
+		{Code: SpecialA, Name: "文澜培智学校", Kind: registry.KindSpecial, Region: "330106", Authority: CountyA, FromGrade: 1, ToGrade: 9, Public: true},
 	}
 }
 
 // Offices lists the offices of the small world.
 func Offices() []registry.Office {
 	return []registry.Office{
-		{Code: Province, Name: "浙江省教育厅", Tier: registry.TierProvince},
+		{Code: Nation, Name: "教育部", Tier: registry.TierNation},
+		{Code: Province, Name: "浙江省教育厅", Tier: registry.TierProvince, Parent: Nation},
 		{Code: City, Name: "杭州市教育局", Tier: registry.TierCity, Parent: Province},
 		{Code: CountyA, Name: "西湖区教育局", Tier: registry.TierCounty, Parent: City},
 		{Code: CountyB, Name: "余杭区教育局", Tier: registry.TierCounty, Parent: City},
-		{Code: OtherProvince, Name: "江苏省教育厅", Tier: registry.TierProvince},
+		{Code: OtherProvince, Name: "江苏省教育厅", Tier: registry.TierProvince, Parent: Nation},
 		{Code: OtherCity, Name: "苏州市教育局", Tier: registry.TierCity, Parent: OtherProvince},
 		{Code: CountyC, Name: "吴江区教育局", Tier: registry.TierCounty, Parent: OtherCity},
 	}
