@@ -110,7 +110,7 @@ func (s *sheet) photo(f *Face, x, y float64) error {
 	}
 	sum := sha256.Sum256(f.Photo)
 	name := hex.EncodeToString(sum[:12])
-	opt := gofpdf.ImageOptions{ImageType: "JPG"}
+	opt := gofpdf.ImageOptions{ImageType: "JPG", AllowNegativePosition: true} // a wide picture begins left of the card
 	s.pdf.RegisterImageOptionsReader(name, opt, bytes.NewReader(f.Photo))
 	w, h := photoW, photoW*float64(cfg.Height)/float64(cfg.Width)
 	if h < photoH {

@@ -88,10 +88,3 @@ func TestLabels(t *testing.T) {
 		t.Errorf("no labels: %v", err)
 	}
 }
-
-// The photo keeps the size that the form's photo has: 26 × 32 mm.
-func TestPhotoSize(t *testing.T) {
-	if photoW != 26 || photoH != 32 {
-		t.Fatalf("%v × %v mm", photoW, photoH)
-	}
-}
