@@ -1,7 +1,9 @@
 package chaos
 
 import (
+	"bytes"
 	"context"
+	"database/sql"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -261,9 +263,9 @@ func (w *world) auditBites(b books) {
 		"an event changed":            `UPDATE inbox SET payload = CAST('{}' AS BLOB) WHERE rowid = (SELECT min(rowid) FROM inbox)`,
 		"an event left waiting":       `UPDATE inbox SET state = 'dead' WHERE rowid = (SELECT min(rowid) FROM inbox)`,
 		"an event applied twice":      `INSERT INTO history SELECT student_uid, version + 1, at, kind, case_no, pack, actor, payload FROM history WHERE kind = 'start_transfer' ORDER BY at DESC LIMIT 1`,
-		"a notice sent twice":         `INSERT INTO outbox SELECT student_uid, id || 'x', kind, payload, at, state, lease_until, failures, reason, settled_at FROM outbox WHERE CAST(payload AS TEXT) LIKE '%start_transfer%' ORDER BY at DESC LIMIT 1`,
+		"a notice sent twice":         "", // sealed to its row: see secondNotice
 		"a case without an event":     `UPDATE inbox SET state = 'refused', case_no = '' WHERE rowid = (SELECT max(rowid) FROM inbox WHERE case_no <> '')`,
-		"a case of two pupils":        `INSERT INTO pupil_case SELECT (SELECT max(student_uid) FROM pupil), case_no, kind, 'completed', opened_at, doc FROM pupil_case ORDER BY opened_at DESC LIMIT 1`,
+		"a case of two pupils":        `INSERT INTO pupil_case SELECT (SELECT max(student_uid) FROM pupil), case_no, kind, 'completed', opened_at, doc, digest FROM pupil_case ORDER BY opened_at DESC LIMIT 1`,
 		"an honest event quarantined": `INSERT INTO quarantine SELECT kiosk, seq, hash, payload, at FROM inbox LIMIT 1`,
 	} {
 		dir := w.TempDir()
@@ -274,7 +276,11 @@ func (w *world) auditBites(b books) {
 		if wrong := w.audit(db, b); len(wrong) > 0 {
 			w.Fatalf("the copy is not the register: %v", wrong)
 		}
-		r, err := db.Exec(fault)
+		var args []any
+		if fault == "" {
+			fault, args = w.secondNotice(db)
+		}
+		r, err := db.Exec(fault, args...)
 		if err != nil {
 			w.Fatalf("%s: %v", name, err)
 		}
@@ -285,4 +291,24 @@ func (w *world) auditBites(b books) {
 			w.Errorf("the audit did not find %s", name)
 		}
 	}
+}
+
+// secondNotice copies the notice of a transfer, sealed for the copy's place.
+func (w *world) secondNotice(db *sql.DB) (fault string, args []any) {
+	w.Helper()
+	o := w.opener(db)
+	w.query(db, `SELECT student_uid, id, payload FROM outbox ORDER BY at`, func(scan func(...any)) {
+		var uid, id string
+		var payload []byte
+		scan(&uid, &id, &payload)
+		if payload = o.bytes(at("outbox", "payload", uid, id), payload); !bytes.Contains(payload, []byte("start_transfer")) {
+			return
+		}
+		sealed, err := o.v.Seal(at("outbox", "payload", uid, id+"x"), payload)
+		if err != nil {
+			w.Fatal(err)
+		}
+		fault, args = `INSERT INTO outbox SELECT student_uid, id || 'x', kind, $2, at, state, lease_until, failures, reason, settled_at FROM outbox WHERE id = $1`, []any{id, sealed}
+	})
+	return fault, args
 }

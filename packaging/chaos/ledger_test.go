@@ -39,11 +39,13 @@ func (w *world) audit(db *sql.DB, b books) (wrong []string) {
 	w.Helper()
 	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 
+	o := w.opener(db)
 	inbox := map[string][]inboxRow{}
 	w.query(db, `SELECT kiosk, seq, payload, chain, state, code, case_no FROM inbox ORDER BY kiosk, seq`, func(scan func(...any)) {
 		var kiosk string
 		var r inboxRow
 		scan(&kiosk, &r.seq, &r.payload, &r.chain, &r.state, &r.code, &r.caseNo)
+		r.payload = o.bytes(at("inbox", "payload", kiosk, fmt.Sprint(r.seq)), r.payload)
 		inbox[kiosk] = append(inbox[kiosk], r)
 	})
 	marks := map[string]uint64{}
@@ -153,11 +155,13 @@ func (w *world) auditCases(db *sql.DB, applied map[registry.CaseNo]string, say f
 	cases := count(`SELECT case_no FROM pupil_case`)
 	begun := count(`SELECT case_no FROM history WHERE kind IN ('start_transfer', 'return')`)
 	notices := map[registry.CaseNo]int{}
-	w.query(db, `SELECT payload, state FROM outbox`, func(scan func(...any)) {
+	o := w.opener(db)
+	w.query(db, `SELECT student_uid, id, payload, state FROM outbox`, func(scan func(...any)) {
 		var payload []byte
-		var state string
+		var uid, id, state string
 		var e registry.Effect
-		scan(&payload, &state)
+		scan(&uid, &id, &payload, &state)
+		payload = o.bytes(at("outbox", "payload", uid, id), payload)
 		if err := json.Unmarshal(payload, &e); err != nil {
 			say("an outbox row is no effect: %v", err)
 		}

@@ -347,11 +347,12 @@ func TestTwoConsoles(t *testing.T) {
 		}
 		var actor struct{ Name string }
 		entries := 0
-		w.query(db, `SELECT actor FROM history WHERE kind = 'decide_step' AND case_no = '`+string(d.CaseNo(registry.CaseTransfer, i+1))+`'`, func(scan func(...any)) {
-			var b []byte
-			scan(&b)
+		o := w.opener(db)
+		w.query(db, `SELECT student_uid, version, actor FROM history WHERE kind = 'decide_step' AND case_no = '`+string(d.CaseNo(registry.CaseTransfer, i+1))+`'`, func(scan func(...any)) {
+			var uid, version, sealed string
+			scan(&uid, &version, &sealed)
 			entries++
-			if err := json.Unmarshal(b, &actor); err != nil {
+			if err := json.Unmarshal(o.text(at("history", "actor", uid, version), sealed), &actor); err != nil {
 				t.Fatal(err)
 			}
 		})

@@ -64,10 +64,13 @@ func begin(t *testing.T, pupils int, env ...string) (*world, *rig.Program) {
 		scan(&code, &from, &to, &id, &login)
 		w.schools[registry.Unit(code)] = school{from, to, id, login}
 	})
-	w.query(db, `SELECT doc, version FROM pupil_doc JOIN pupil ON pupil.student_uid = pupil_doc.student_uid ORDER BY pupil.student_uid`, func(scan func(...any)) {
+	o := w.opener(db)
+	w.query(db, `SELECT pupil.student_uid, pupil_doc.sealed, version FROM pupil_doc JOIN pupil ON pupil.student_uid = pupil_doc.student_uid ORDER BY pupil.student_uid`, func(scan func(...any)) {
+		var uid string
 		var doc []byte
 		var p registry.Pupil
-		scan(&doc, &p.Version)
+		scan(&uid, &doc, &p.Version)
+		doc = o.bytes(at("pupil_doc", "sealed", uid), doc)
 		if err := json.Unmarshal(doc, &p); err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"xueji/server/internal/postgres"
 	"xueji/server/internal/service"
 	"xueji/server/internal/sqlite"
 	"xueji/server/internal/store"
@@ -26,6 +27,7 @@ type cli struct {
 	Kiosk      kioskCmd      `cmd:"" name:"kiosk-code" help:"Make a kiosk of a school and print its one-time enrolment code."`
 	Account    accountCmd    `cmd:"" help:"Members of staff."`
 	Duplicates duplicatesCmd `cmd:"" help:"查重: the check of the whole register."`
+	Vault      vaultCmd      `cmd:"" help:"Keys that the register is sealed under."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 
@@ -108,10 +110,14 @@ func (e *env) open() (*opened, error) {
 }
 
 func openStore(ctx context.Context, c Common) (store.Store, error) {
-	if c.DatabaseURL != "" {
-		return openPostgres(ctx, c.DatabaseURL)
+	o, _, err := c.vault()
+	if err != nil {
+		return nil, err
 	}
-	return sqlite.Open(ctx, filepath.Join(c.Data, "xueji.db"))
+	if c.DatabaseURL != "" {
+		return postgres.Open(ctx, c.DatabaseURL, o)
+	}
+	return sqlite.Open(ctx, filepath.Join(c.Data, "xueji.db"), o)
 }
 
 // service opens the register for a command that is over soon. The returned function closes it.

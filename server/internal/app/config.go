@@ -11,12 +11,16 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"xueji/server/vault"
 )
 
 // Common are the settings every command needs: where the data are.
 type Common struct {
 	Data        string `env:"XUEJI_DATA" default:"data/server" help:"Folder of the embedded database and the server's key (mode 0700)." type:"path"`
 	DatabaseURL string `env:"XUEJI_DATABASE_URL" name:"database-url" help:"postgres:// address; empty: SQLite in the data folder."`
+	VaultKey    string `env:"XUEJI_VAULT_KEY_FILE" name:"vault-key-file" help:"File with the key that the register's data keys are wrapped under; made at the first start. Empty: vault.key in the data folder. Keep a copy elsewhere." type:"path"`
+	VaultSuite  string `env:"XUEJI_VAULT_SUITE" name:"vault-suite" default:"aes" enum:"aes,sm4" help:"Cipher of new data keys: aes (AES-256-GCM) or sm4 (SM4-GCM). Both are read whatever this says."`
 	LogLevel    string `env:"XUEJI_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
 }
 
@@ -29,6 +33,17 @@ type Serve struct {
 	PublicURL  string   `env:"XUEJI_PUBLIC_URL" name:"public-url" help:"What people type to reach the console; https here makes cookies secure."`
 	StationURL string   `env:"XUEJI_STATION_URL" name:"station-url" default:"http://127.0.0.1:7021" help:"The issuing station's cardsvc, as its browser sees it."`
 	Proxies    []string `env:"XUEJI_PROXIES" help:"Addresses of reverse proxies whose X-Forwarded-For is believed."`
+}
+
+// vault are the settings of the register's vault.
+func (c *Common) vault() (vault.Options, *vault.FileKEK, error) {
+	path := c.VaultKey
+	if path == "" {
+		path = filepath.Join(c.Data, "vault.key")
+	}
+	suite, err := vault.ParseSuite(c.VaultSuite)
+	kek := vault.File(path)
+	return vault.Options{KEK: kek, Suite: suite}, kek, err
 }
 
 // validate holds the settings to what can work, before anything is opened.

@@ -60,7 +60,13 @@ func (c *serveCmd) Run(e *env) (err error) {
 	if err != nil {
 		return err
 	}
-	w = worker.New(o.st, queue, s, worker.Options{Log: e.log, Sweep: s.Sweep})
+	w = worker.New(o.st, queue, s, worker.Options{Log: e.log, Sweep: s.Sweep, Tend: func(ctx context.Context) error {
+		n, err := o.st.Tend(ctx)
+		if n > 0 {
+			e.log.Info("values sealed", "n", n)
+		}
+		return err
+	}})
 	edge, err := web.New(web.Options{Service: s, Keys: o.keys, Log: e.log, IssuerToken: token, PublicURL: c.PublicURL, StationURL: c.StationURL, Version: e.version,
 		Proxies: c.Proxies, Ready: o.st.Ping, Degraded: func(ctx context.Context) []string {
 			if queue.Ping(ctx) != nil {

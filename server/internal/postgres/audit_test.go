@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"path/filepath"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -8,12 +9,13 @@ import (
 	"xueji/server/internal/store"
 	"xueji/server/internal/store/storetest"
 	"xueji/server/testdeps"
+	"xueji/server/vault"
 )
 
 func TestAudit(t *testing.T) {
 	storetest.RunAudit(t, func(t testing.TB) (store.Store, storetest.Raw) {
 		url := testdeps.Postgres(t)
-		s, err := Open(t.Context(), url)
+		s, err := Open(t.Context(), url, vault.Options{KEK: vault.File(filepath.Join(t.TempDir(), "vault.key"))})
 		if err != nil {
 			t.Fatal(err)
 		}

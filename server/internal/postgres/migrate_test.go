@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"io/fs"
+	"path/filepath"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -10,6 +11,7 @@ import (
 
 	"xueji/server/registry"
 	"xueji/server/testdeps"
+	"xueji/server/vault"
 )
 
 // A register made before lives were kept: its cards keep their states and get a first line.
@@ -42,7 +44,7 @@ func TestCardsOfTheFirstSchema(t *testing.T) {
 	}
 	db.Close()
 	pool.Close()
-	st, err := Open(t.Context(), url)
+	st, err := Open(t.Context(), url, vault.Options{KEK: vault.File(filepath.Join(t.TempDir(), "vault.key"))})
 	if err != nil {
 		t.Fatal(err)
 	}

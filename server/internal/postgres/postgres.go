@@ -17,6 +17,7 @@ import (
 	"xueji/server/internal/sqlstore"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
+	"xueji/server/vault"
 )
 
 //go:embed migrations/*.sql
@@ -24,15 +25,17 @@ var migrations embed.FS
 
 // Open connects to the database at url ("postgres://…") and brings its schema up to date; servers that start at once wait for each other. Pool size and the
 // like are set in the url (pool_max_conns).
-func Open(ctx context.Context, url string) (store.Store, error) {
-	e, err := open(ctx, url)
+//
+// What it holds is sealed under the KEK of o. A KEK that is not this register's fails before anything is written (vault.ErrWrongKEK, vault.ErrNoKEK).
+func Open(ctx context.Context, url string, o vault.Options) (store.Store, error) {
+	e, err := open(ctx, url, o.KEK)
 	if err != nil {
 		return nil, err
 	}
-	return sqlstore.New(e), nil
+	return sqlstore.New(ctx, e, o)
 }
 
-func open(ctx context.Context, url string) (*engine, error) {
+func open(ctx context.Context, url string, kek vault.KEK) (*engine, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, errors.New("postgres: the address is not understood; it must be postgres://user@host:port/database") // may hold a password: not repeated
@@ -45,11 +48,32 @@ func open(ctx context.Context, url string) (*engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
+	if err := fits(ctx, pool, kek); err != nil {
+		pool.Close()
+		return nil, err
+	}
 	if err := migrate(ctx, pool); err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
 	return &engine{pool}, nil
+}
+
+// fits asks a register that is there already whether the KEK opens it.
+func fits(ctx context.Context, pool *pgxpool.Pool, kek vault.KEK) error {
+	var there bool
+	if err := pool.QueryRow(ctx, `SELECT to_regclass('vault_key') IS NOT NULL`).Scan(&there); err != nil || !there || kek == nil {
+		return readFault(err)
+	}
+	r, err := pool.Query(ctx, `SELECT `+sqlstore.KeyColumns+` FROM vault_key`)
+	if err != nil {
+		return readFault(err)
+	}
+	keys, err := pgx.CollectRows(r, func(r pgx.CollectableRow) (vault.Key, error) { return sqlstore.ScanKey(r.Scan) })
+	if err != nil {
+		return readFault(err)
+	}
+	return vault.Check(keys, kek)
 }
 
 func migrate(ctx context.Context, pool *pgxpool.Pool) error {
@@ -83,10 +107,18 @@ func (e *engine) Dialect() sqlstore.Dialect {
 			}
 			return v
 		},
-		In:         func(column string, n int) string { return fmt.Sprintf("%s = ANY($%d::text[])", column, n) },
-		Unnest:     func(n int) string { return fmt.Sprintf("(SELECT unnest($%d::text[]) AS value)", n) },
-		ForUpdate:  " FOR UPDATE",
-		SkipLocked: " FOR UPDATE SKIP LOCKED",
+		In:     func(column string, n int) string { return fmt.Sprintf("%s = ANY($%d::text[])", column, n) },
+		Unnest: func(n int) string { return fmt.Sprintf("(SELECT unnest($%d::text[]) AS value)", n) },
+		Numbers: func(v []int64) any {
+			if v == nil {
+				return []int64{}
+			}
+			return v
+		},
+		InNumbers:     func(column string, n int) string { return fmt.Sprintf("%s = ANY($%d::bigint[])", column, n) },
+		UnnestNumbers: func(n int) string { return fmt.Sprintf("(SELECT unnest($%d::bigint[]) AS value)", n) },
+		ForUpdate:     " FOR UPDATE",
+		SkipLocked:    " FOR UPDATE SKIP LOCKED",
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 
 // The catalogue of PostgreSQL itself holds the distribution rules.
 func TestDistributionRules(t *testing.T) {
-	e, err := open(t.Context(), testdeps.Postgres(t))
+	e, err := open(t.Context(), testdeps.Postgres(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

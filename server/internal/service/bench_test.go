@@ -21,6 +21,7 @@ import (
 	"xueji/server/jobs"
 	"xueji/server/jobs/redisstream"
 	"xueji/server/registry"
+	"xueji/server/vault"
 )
 
 // rig is a server's inside on a real SQLite file: units and staff of the demo province, an issuing authority, a clock that tests may set.
@@ -97,7 +98,7 @@ func newRig(t testing.TB) *rig {
 
 // open opens the register as a process that starts anew would.
 func (r *rig) open() {
-	st, err := sqlite.Open(r.ctx, filepath.Join(r.dir, "xueji.db"))
+	st, err := sqlite.Open(r.ctx, filepath.Join(r.dir, "xueji.db"), vault.Options{KEK: vault.File(filepath.Join(r.dir, "vault.key"))})
 	if err != nil {
 		r.t.Fatal(err)
 	}

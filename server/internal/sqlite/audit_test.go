@@ -7,12 +7,13 @@ import (
 
 	"xueji/server/internal/store"
 	"xueji/server/internal/store/storetest"
+	"xueji/server/vault"
 )
 
 func TestAudit(t *testing.T) {
 	storetest.RunAudit(t, func(t testing.TB) (store.Store, storetest.Raw) {
 		path := filepath.Join(t.TempDir(), "register.db")
-		s, err := Open(t.Context(), path)
+		s, err := Open(t.Context(), path, vault.Options{KEK: vault.File(path + ".key")})
 		if err != nil {
 			t.Fatal(err)
 		}

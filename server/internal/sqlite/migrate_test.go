@@ -9,6 +9,7 @@ import (
 	"github.com/pressly/goose/v3"
 
 	"xueji/server/registry"
+	"xueji/server/vault"
 )
 
 // A register made before lives were kept: its cards keep their states and get a first line; its one active card per pupil still is one.
@@ -41,7 +42,7 @@ func TestCardsOfTheFirstSchema(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	st, err := Open(t.Context(), path)
+	st, err := Open(t.Context(), path, vault.Options{KEK: vault.File(path + ".key")})
 	if err != nil {
 		t.Fatal(err)
 	}

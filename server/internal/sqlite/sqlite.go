@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -20,6 +22,7 @@ import (
 	"xueji/server/internal/sqlstore"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
+	"xueji/server/vault"
 )
 
 //go:embed migrations/*.sql
@@ -30,21 +33,27 @@ const readers = 4
 
 // Open opens or creates the register at path and brings its schema up to date. The directory must exist. A second process may open the same file: writers
 // then wait for each other up to ten seconds.
-func Open(ctx context.Context, path string) (store.Store, error) {
-	db, err := open(ctx, path, "FULL")
+//
+// What it holds is sealed under the KEK of o. A KEK that is not this register's fails before anything is written (vault.ErrWrongKEK, vault.ErrNoKEK).
+func Open(ctx context.Context, path string, o vault.Options) (store.Store, error) {
+	db, err := open(ctx, path, "FULL", o.KEK)
 	if err != nil {
 		return nil, err
 	}
-	return sqlstore.New(db), nil
+	return sqlstore.New(ctx, db, o)
 }
 
-func open(ctx context.Context, path, synchronous string) (*engine, error) {
+func open(ctx context.Context, path, synchronous string, kek vault.KEK) (*engine, error) {
 	w, err := sql.Open("sqlite", dsn(path, "synchronous("+synchronous+")", "journal_mode(WAL)", "journal_size_limit(67108864)", "cache_size(-65536)",
 		"wal_autocheckpoint(4000)"))
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
 	w.SetMaxOpenConns(1)
+	if err := fits(ctx, path, kek); err != nil {
+		w.Close()
+		return nil, err
+	}
 	if err := migrate(ctx, w); err != nil {
 		w.Close()
 		return nil, fmt.Errorf("sqlite: %s: %w", filepath.Base(path), err)
@@ -61,7 +70,7 @@ func open(ctx context.Context, path, synchronous string) (*engine, error) {
 	}
 	r.SetMaxOpenConns(readers)
 	r.SetMaxIdleConns(readers)
-	e := &engine{reads: r, statements: map[string]*sql.Stmt{}, writer: newWriter(w, conn)}
+	e := &engine{path: path, reads: r, statements: map[string]*sql.Stmt{}, writer: newWriter(w, conn)}
 	return e, nil
 }
 
@@ -73,6 +82,32 @@ func dsn(path string, pragmas ...string) string {
 	}
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}
 	return u.String()
+}
+
+// fits asks a register that is there already whether the KEK opens it, over a connection that cannot write.
+func fits(ctx context.Context, path string, kek vault.KEK) error {
+	if _, err := os.Stat(path); err != nil || kek == nil {
+		return nil
+	}
+	db, err := sql.Open("sqlite", dsn(path, "query_only(1)"))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	r, err := db.QueryContext(ctx, `SELECT `+sqlstore.KeyColumns+` FROM vault_key`)
+	if err != nil {
+		return nil // no such table: from before the vault; any other trouble shows again, with its name
+	}
+	defer r.Close()
+	var keys []vault.Key
+	for r.Next() {
+		k, err := sqlstore.ScanKey(r.Scan)
+		if err != nil {
+			return err
+		}
+		keys = append(keys, k)
+	}
+	return errors.Join(r.Err(), vault.Check(keys, kek))
 }
 
 func migrate(ctx context.Context, db *sql.DB) error {
@@ -89,6 +124,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 }
 
 type engine struct {
+	path   string
 	reads  *sql.DB
 	writer *writer
 
@@ -111,6 +147,20 @@ func (e *engine) Dialect() sqlstore.Dialect {
 			return fmt.Sprintf("%s IN (SELECT value FROM json_each($%d))", column, n)
 		},
 		Unnest: func(n int) string { return fmt.Sprintf("json_each($%d)", n) },
+		Numbers: func(v []int64) any {
+			b := []byte{'['}
+			for i, n := range v {
+				if i > 0 {
+					b = append(b, ',')
+				}
+				b = strconv.AppendInt(b, n, 10)
+			}
+			return string(append(b, ']'))
+		},
+		InNumbers: func(column string, n int) string {
+			return fmt.Sprintf("%s IN (SELECT value FROM json_each($%d))", column, n)
+		},
+		UnnestNumbers: func(n int) string { return fmt.Sprintf("json_each($%d)", n) },
 	}
 }
 
@@ -142,6 +192,20 @@ func (e *engine) prepare(ctx context.Context, text string) (*sql.Stmt, error) {
 
 func (e *engine) Write(ctx context.Context, fn func(sqlstore.Tx) error) error {
 	return e.writer.write(ctx, fn)
+}
+
+// Compact writes the file anew without what was deleted, and empties the log. Others wait meanwhile.
+func (e *engine) Compact(ctx context.Context) error {
+	db, err := sql.Open("sqlite", dsn(e.path))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(ctx, `VACUUM`); err != nil {
+		return fault(err)
+	}
+	_, err = db.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
+	return fault(err)
 }
 
 func (e *engine) Close() error { return errors.Join(e.writer.close(), e.reads.Close()) }

@@ -6,10 +6,12 @@ import (
 
 	"xueji/server/internal/store"
 	"xueji/server/internal/store/storetest"
+	"xueji/server/vault"
 )
 
 func openTest(t testing.TB) store.Store {
-	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "register 100%?#.db"))
+	dir := t.TempDir()
+	s, err := Open(t.Context(), filepath.Join(dir, "register 100%?#.db"), vault.Options{KEK: vault.File(filepath.Join(dir, "vault.key"))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func (p *plan) audit(key []byte, e audit.Entry) error {
 
 // RecordAudit writes entries. Durable on return; concurrent calls share a commit where the engine groups them.
 func (s *Store) RecordAudit(ctx context.Context, es ...audit.Entry) error {
-	var p plan
+	p := s.plan()
 	for _, e := range es {
 		if err := p.audit(s.auditKey, e); err != nil {
 			return err
@@ -251,7 +251,7 @@ func (s *Store) AuditTile(ctx context.Context, level int, n int64) ([]byte, erro
 
 // AppendAudit writes one step of the sequencer.
 func (s *Store) AppendAudit(ctx context.Context, a audit.Append) error {
-	var p plan
+	p := s.plan()
 	p.add(oneRow(conflict("log")), `UPDATE audit_head SET size = $1, checkpoint = $2 WHERE name = 'log' AND size = $3 AND holder = $4`,
 		a.Size, string(a.Checkpoint), a.Old.N, a.Holder)
 	for i, k := range a.Numbered {
@@ -279,7 +279,7 @@ func (p *plan) keepCheckpoint(size int64, at time.Time, note []byte) {
 
 // PutCheckpoint keeps a checkpoint, or one with more cosignatures; when it is the newest, it is served from now on.
 func (s *Store) PutCheckpoint(ctx context.Context, size int64, at time.Time, note []byte) error {
-	var p plan
+	p := s.plan()
 	p.keepCheckpoint(size, at, note)
 	p.add(nil, `UPDATE audit_head SET checkpoint = $1 WHERE name = 'log' AND size = $2`, string(note), size)
 	return s.db.Write(ctx, p.run)

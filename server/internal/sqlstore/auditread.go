@@ -284,6 +284,9 @@ func (s *Store) inboxContents(ctx context.Context, subject string) (audit.Subjec
 			next = seq
 		}
 		next++
+		if err := s.open(place("inbox", "payload", kiosk, decimal(seq)), &payload); err != nil {
+			fault("event %d does not open: it was altered or moved", seq)
+		}
 		if sum := sha256.Sum256(payload); !bytes.Equal(sum[:], hash) {
 			fault("event %d is not what its hash says", seq)
 		}
@@ -294,7 +297,7 @@ func (s *Store) inboxContents(ctx context.Context, subject string) (audit.Subjec
 		out.Rows = append(out.Rows, audit.Content{Row: chainRow(uint64(seq)), Digest: chainDigest(s.auditKey, kiosk, uint64(seq), link), Optional: uint64(seq) != mark})
 		if state == "applied" || state == "refused" {
 			o := store.Outcome{Kiosk: kiosk, Seq: uint64(seq), State: state, CaseNo: registry.CaseNo(caseNo), Code: registry.Code(code)}
-			if err := decode("params", params, &o.Params); err != nil {
+			if err := s.openJSON(place("inbox", "params", kiosk, decimal(seq)), params, &o.Params); err != nil {
 				return err
 			}
 			digest, err := outcomeDigest(s.auditKey, o)

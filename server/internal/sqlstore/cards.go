@@ -41,20 +41,15 @@ func (p *plan) issuance(c store.Issuance) error {
 	if c.UID == "" || c.ID == "" || c.CardNo == "" || c.Moves < 0 {
 		return invalid("issuance")
 	}
-	actor, err := encode("actor", c.By)
-	if err != nil {
-		return err
-	}
+	actor := p.sealJSON(place("issuance", "actor", string(c.UID), c.ID), c.By)
 	uid, ticket, idx := string(c.UID), hexed(c.Ticket), int64(c.StatusIdx)
 	p.add(oneRow(conflict("issuance")), sqlIssuance, uid, c.ID, c.CardNo, string(c.State), c.Kind, c.Reason, idx, int64(c.Sequence), ticket,
 		nanos(c.TicketTill), c.ChipHash, c.Profile, int64(c.Level), blobOf(c.Record), actor, nanos(c.CreatedAt), nanos(c.UpdatedAt), string(c.ExpiresOn),
 		c.Run, nanos(c.DeliveredAt), int64(c.Moves+len(c.Life)), int64(c.Epoch), int64(c.Moves))
 	for i, m := range c.Life {
-		by, err := encode("actor", m.By)
-		if err != nil {
-			return err
-		}
-		p.add(nil, sqlLife, uid, c.ID, int64(c.Moves+1+i), nanos(m.At), string(m.Act), string(m.From), string(m.To), m.Reason, m.Note, by)
+		n := int64(c.Moves + 1 + i)
+		p.add(nil, sqlLife, uid, c.ID, n, nanos(m.At), string(m.Act), string(m.From), string(m.To), m.Reason,
+			p.sealText(place("issuance_life", "note", uid, c.ID, decimal(n)), m.Note), p.sealJSON(place("issuance_life", "actor", uid, c.ID, decimal(n)), m.By))
 	}
 	p.add(oneRow(conflict("issuance")), sqlClaimIssuance, c.ID, uid)
 	p.add(oneRow(conflict("card_no")), sqlClaimCard, c.CardNo, uid, c.ID)
@@ -76,7 +71,7 @@ func (p *plan) issuance(c store.Issuance) error {
 // PutIssuance inserts or updates by (UID, ID) and adds Life: ErrConflict when the card number, status index or ticket is another's, another card of the pupil is
 // held, or the card moved since it was read (Moves).
 func (s *Store) PutIssuance(ctx context.Context, c store.Issuance) error {
-	var p plan
+	p := s.plan()
 	if err := p.issuance(c); err != nil {
 		return err
 	}
@@ -87,7 +82,7 @@ func (s *Store) PutIssuance(ctx context.Context, c store.Issuance) error {
 }
 
 // scanIssuance reads issuanceColumns after the columns of first.
-func scanIssuance(r Rows, first ...any) (store.Issuance, error) {
+func (s *Store) scanIssuance(r Rows, first ...any) (store.Issuance, error) {
 	var (
 		c                                          store.Issuance
 		ticket, actor                              string
@@ -100,13 +95,13 @@ func scanIssuance(r Rows, first ...any) (store.Issuance, error) {
 	}
 	c.StatusIdx, c.Sequence, c.Ticket, c.Epoch = uint32(idx), uint32(seq), unhex(ticket), uint16(epoch)
 	c.TicketTill, c.CreatedAt, c.UpdatedAt, c.DeliveredAt = moment(till), moment(made), moment(change), moment(given)
-	return c, decode("actor", actor, &c.By)
+	return c, s.openJSON(place("issuance", "actor", string(c.UID), c.ID), actor, &c.By)
 }
 
 func (s *Store) issuances(ctx context.Context, where string, args ...any) ([]store.Issuance, error) {
 	var out []store.Issuance
 	err := s.query(ctx, func(r Rows) error {
-		c, err := scanIssuance(r)
+		c, err := s.scanIssuance(r)
 		out = append(out, c)
 		return err
 	}, `SELECT `+prefixed("i.", issuanceColumns)+` FROM issuance i `+where, args...)
@@ -168,7 +163,10 @@ func (s *Store) CardLife(ctx context.Context, uid registry.UID) (map[string][]re
 			return err
 		}
 		m.At = moment(at)
-		if err := decode("actor", actor, &m.By); err != nil {
+		if err := s.openText(place("issuance_life", "note", string(uid), id, decimal(m.N)), &m.Note); err != nil {
+			return err
+		}
+		if err := s.openJSON(place("issuance_life", "actor", string(uid), id, decimal(m.N)), actor, &m.By); err != nil {
 			return err
 		}
 		out[id] = append(out[id], m)
@@ -192,15 +190,19 @@ func (s *Store) HeldCards(ctx context.Context, school registry.Unit, grade int, 
 	if !delivered {
 		given = "NOT " + given
 	}
-	var out []store.CardRow
-	err := s.query(ctx, func(r Rows) error {
-		var row store.CardRow
-		var err error
-		row.Card, err = scanIssuance(r, summaryDest(&row.Summary)...)
-		out = append(out, row)
+	type row struct {
+		listed
+		card store.Issuance
+	}
+	b := branch{sql: `FROM pupil p JOIN issuance i ON i.student_uid = p.student_uid WHERE ` + strings.Join(w.conds, " AND ") + ` AND ` + heldState + ` AND ` + given, args: w.args}
+	rows, err := ordered(ctx, s, b, summaryColumns+`, `+prefixed("i.", issuanceColumns), func(r Rows, v *row) (err error) {
+		v.card, err = s.scanIssuance(r, v.dest()...)
 		return err
-	}, `SELECT `+summaryColumns+`, `+prefixed("i.", issuanceColumns)+` FROM pupil p JOIN issuance i ON i.student_uid = p.student_uid
-		WHERE `+strings.Join(w.conds, " AND ")+` AND `+heldState+` AND `+given+listOrder+` LIMIT `+w.param(int64(page(limit)))+` OFFSET `+w.param(int64(max(offset, 0))), w.args...)
+	}, func(v *row) *listed { return &v.listed }, max(offset, 0), page(limit))
+	var out []store.CardRow
+	for _, v := range rows {
+		out = append(out, store.CardRow{Summary: v.Summary, Card: v.card})
+	}
 	return out, err
 }
 
@@ -244,7 +246,7 @@ func (s *Store) RewrittenCards(ctx context.Context) (map[uint32]uint32, error) {
 
 // PutSealedKey keeps a reading key sealed to a device.
 func (s *Store) PutSealedKey(ctx context.Context, kiosk string, epoch uint16, sealed []byte) error {
-	var p plan
+	p := s.plan()
 	p.add(nil, `INSERT INTO sealed_key (kiosk, epoch, sealed) VALUES ($1, $2, $3) ON CONFLICT (kiosk, epoch) DO UPDATE SET sealed = excluded.sealed`,
 		kiosk, int64(epoch), blobOf(sealed))
 	e := act(ctx, audit.Key, audit.ClassKiosk, kiosk, "reading_key", nil)
@@ -299,7 +301,7 @@ func (s *Store) CardEpochs(ctx context.Context) (map[uint16]int, error) {
 
 // PutStatusList keeps a signed status list; StatusList gives the one with the highest number.
 func (s *Store) PutStatusList(ctx context.Context, number uint64, signed []byte) error {
-	var p plan
+	p := s.plan()
 	p.add(nil, `INSERT INTO status_list (number, signed) VALUES ($1, $2) ON CONFLICT (number) DO UPDATE SET signed = excluded.signed`, int64(number), blobOf(signed))
 	e := act(ctx, audit.Key, "list", fmt.Sprint(number), "status_list", nil)
 	e.N, e.Row = int(number), ""
@@ -318,7 +320,7 @@ func (s *Store) StatusList(ctx context.Context) (number uint64, signed []byte, e
 
 // PutBlob keeps a small named document.
 func (s *Store) PutBlob(ctx context.Context, name string, b []byte) error {
-	var p plan
+	p := s.plan()
 	p.add(nil, `INSERT INTO blob (name, body) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET body = excluded.body`, name, blobOf(b))
 	if err := p.audit(s.auditKey, act(ctx, audit.Key, audit.ClassBlob, name, name, blobDigest(s.auditKey, name, b))); err != nil {
 		return err

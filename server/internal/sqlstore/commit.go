@@ -2,21 +2,38 @@ package sqlstore
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"xueji/server/internal/store"
 	"xueji/server/registry"
+	"xueji/server/vault"
 )
 
 // Commit writes the whole batch in one transaction. Everything is encoded before the transaction begins, so that the one writer of SQLite only writes.
 func (s *Store) Commit(ctx context.Context, b store.Batch) error {
-	var p plan
-	if err := p.batch(ctx, s.auditKey, s.d, b); err != nil {
+	was, err := s.prior(ctx, b.Changes)
+	if err != nil {
 		return err
 	}
-	err := s.db.Write(ctx, p.run)
+	for range 3 {
+		p := s.plan()
+		if err := p.batch(ctx, s.auditKey, s.d, b, maps.Clone(was)); err != nil {
+			return err
+		}
+		if err = s.db.Write(ctx, p.run); registry.CodeOf(err) != registry.CodeConflict || len(was) == 0 {
+			break
+		}
+		// The worker may have written the row's index anew in between, which moves no version.
+		now, e := s.prior(ctx, b.Changes)
+		if e != nil || maps.EqualFunc(was, now, func(a, b prior) bool { return a.version != b.version || a.sum == b.sum && a.indexKey == b.indexKey }) {
+			break
+		}
+		was = now
+	}
 	if dup, ok := isTaken(err); ok {
 		return s.explain(ctx, dup)
 	}
@@ -44,7 +61,14 @@ func isTaken(err error) (*taken, bool) {
 }
 
 // plan is a transaction as data: statements in order. Building it costs the caller's time, running it the writer's.
-type plan struct{ steps []step }
+// A value that could not be sealed (err) keeps it from running.
+type plan struct {
+	v     *vault.Vault
+	steps []step
+	err   error
+}
+
+func (s *Store) plan() *plan { return &plan{v: s.v} }
 
 type step struct {
 	check Check
@@ -57,6 +81,9 @@ func (p *plan) add(check Check, sql string, args ...any) {
 }
 
 func (p *plan) run(tx Tx) error {
+	if p.err != nil {
+		return p.err
+	}
 	for _, st := range p.steps {
 		if err := tx.Exec(st.check, st.sql, st.args...); err != nil {
 			return err
@@ -65,7 +92,7 @@ func (p *plan) run(tx Tx) error {
 	return nil
 }
 
-func (p *plan) batch(ctx context.Context, key []byte, d Dialect, b store.Batch) error {
+func (p *plan) batch(ctx context.Context, key []byte, d Dialect, b store.Batch, was map[string]prior) error {
 	// Exactly once comes first: a row applied before ends the transaction before anything else is touched.
 	if b.Applied != nil {
 		if err := p.outcome(*b.Applied); err != nil {
@@ -80,8 +107,11 @@ func (p *plan) batch(ctx context.Context, key []byte, d Dialect, b store.Batch) 
 	}
 	changes := slices.Clone(b.Changes)
 	slices.SortStableFunc(changes, func(a, c store.Change) int { return strings.Compare(string(a.Pupil.UID), string(c.Pupil.UID)) })
+	if was == nil {
+		was = map[string]prior{}
+	}
 	for i := range changes {
-		if err := p.change(ctx, key, d, &changes[i]); err != nil {
+		if err := p.change(ctx, key, d, &changes[i], was); err != nil {
 			return err
 		}
 	}
@@ -116,20 +146,19 @@ func boolRank(b bool) int {
 }
 
 const (
-	sqlTermsDrop = `DELETE FROM search_term WHERE student_uid = $1 AND NOT EXISTS (SELECT 1 FROM pupil WHERE student_uid = $1 AND terms_sum = $2)`
-	sqlTermsPut  = `INSERT INTO search_term (student_uid, term, school) SELECT $1, j.value, $3 FROM %s j
-		WHERE NOT EXISTS (SELECT 1 FROM pupil WHERE student_uid = $1 AND terms_sum = $2)`
-	sqlTermsNew    = `INSERT INTO search_term (student_uid, term, school) SELECT $1, j.value, $2 FROM %s j`
+	sqlTermsDrop   = `DELETE FROM search_term WHERE student_uid = $1`
+	sqlTokensDrop  = `DELETE FROM search_token WHERE student_uid = $1 AND school = $2 AND %s`
+	sqlTokensPut   = `INSERT INTO search_token (token, school, student_uid) SELECT j.value, $2, $1 FROM %s j WHERE true ON CONFLICT (token, school, student_uid) DO NOTHING`
 	sqlPupilInsert = `INSERT INTO pupil (student_uid, version, name, sex, birth, school, grade, class, class_sort, name_sort, number, standing, lock_case, archive,
-		card_no, terms_sum) VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (student_uid) DO NOTHING`
-	sqlPupilUpdate = `UPDATE pupil SET version = version + 1, name = $2, sex = $3, birth = $4, school = $5, grade = $6, class = $7, class_sort = $8, name_sort = $9,
-		number = $10, standing = $11, lock_case = $12, archive = $13, card_no = $14, terms_sum = $15 WHERE student_uid = $1 AND version = $16`
-	sqlDocInsert = `INSERT INTO pupil_doc (student_uid, doc) VALUES ($1, $2)`
-	sqlDocUpdate = `UPDATE pupil_doc SET doc = $2 WHERE student_uid = $1`
+		card_no, terms_sum, index_key, sealed) VALUES ($1, 1, '', '', '', $2, $3, $4, $5, '', '', $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (student_uid) DO NOTHING`
+	sqlPupilUpdate = `UPDATE pupil SET version = version + 1, name = '', sex = '', birth = '', school = $2, grade = $3, class = $4, class_sort = $5, name_sort = '',
+		number = '', standing = $6, lock_case = $7, archive = $8, card_no = $9, terms_sum = $10, index_key = $11, sealed = $12 WHERE student_uid = $1 AND version = $13 AND terms_sum = $14`
+	sqlDocInsert = `INSERT INTO pupil_doc (student_uid, doc, sealed) VALUES ($1, '', $2)`
+	sqlDocUpdate = `UPDATE pupil_doc SET doc = '', sealed = $2 WHERE student_uid = $1`
 	sqlHistory   = `INSERT INTO history (student_uid, version, at, kind, case_no, pack, actor, payload) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
-	sqlCase      = `INSERT INTO pupil_case (student_uid, case_no, kind, state, opened_at, doc) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (student_uid, case_no) DO UPDATE SET kind = excluded.kind, state = excluded.state, opened_at = excluded.opened_at, doc = excluded.doc
-		WHERE pupil_case.doc <> excluded.doc`
+	sqlCase      = `INSERT INTO pupil_case (student_uid, case_no, kind, state, opened_at, doc, digest) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (student_uid, case_no) DO UPDATE SET kind = excluded.kind, state = excluded.state, opened_at = excluded.opened_at, doc = excluded.doc,
+		digest = excluded.digest WHERE pupil_case.digest <> excluded.digest`
 	sqlCaseUnit = `INSERT INTO case_unit (student_uid, case_no, unit, kind, state, opened_at) SELECT $1, $2, j.value, $3, $4, $5 FROM %s j WHERE true
 		ON CONFLICT (student_uid, case_no, unit) DO UPDATE SET state = excluded.state WHERE case_unit.state <> excluded.state`
 	sqlOthersDrop = `DELETE FROM task_other WHERE student_uid = $1`
@@ -142,42 +171,98 @@ const (
 // neverDue sorts a task without a date after all others.
 const neverDue = "9999-12-31"
 
-func (p *plan) change(ctx context.Context, key []byte, d Dialect, c *store.Change) error {
+// prior is a pupil's row as a commit finds it, for the search tokens that have to go.
+type prior struct {
+	version, indexKey int64
+	school, sum       string
+	tokens            []int64 // nil when the row has clear terms
+}
+
+// prior reads the rows of pupils that change. It is no lock: a row that moves afterwards moves its version too, and the commit fails.
+func (s *Store) prior(ctx context.Context, changes []store.Change) (map[string]prior, error) {
+	var uids []string
+	for i := range changes {
+		if changes[i].Pupil.Version > 0 {
+			uids = append(uids, string(changes[i].Pupil.UID))
+		}
+	}
+	if len(uids) == 0 {
+		return nil, nil
+	}
+	out := make(map[string]prior, len(uids))
+	err := s.query(ctx, func(r Rows) error {
+		var was prior
+		var uid string
+		var sealed []byte
+		if err := r.Scan(&uid, &was.version, &was.school, &was.sum, &was.indexKey, &sealed); err != nil {
+			return err
+		}
+		if len(sealed) > 0 && was.indexKey > 0 {
+			row, err := s.openRoll(uid, sealed)
+			if err != nil {
+				return err
+			}
+			k := s.v.Under(uint32(was.indexKey))
+			if k == nil {
+				return openFault(fmt.Errorf("sqlstore: index key %d is gone, and a pupil still stands under it", was.indexKey))
+			}
+			was.tokens = tokens(k, row.index())
+		}
+		out[uid] = was
+		return nil
+	}, `SELECT student_uid, version, school, terms_sum, index_key, sealed FROM pupil WHERE `+s.d.In("student_uid", 1), s.d.List(uids))
+	return out, err
+}
+
+func (p *plan) change(ctx context.Context, key []byte, d Dialect, c *store.Change, all map[string]prior) error {
 	pu := &c.Pupil
 	if pu.UID == "" {
 		return invalid("uid")
 	}
 	uid, version, fresh := string(pu.UID), pu.Version, pu.Version == 0
-	doc, err := encode("pupil", pu)
+	doc, err := json.Marshal(pu)
 	if err != nil {
-		return err
+		return fmt.Errorf("sqlstore: encode pupil: %w", err)
 	}
 	x := c.Index
 	if x.Name == "" {
 		x.Name = pu.Form[registry.FName]
 	}
-	words := terms(x)
-	termsSum := sum(words, string(pu.School))
+	index := p.v.Index()
+	now := prior{version: version + 1, indexKey: int64(index.N()), school: string(pu.School), tokens: tokens(index, x)}
+	now.sum = sum(now.indexKey, now.tokens, now.school)
+	was := all[uid]
+	all[uid] = now // a batch may move a pupil twice
 	card := ""
 	if pu.Card.Good() {
 		card = pu.Card.Number
 	}
-	row := []any{uid, x.Name, pu.Form[registry.FSex], pu.Form[registry.FBirth], string(pu.School), int64(pu.Grade), pu.Class, classSort(pu.Class), nameSort(x),
-		string(pu.Number), string(pu.Standing), string(pu.Lock), string(pu.Archive.State), card, termsSum}
+	line, err := json.Marshal(rollOf(pu, x))
+	if err != nil {
+		return fmt.Errorf("sqlstore: encode list row: %w", err)
+	}
+	row := []any{uid, string(pu.School), int64(pu.Grade), pu.Class, classSort(pu.Class), string(pu.Standing), string(pu.Lock), string(pu.Archive.State), card, now.sum,
+		now.indexKey, p.seal(place("pupil", "sealed", uid), line)}
+	sealed := p.seal(place("pupil_doc", "sealed", uid), doc)
 	if fresh {
 		p.add(oneRow(conflict("version")), sqlPupilInsert, row...)
-		p.add(nil, sqlDocInsert, uid, doc)
-		p.add(nil, fmt.Sprintf(sqlTermsNew, d.Unnest(3)), uid, string(pu.School), d.List(words))
+		p.add(nil, sqlDocInsert, uid, sealed)
 	} else {
-		p.add(nil, sqlTermsDrop, uid, termsSum)
-		p.add(nil, fmt.Sprintf(sqlTermsPut, d.Unnest(4)), uid, termsSum, string(pu.School), d.List(words))
-		p.add(oneRow(conflict("version")), sqlPupilUpdate, append(row, version)...)
-		p.add(nil, sqlDocUpdate, uid, doc)
+		p.add(oneRow(conflict("version")), sqlPupilUpdate, append(row, version, was.sum)...)
+		p.add(nil, sqlDocUpdate, uid, sealed)
 	}
-	if err := p.history(uid, version+1, c.Entry); err != nil {
-		return err
+	if fresh || was.sum != now.sum {
+		switch {
+		case fresh:
+		case was.indexKey == 0:
+			p.add(nil, sqlTermsDrop, uid)
+		default:
+			p.dropTokens(d, uid, was.school, was.tokens)
+		}
+		p.putTokens(d, uid, now.school, now.tokens)
 	}
-	if err := p.auditChange(ctx, key, uid, version+1, c.Entry, doc); err != nil {
+	p.history(uid, version+1, c.Entry)
+	if err := p.auditChange(ctx, key, uid, version+1, c.Entry, string(doc)); err != nil {
 		return err
 	}
 	if err := p.cases(d, pu); err != nil {
@@ -188,18 +273,23 @@ func (p *plan) change(ctx context.Context, key []byte, d Dialect, c *store.Chang
 	}
 	p.matchKeys(uid, c.MatchAdd, c.MatchDrop)
 	for _, o := range c.Outbox {
-		p.add(nil, sqlOutbox, uid, o.ID, o.Kind, blobOf(o.Payload), nanos(o.At))
+		p.add(nil, sqlOutbox, uid, o.ID, o.Kind, p.seal(place("outbox", "payload", uid, o.ID), o.Payload), nanos(o.At))
 	}
 	return nil
 }
 
-func (p *plan) history(uid string, version int64, e store.Entry) error {
-	actor, err := encode("actor", e.Actor)
-	if err != nil {
-		return err
-	}
-	p.add(nil, sqlHistory, uid, version, nanos(e.At), string(e.Kind), string(e.CaseNo), e.Pack, actor, blobOf(e.Payload))
-	return nil
+func (p *plan) putTokens(d Dialect, uid, school string, tokens []int64) {
+	p.add(nil, fmt.Sprintf(sqlTokensPut, d.UnnestNumbers(3)), uid, school, d.Numbers(tokens))
+}
+
+func (p *plan) dropTokens(d Dialect, uid, school string, tokens []int64) {
+	p.add(nil, fmt.Sprintf(sqlTokensDrop, d.InNumbers("token", 3)), uid, school, d.Numbers(tokens))
+}
+
+func (p *plan) history(uid string, version int64, e store.Entry) {
+	n := decimal(version)
+	p.add(nil, sqlHistory, uid, version, nanos(e.At), string(e.Kind), string(e.CaseNo), e.Pack, p.sealJSON(place("history", "actor", uid, n), e.Actor),
+		p.seal(place("history", "payload", uid, n), e.Payload))
 }
 
 // cases writes closed cases before the open one: at every moment at most one is open.
@@ -215,7 +305,8 @@ func (p *plan) cases(d Dialect, pu *registry.Pupil) error {
 				return err
 			}
 			opened := nanos(c.OpenedAt)
-			p.add(nil, sqlCase, string(pu.UID), string(c.No), string(c.Kind), string(c.State), opened, doc)
+			p.add(nil, sqlCase, string(pu.UID), string(c.No), string(c.Kind), string(c.State), opened, p.sealText(place("pupil_case", "doc", string(pu.UID), string(c.No)), doc),
+				p.v.Index().Digest("case", doc))
 			if units := caseUnits(c); len(units) > 0 {
 				p.add(nil, fmt.Sprintf(sqlCaseUnit, d.Unnest(6)), string(pu.UID), string(c.No), string(c.Kind), string(c.State), opened, d.List(units))
 			}
@@ -292,7 +383,9 @@ func (p *plan) claims(d Dialect, changes []store.Change) {
 			}
 		}
 		if pu.Number != "" {
-			all = append(all, claim{sqlClaimNumber, string(pu.Number), uid})
+			for _, n := range numberClaims(p.v, pu.Number) {
+				all = append(all, claim{sqlClaimNumber, n, uid})
+			}
 		}
 		if pu.Archive.No != "" {
 			all = append(all, claim{sqlClaimArchive, pu.Archive.No, uid})

@@ -47,6 +47,10 @@ type Dialect struct {
 	In func(column string, n int) string
 	// Unnest is a FROM item with one column, value, of the list in parameter n.
 	Unnest func(n int) string
+	// Numbers, InNumbers and UnnestNumbers are the same for numbers of 64 bits.
+	Numbers       func([]int64) any
+	InNumbers     func(column string, n int) string
+	UnnestNumbers func(n int) string
 	// ForUpdate locks the rows a transaction read; SkipLocked also passes over those another has locked. "" where there is one writer.
 	ForUpdate  string
 	SkipLocked string

@@ -16,9 +16,10 @@ func (s *Store) PutFile(ctx context.Context, f store.File) error {
 	if d := sha256.Sum256(f.Body); hex.EncodeToString(d[:]) != f.Digest {
 		return invalid("digest")
 	}
-	var p plan
+	p := s.plan()
 	p.add(nil, `INSERT INTO file (digest, name, media_type, unit, owner_uid, at, body) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (digest) DO NOTHING`,
-		f.Digest, fitText(f.Name), f.Type, string(f.Unit), string(f.UID), nanos(f.At), blobOf(f.Body))
+		f.Digest, p.sealText(place("file", "name", f.Digest), fitText(f.Name)), f.Type, string(f.Unit), string(f.UID), nanos(f.At),
+		p.seal(place("file", "body", f.Digest), f.Body))
 	p.add(nil, `INSERT INTO file_owner (digest, unit, owner_uid) VALUES ($1, $2, $3) ON CONFLICT (digest, unit, owner_uid) DO NOTHING`,
 		f.Digest, string(f.Unit), string(f.UID))
 	return s.db.Write(ctx, p.run)
@@ -34,6 +35,12 @@ func (s *Store) File(ctx context.Context, digest string) (store.File, error) {
 		return store.File{}, err
 	}
 	f.At = moment(at)
+	if err := s.openText(place("file", "name", digest), &f.Name); err != nil {
+		return store.File{}, err
+	}
+	if err := s.open(place("file", "body", digest), &f.Body); err != nil {
+		return store.File{}, err
+	}
 	return f, nil
 }
 

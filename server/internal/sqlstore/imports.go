@@ -12,19 +12,14 @@ const importColumns = `id, unit, actor, file, result, name, state, total, done, 
 
 // importRun inserts a run, or updates it when nobody else did since its Version. The hold stays as it is.
 func (p *plan) importRun(i store.Import) error {
-	actor, err := encode("actor", i.By)
-	if err != nil {
-		return err
-	}
 	params := ""
 	if len(i.Params) > 0 {
-		if params, err = encode("params", i.Params); err != nil {
-			return err
-		}
+		params = p.sealJSON(place("import_run", "params", i.ID), i.Params)
 	}
 	if i.Version == 0 {
 		p.add(oneRow(conflict("import")), `INSERT INTO import_run (`+importColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 1)
-			ON CONFLICT (id) DO NOTHING`, i.ID, string(i.Unit), actor, i.File, i.Result, i.Name, i.State, int64(i.Total), int64(i.Done), int64(i.Good),
+			ON CONFLICT (id) DO NOTHING`, i.ID, string(i.Unit), p.sealJSON(place("import_run", "actor", i.ID), i.By), i.File, i.Result,
+			p.sealText(place("import_run", "name", i.ID), i.Name), i.State, int64(i.Total), int64(i.Done), int64(i.Good),
 			int64(i.Bad), string(i.Code), params, nanos(i.CreatedAt), nanos(i.UpdatedAt))
 		return nil
 	}
@@ -36,14 +31,14 @@ func (p *plan) importRun(i store.Import) error {
 
 // PutImport inserts (Version 0) or updates by ID; ErrConflict when the version moved.
 func (s *Store) PutImport(ctx context.Context, i store.Import) error {
-	var p plan
+	p := s.plan()
 	if err := p.importRun(i); err != nil {
 		return err
 	}
 	return s.db.Write(ctx, p.run)
 }
 
-func scanImport(r Rows) (store.Import, error) {
+func (s *Store) scanImport(r Rows) (store.Import, error) {
 	var (
 		i             store.Import
 		actor, params string
@@ -55,16 +50,19 @@ func scanImport(r Rows) (store.Import, error) {
 		return i, err
 	}
 	i.CreatedAt, i.UpdatedAt = moment(made), moment(changed)
-	if err := decode("actor", actor, &i.By); err != nil {
+	if err := s.openText(place("import_run", "name", i.ID), &i.Name); err != nil {
 		return i, err
 	}
-	return i, decode("params", params, &i.Params)
+	if err := s.openJSON(place("import_run", "actor", i.ID), actor, &i.By); err != nil {
+		return i, err
+	}
+	return i, s.openJSON(place("import_run", "params", i.ID), params, &i.Params)
 }
 
 func (s *Store) imports(ctx context.Context, where string, args ...any) ([]store.Import, error) {
 	var out []store.Import
 	err := s.query(ctx, func(r Rows) error {
-		i, err := scanImport(r)
+		i, err := s.scanImport(r)
 		out = append(out, i)
 		return err
 	}, `SELECT `+importColumns+` FROM import_run WHERE `+where, args...)
@@ -105,7 +103,7 @@ func (s *Store) LeaseImports(ctx context.Context, now time.Time, lease time.Dura
 		r, err := tx.Query(`UPDATE import_run SET lease_until = $2 WHERE id IN (SELECT id FROM import_run WHERE state IN ('queued', 'running')
 			AND lease_until <= $1 ORDER BY created_at, id LIMIT $3`+s.d.SkipLocked+`) RETURNING `+importColumns, nanos(now), nanos(now.Add(lease)), int64(limit))
 		return each(r, err, func(r Rows) error {
-			i, err := scanImport(r)
+			i, err := s.scanImport(r)
 			out = append(out, i)
 			return err
 		})

@@ -32,9 +32,18 @@ func (s *Store) Ingest(ctx context.Context, kiosk string, rows []store.InboxRow)
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b store.InboxRow) int { return cmpUint(a.Seq, b.Seq) })
+	// Sealed before the transaction begins; the hash stays the clear payload's, which the kiosk signed.
+	sealed := s.plan()
+	payloads := make([][]byte, len(rows))
+	for i, r := range rows {
+		payloads[i] = sealed.seal(place("inbox", "payload", kiosk, decimal(r.Seq)), r.Payload)
+	}
+	if sealed.err != nil {
+		return 0, 0, sealed.err
+	}
 	err = s.db.Write(ctx, func(tx Tx) error {
 		var e error
-		highWater, quarantined, e = s.ingest(tx, kiosk, rows)
+		highWater, quarantined, e = s.ingest(tx, kiosk, rows, payloads)
 		return e
 	})
 	if err != nil {
@@ -43,7 +52,7 @@ func (s *Store) Ingest(ctx context.Context, kiosk string, rows []store.InboxRow)
 	return highWater, quarantined, nil
 }
 
-func (s *Store) ingest(tx Tx, kiosk string, rows []store.InboxRow) (uint64, int, error) {
+func (s *Store) ingest(tx Tx, kiosk string, rows []store.InboxRow, payloads [][]byte) (uint64, int, error) {
 	mark, err := s.lockMark(tx, kiosk)
 	if err != nil {
 		return 0, 0, err
@@ -67,8 +76,8 @@ func (s *Store) ingest(tx Tx, kiosk string, rows []store.InboxRow) (uint64, int,
 		}
 	}
 	quarantined := 0
-	for _, row := range rows {
-		args := []any{kiosk, int64(row.Seq), row.Hash, blobOf(row.Payload), nanos(row.At)}
+	for i, row := range rows {
+		args := []any{kiosk, int64(row.Seq), row.Hash, payloads[i], nanos(row.At)}
 		switch {
 		case row.Seq == mark+1:
 			if err := tx.Exec(nil, sqlInboxPut, append(args, blobOf(row.Chain), row.EventID)...); err != nil {
@@ -79,6 +88,10 @@ func (s *Store) ingest(tx Tx, kiosk string, rows []store.InboxRow) (uint64, int,
 		case row.Seq > mark: // a gap: not stored, not acknowledged
 		case !bytes.Equal(seen[row.Seq], row.Hash):
 			quarantined++
+			p := s.plan()
+			if args[3] = p.seal(place("quarantine", "payload", kiosk, decimal(row.Seq), hexed(row.Hash)), row.Payload); p.err != nil {
+				return 0, 0, p.err
+			}
 			if err := tx.Exec(nil, sqlQuarantine, args...); err != nil {
 				return 0, 0, err
 			}
@@ -89,7 +102,7 @@ func (s *Store) ingest(tx Tx, kiosk string, rows []store.InboxRow) (uint64, int,
 		last := rows[slices.IndexFunc(rows, func(r store.InboxRow) bool { return r.Seq == mark })]
 		e := audit.Entry{At: orNow(last.At), Kind: audit.Inbox, Subject: inboxSubject(kiosk, mark), Via: "kiosk:" + kiosk, What: "ingest", N: int(mark - before),
 			Row: chainRow(mark), Digest: chainDigest(s.auditKey, kiosk, mark, last.Chain)}
-		var p plan
+		p := s.plan()
 		if err := p.audit(s.auditKey, e); err != nil {
 			return 0, 0, err
 		}
@@ -184,6 +197,9 @@ func (s *Store) InboxRow(ctx context.Context, kiosk string, seq uint64) (store.I
 		return store.InboxRow{}, err
 	}
 	row.At = moment(at)
+	if err := s.open(place("inbox", "payload", kiosk, decimal(seq)), &row.Payload); err != nil {
+		return store.InboxRow{}, err
+	}
 	return row, nil
 }
 
@@ -201,10 +217,7 @@ func (p *plan) outcome(o store.Outcome) error {
 	}
 	params := ""
 	if len(o.Params) > 0 {
-		var err error
-		if params, err = encode("params", o.Params); err != nil {
-			return err
-		}
+		params = p.sealJSON(place("inbox", "params", o.Kiosk, decimal(o.Seq)), o.Params)
 	}
 	p.add(oneRow(conflict("inbox")), `UPDATE inbox SET state = $3, case_no = $4, code = $5, params = $6, settled_at = $7
 		WHERE kiosk = $1 AND seq = $2 AND state IN ('waiting', 'dead')`,
@@ -215,7 +228,7 @@ func (p *plan) outcome(o store.Outcome) error {
 // Refuse records a refusal.
 func (s *Store) Refuse(ctx context.Context, o store.Outcome) error {
 	o.State = "refused"
-	var p plan
+	p := s.plan()
 	if err := p.outcome(o); err != nil {
 		return err
 	}
@@ -254,7 +267,7 @@ func (s *Store) outcomes(ctx context.Context, kiosk, where string, args ...any) 
 			return err
 		}
 		o.Seq, o.CaseNo, o.Code, o.At = uint64(seq), registry.CaseNo(caseNo), registry.Code(code), moment(at)
-		if err := decode("params", params, &o.Params); err != nil {
+		if err := s.openJSON(place("inbox", "params", kiosk, decimal(o.Seq)), params, &o.Params); err != nil {
 			return err
 		}
 		out = append(out, o)

@@ -15,7 +15,7 @@ const kioskColumns = `id, no, name, school, public_key, seal_key, code_hash, cod
 
 // PutKiosk inserts or updates by ID; ErrConflict when the short number is another's.
 func (s *Store) PutKiosk(ctx context.Context, k store.Kiosk) error {
-	var p plan
+	p := s.plan()
 	// A sign of life is no act: only what the log vouches for counts.
 	digest := kioskDigest(s.auditKey, k)
 	if was, err := s.Kiosk(ctx, k.ID); err != nil || !bytes.Equal(kioskDigest(s.auditKey, was), digest) {

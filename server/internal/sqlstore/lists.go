@@ -15,10 +15,15 @@ func (s *Store) tasks(ctx context.Context, sql string, args ...any) ([]store.Tas
 	var out []store.TaskRow
 	err := s.query(ctx, func(r Rows) error {
 		var row store.TaskRow
+		var l listed
 		var doc string
-		if err := r.Scan(append(summaryDest(&row.Summary), &doc)...); err != nil {
+		if err := r.Scan(append(l.dest(), &doc)...); err != nil {
 			return err
 		}
+		if err := s.openListed(&l); err != nil {
+			return err
+		}
+		row.Summary = l.Summary
 		if err := decode("task", doc, &row.Task); err != nil {
 			return err
 		}
@@ -70,16 +75,21 @@ func (s *Store) Cases(ctx context.Context, unit registry.Unit, kind registry.Cas
 		w.and("u.state = $%d", string(state))
 	}
 	var out []store.CaseRow
-	sql := `SELECT c.student_uid, p.name, c.doc FROM case_unit u JOIN pupil_case c ON c.student_uid = u.student_uid AND c.case_no = u.case_no
+	sql := `SELECT ` + summaryColumns + `, c.case_no, c.doc FROM case_unit u JOIN pupil_case c ON c.student_uid = u.student_uid AND c.case_no = u.case_no
 		JOIN pupil p ON p.student_uid = u.student_uid WHERE ` + strings.Join(w.conds, " AND ") + ` ORDER BY u.opened_at DESC, u.case_no DESC LIMIT ` +
 		w.param(int64(page(limit))) + ` OFFSET ` + w.param(int64(max(offset, 0)))
 	err := s.query(ctx, func(r Rows) error {
 		var row store.CaseRow
-		var doc string
-		if err := r.Scan((*string)(&row.UID), &row.Name, &doc); err != nil {
+		var l listed
+		var no, doc string
+		if err := r.Scan(append(l.dest(), &no, &doc)...); err != nil {
 			return err
 		}
-		if err := decode("case", doc, &row.Case); err != nil {
+		if err := s.openListed(&l); err != nil {
+			return err
+		}
+		row.UID, row.Name = l.UID, l.Name
+		if err := s.openJSON(place("pupil_case", "doc", string(l.UID), no), doc, &row.Case); err != nil {
 			return err
 		}
 		out = append(out, row)

@@ -81,16 +81,16 @@ func (s *Store) PutSuspicions(ctx context.Context, found []store.Suspicion) (int
 		doc string
 	}
 	rows := make([]row, 0, len(found))
+	p := s.plan()
 	for _, f := range found {
 		if f.UID >= f.Other || f.UID == "" {
 			return 0, invalid("uid")
 		}
 		f.State = store.SuspicionOpen
-		doc, err := encode("suspicion", f)
-		if err != nil {
-			return 0, err
-		}
-		rows = append(rows, row{f, doc})
+		rows = append(rows, row{f, p.sealJSON(place("suspicion", "doc", string(f.UID), string(f.Other)), f)})
+	}
+	if p.err != nil {
+		return 0, p.err
 	}
 	slices.SortFunc(rows, func(a, b row) int { return strings.Compare(string(a.UID+a.Other), string(b.UID+b.Other)) })
 	fresh := 0
@@ -160,9 +160,10 @@ func (s *Store) ReopenSuspicion(ctx context.Context, uid, other registry.UID) er
 }
 
 func (s *Store) moveSuspicion(ctx context.Context, f store.Suspicion, old string, from store.SuspicionState) error {
-	doc, err := encode("suspicion", f)
-	if err != nil {
-		return err
+	p := s.plan()
+	doc := p.sealJSON(place("suspicion", "doc", string(f.UID), string(f.Other)), f)
+	if p.err != nil {
+		return p.err
 	}
 	return s.db.Write(ctx, func(tx Tx) error {
 		if err := tx.Exec(oneRow(conflict("state")), sqlSuspicionState, string(f.UID), string(f.Other), string(f.State), doc, string(from), old); err != nil {
@@ -174,12 +175,12 @@ func (s *Store) moveSuspicion(ctx context.Context, f store.Suspicion, old string
 
 func (s *Store) suspicions(ctx context.Context, sql string, args ...any) (out []store.Suspicion, docs []string, err error) {
 	err = s.query(ctx, func(r Rows) error {
-		var doc string
+		var uid, other, doc string
 		var f store.Suspicion
-		if err := r.Scan(&doc); err != nil {
+		if err := r.Scan(&uid, &other, &doc); err != nil {
 			return err
 		}
-		err := decode("suspicion", doc, &f)
+		err := s.openJSON(place("suspicion", "doc", uid, other), doc, &f)
 		out, docs = append(out, f), append(docs, doc)
 		return err
 	}, sql, args...)
@@ -191,7 +192,7 @@ func (s *Store) suspicion(ctx context.Context, a, b registry.UID) (store.Suspici
 	if a > b {
 		a, b = b, a
 	}
-	found, docs, err := s.suspicions(ctx, `SELECT doc FROM suspicion WHERE student_uid = $1 AND other_uid = $2`, string(a), string(b))
+	found, docs, err := s.suspicions(ctx, `SELECT student_uid, other_uid, doc FROM suspicion WHERE student_uid = $1 AND other_uid = $2`, string(a), string(b))
 	if err == nil && len(found) == 0 {
 		err = registry.ErrNotFound
 	}
@@ -209,7 +210,7 @@ func (s *Store) Suspicion(ctx context.Context, a, b registry.UID) (store.Suspici
 
 // Suspicions lists a unit's, surest first.
 func (s *Store) Suspicions(ctx context.Context, unit registry.Unit, state store.SuspicionState, limit, offset int) ([]store.Suspicion, error) {
-	found, _, err := s.suspicions(ctx, fmt.Sprintf(`SELECT p.doc FROM suspicion_unit u JOIN suspicion p ON p.student_uid = u.student_uid AND p.other_uid = u.other_uid
+	found, _, err := s.suspicions(ctx, fmt.Sprintf(`SELECT p.student_uid, p.other_uid, p.doc FROM suspicion_unit u JOIN suspicion p ON p.student_uid = u.student_uid AND p.other_uid = u.other_uid
 		WHERE u.unit = $1 AND u.state = $2 ORDER BY u.score DESC, u.student_uid, u.other_uid LIMIT %s OFFSET %s`, strconv.Itoa(page(limit)), strconv.Itoa(max(offset, 0))),
 		string(unit), string(state))
 	return found, err
@@ -217,7 +218,7 @@ func (s *Store) Suspicions(ctx context.Context, unit registry.Unit, state store.
 
 // SuspicionsOf lists a pupil's.
 func (s *Store) SuspicionsOf(ctx context.Context, uid registry.UID) ([]store.Suspicion, error) {
-	found, _, err := s.suspicions(ctx, `SELECT doc FROM suspicion WHERE student_uid = $1 OR other_uid = $1 ORDER BY score DESC, student_uid, other_uid`, string(uid))
+	found, _, err := s.suspicions(ctx, `SELECT student_uid, other_uid, doc FROM suspicion WHERE student_uid = $1 OR other_uid = $1 ORDER BY score DESC, student_uid, other_uid`, string(uid))
 	return found, err
 }
 

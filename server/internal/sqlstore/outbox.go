@@ -22,7 +22,7 @@ func (s *Store) LeaseOutbox(ctx context.Context, now time.Time, lease time.Durat
 			WHERE state = 'waiting' AND lease_until <= $1 ORDER BY lease_until, at, student_uid, id LIMIT $3`+s.d.SkipLocked+`)
 			RETURNING student_uid, id, kind, payload, at`, nanos(now), nanos(now.Add(lease)), int64(limit))
 		return each(r, err, func(r Rows) error {
-			row, err := scanOutbox(r)
+			row, err := s.scanOutbox(r)
 			out = append(out, row)
 			return err
 		})
@@ -31,12 +31,15 @@ func (s *Store) LeaseOutbox(ctx context.Context, now time.Time, lease time.Durat
 	return out, err
 }
 
-func scanOutbox(r Rows) (store.OutboxRow, error) {
+func (s *Store) scanOutbox(r Rows) (store.OutboxRow, error) {
 	var row store.OutboxRow
 	var uid string
 	var at int64
 	err := r.Scan(&uid, &row.ID, &row.Kind, &row.Payload, &at)
 	row.UID, row.At = registry.UID(uid), moment(at)
+	if err == nil {
+		err = s.open(place("outbox", "payload", uid, row.ID), &row.Payload)
+	}
 	return row, err
 }
 
@@ -46,7 +49,7 @@ func (s *Store) OutboxRow(ctx context.Context, uid registry.UID, id string) (sto
 	found := false
 	err := s.query(ctx, func(r Rows) (err error) {
 		found = true
-		row, err = scanOutbox(r)
+		row, err = s.scanOutbox(r)
 		return err
 	}, `SELECT student_uid, id, kind, payload, at FROM outbox WHERE student_uid = $1 AND id = $2`, string(uid), id)
 	if err == nil && !found {
@@ -57,7 +60,7 @@ func (s *Store) OutboxRow(ctx context.Context, uid registry.UID, id string) (sto
 
 // Finish marks a row done.
 func (s *Store) Finish(ctx context.Context, uid registry.UID, id string) error {
-	var p plan
+	p := s.plan()
 	p.finish(uid, id)
 	return s.db.Write(ctx, p.run)
 }

@@ -8,10 +8,15 @@ import (
 	"xueji/server/registry"
 )
 
-// record reads a pupil's record as it was written: the bytes that its audit entry vouches for.
+// record reads a pupil's record as it was written, opened: the bytes that its audit entry vouches for.
 func (s *Store) record(ctx context.Context, uid registry.UID) (version int64, doc string, err error) {
-	err = s.row(ctx, []any{&version, &doc},
-		`SELECT p.version, d.doc FROM pupil p JOIN pupil_doc d ON d.student_uid = p.student_uid WHERE p.student_uid = $1`, string(uid))
+	var sealed []byte
+	err = s.row(ctx, []any{&version, &doc, &sealed},
+		`SELECT p.version, d.doc, d.sealed FROM pupil p JOIN pupil_doc d ON d.student_uid = p.student_uid WHERE p.student_uid = $1`, string(uid))
+	if err == nil && len(sealed) > 0 {
+		err = s.open(place("pupil_doc", "sealed", string(uid)), &sealed)
+		doc = string(sealed)
+	}
 	return version, doc, err
 }
 
@@ -42,8 +47,15 @@ func (s *Store) History(ctx context.Context, uid registry.UID) ([]store.Entry, e
 			return err
 		}
 		e.At, e.Kind, e.CaseNo, e.Pack = moment(at), registry.EventKind(kind), registry.CaseNo(caseNo), pack
+		n := decimal(e.Version)
+		if err := s.open(place("history", "payload", string(uid), n), &e.Payload); err != nil {
+			return err
+		}
+		if err := s.openJSON(place("history", "actor", string(uid), n), actor, &e.Actor); err != nil {
+			return err
+		}
 		out = append(out, e)
-		return decode("actor", actor, &out[len(out)-1].Actor)
+		return nil
 	}, `SELECT version, at, actor, kind, case_no, payload, pack FROM history WHERE student_uid = $1 ORDER BY version`, string(uid))
 	return out, err
 }

@@ -31,13 +31,13 @@ func (p *plan) mark(m store.CardMark) error {
 	if m.Run == "" || m.UID == "" || m.Tries < 0 || m.Spoiled < 0 || m.Millis < 0 {
 		return invalid("mark")
 	}
-	p.add(nil, sqlMark, m.Run, string(m.UID), int64(m.Tries), int64(m.Spoiled), m.Code, m.State, m.CardNo, m.Millis, m.By, nanos(m.At))
+	p.add(nil, sqlMark, m.Run, string(m.UID), int64(m.Tries), int64(m.Spoiled), m.Code, m.State, m.CardNo, m.Millis, p.sealText(place("card_run_name", "made_by", m.Run, string(m.UID)), m.By), nanos(m.At))
 	return nil
 }
 
 // MarkCards adds marks.
 func (s *Store) MarkCards(ctx context.Context, marks ...store.CardMark) error {
-	var p plan
+	p := s.plan()
 	for _, m := range marks {
 		if err := p.mark(m); err != nil {
 			return err
@@ -54,12 +54,8 @@ func (s *Store) PutCardRun(ctx context.Context, r store.CardRun, names []registr
 	if r.ID == "" {
 		return invalid("run")
 	}
-	actor, err := encode("actor", r.By)
-	if err != nil {
-		return err
-	}
-	var p plan
-	p.add(oneRow(conflict("run")), sqlRun, r.ID, string(r.School), int64(r.Grade), r.Class, string(r.Unit), actor, nanos(r.CreatedAt))
+	p := s.plan()
+	p.add(oneRow(conflict("run")), sqlRun, r.ID, string(r.School), int64(r.Grade), r.Class, string(r.Unit), p.sealJSON(place("card_run", "actor", r.ID), r.By), nanos(r.CreatedAt))
 	for i, uid := range names {
 		p.add(nil, sqlRunName, r.ID, string(uid), int64(i+1))
 	}
@@ -85,7 +81,7 @@ func (s *Store) runs(ctx context.Context, rest string, args ...any) ([]store.Car
 			return err
 		}
 		r.CreatedAt, r.ClosedAt = moment(made), moment(closed)
-		if err := decode("actor", actor, &r.By); err != nil {
+		if err := s.openJSON(place("card_run", "actor", r.ID), actor, &r.By); err != nil {
 			return err
 		}
 		out = append(out, r)
@@ -138,6 +134,9 @@ func (s *Store) CardItems(ctx context.Context, run, state string, limit, offset 
 		var i store.CardItem
 		var at int64
 		err := r.Scan(&i.Run, &i.Pos, (*string)(&i.UID), &i.State, &i.CardNo, &i.Tries, &i.Spoiled, &i.Millis, &i.LastCode, &at, &i.By)
+		if err == nil {
+			err = s.openText(place("card_run_name", "made_by", i.Run, string(i.UID)), &i.By)
+		}
 		i.At = moment(at)
 		out = append(out, i)
 		return err

@@ -14,7 +14,7 @@ const Reference = "reference"
 var Distribution = map[string]string{
 	// a pupil's rows
 	"pupil": "student_uid", "pupil_doc": "student_uid", "history": "student_uid", "pupil_case": "student_uid", "case_unit": "student_uid",
-	"pin_try": "student_uid", "task": "student_uid", "task_other": "student_uid", "search_term": "student_uid", "outbox": "student_uid", "issuance": "student_uid",
+	"pin_try": "student_uid", "search_token": "student_uid", "task": "student_uid", "task_other": "student_uid", "search_term": "student_uid", "outbox": "student_uid", "issuance": "student_uid",
 	"issuance_life": "student_uid", "card_lease": "student_uid", "suspicion": "student_uid", "suspicion_unit": "student_uid",
 	// claims over the whole register
 	"id_claim": "id_hash", "number_claim": "number", "case_claim": "case_no", "archive_claim": "archive_no", "issuance_claim": "issuance_id",
@@ -30,7 +30,7 @@ var Distribution = map[string]string{
 	"export_approval": "no", "export_copy": "no",
 	// small
 	"unit_school": Reference, "unit_office": Reference, "account": Reference, "kiosk": Reference, "counter": Reference, "revocation": Reference,
-	"status_list": Reference, "blob": Reference, "audit_head": Reference,
+	"vault_key": Reference, "status_list": Reference, "blob": Reference, "audit_head": Reference,
 }
 
 // Constraint is a primary key, unique index or foreign key read from an engine's catalogue.

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -11,12 +12,37 @@ import (
 )
 
 // summaryColumns are a list row's, of a table or alias p.
-const summaryColumns = `p.student_uid, p.name, p.sex, p.birth, p.school, p.grade, p.class, p.number, p.standing, p.lock_case, p.card_no, p.version`
+const summaryColumns = `p.student_uid, p.name, p.sex, p.birth, p.school, p.grade, p.class, p.number, p.standing, p.lock_case, p.card_no, p.version, p.class_sort,
+	p.name_sort, p.sealed`
 
-// summaryDest is where summaryColumns are scanned, in their order.
-func summaryDest(s *store.Summary) []any {
+// listed is a list row as it is scanned, then opened.
+type listed struct {
+	store.Summary
+	class, name string // what it is ordered by
+	sealed      []byte
+	index       store.Index // what it is found by; empty in a row of before the vault
+}
+
+// dest is where summaryColumns are scanned, in their order.
+func (l *listed) dest() []any {
+	s := &l.Summary
 	return []any{(*string)(&s.UID), &s.Name, &s.Sex, (*string)(&s.Birth), (*string)(&s.School), &s.Grade, &s.Class, (*string)(&s.Number),
-		(*string)(&s.Standing), (*string)(&s.Lock), &s.CardNo, &s.Version}
+		(*string)(&s.Standing), (*string)(&s.Lock), &s.CardNo, &s.Version, &l.class, &l.name, &l.sealed}
+}
+
+// openListed fills in what is sealed.
+func (s *Store) openListed(l *listed) error {
+	if len(l.sealed) == 0 {
+		return nil
+	}
+	r, err := s.openRoll(string(l.UID), l.sealed)
+	if err != nil {
+		return err
+	}
+	l.Name, l.Sex, l.Birth, l.Number, l.sealed = r.Name, r.Sex, r.Birth, r.Number, nil
+	l.index = r.index()
+	l.name = r.Order
+	return nil
 }
 
 // maxPage is the most rows a list gives.
@@ -51,9 +77,8 @@ type branch struct {
 	args []any
 }
 
-func (s *Store) branches(q store.Query) []branch {
-	words := prefixes(q.Text)
-	if q.Text != "" && words == nil {
+func (s *Store) branches(q store.Query, find []string) []branch {
+	if q.Text != "" && find == nil {
 		return nil
 	}
 	build := func(scope func(w *where)) branch {
@@ -81,8 +106,8 @@ func (s *Store) branches(q store.Query) []branch {
 		if q.NoCard {
 			w.conds = append(w.conds, "p.standing = 'enrolled' AND p.card_no = ''")
 		}
-		if words != nil {
-			w.conds = append(w.conds, "p.student_uid IN ("+w.terms(words, q.School)+")")
+		if find != nil {
+			w.conds = append(w.conds, "p.student_uid IN ("+s.found(w, q, find)+")")
 		}
 		sql := "FROM pupil p"
 		if len(w.conds) > 0 {
@@ -121,85 +146,191 @@ func (s *Store) branches(q store.Query) []branch {
 	return out
 }
 
-// terms is the sub-select of pupils that have a term with one of the prefixes.
-func (w *where) terms(prefixes []string, school registry.Unit) string {
-	parts := make([]string, len(prefixes))
+// found is the sub-select of pupils that have a token of one of the terms, under any living index key; or, of before the vault, a clear term that begins so.
+func (s *Store) found(w *where, q store.Query, find []string) string {
+	var parts []string
 	narrow := ""
-	if school != "" {
-		narrow = fmt.Sprintf(" AND school = $%d", w.arg(string(school)))
+	if q.School != "" {
+		narrow = fmt.Sprintf(" AND school = $%d", w.arg(string(q.School)))
 	}
-	for i, p := range prefixes {
-		parts[i] = fmt.Sprintf("SELECT student_uid FROM search_term WHERE term >= $%d AND term < $%d%s", w.arg(p), w.arg(p+prefixEnd), narrow)
+	for _, t := range find {
+		for _, k := range s.v.Indexes() {
+			parts = append(parts, fmt.Sprintf("SELECT student_uid FROM search_token WHERE token = $%d%s", w.arg(k.Token("term", t)), narrow))
+		}
+	}
+	if s.legacy.Load() {
+		for _, p := range prefixes(q.Text) {
+			parts = append(parts, fmt.Sprintf("SELECT student_uid FROM search_term WHERE term >= $%d AND term < $%d%s", w.arg(p), w.arg(p+prefixEnd), narrow))
+		}
 	}
 	return strings.Join(parts, " UNION ALL ")
 }
 
-const listOrder = ` ORDER BY p.school, p.grade, p.class_sort, p.name_sort, p.student_uid`
+// rollOrder is as far as SQL can order a list: within a class rows stand by UID, which tells nothing. Names order it after they are opened (ordered).
+const rollOrder = ` ORDER BY p.school, p.grade, p.class_sort, p.student_uid`
 
-// sorted is a list row with the columns it is ordered by.
-type sorted struct {
-	store.Summary
-	class, name string
+func sameClass(a, b *listed) bool {
+	return a.School == b.School && a.Grade == b.Grade && a.class == b.class
 }
 
-func (a *sorted) compare(b *sorted) int {
-	if n := strings.Compare(string(a.School), string(b.School)); n != 0 {
-		return n
+func (a *listed) compare(b *listed) int {
+	return cmp.Or(strings.Compare(string(a.School), string(b.School)), a.Grade-b.Grade, strings.Compare(a.class, b.class), strings.Compare(a.name, b.name),
+		strings.Compare(string(a.UID), string(b.UID)))
+}
+
+// aClass is about how many pupils a class has: so many more rows are read than a page holds, that its last class is whole.
+const aClass = 60
+
+// ordered reads rows skip to skip+n of a branch, ordered by school, grade, class and name, though the database does not know the names: it reads the classes that
+// the page touches, whole, and orders them here. columns are those that scan reads, of alone the table p means the row's list row; n < 0 reads all.
+func ordered[T any](ctx context.Context, s *Store, b branch, columns string, scan func(Rows, *T) error, of func(*T) *listed, skip, n int) ([]T, error) {
+	before := 0 // rows of the first class that stand before skip
+	if skip > 0 {
+		var first listed
+		err := s.row(ctx, []any{(*string)(&first.School), &first.Grade, &first.class, (*string)(&first.UID)},
+			fmt.Sprintf("SELECT p.school, p.grade, p.class_sort, p.student_uid %s%s LIMIT 1 OFFSET $%d", b.sql, rollOrder, len(b.args)+1), append(slices.Clone(b.args), int64(skip))...)
+		if err == registry.ErrNotFound {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		sql, args := b.class(&first, "<")
+		if err := s.row(ctx, []any{&before}, "SELECT COUNT(*) "+sql, args...); err != nil {
+			return nil, err
+		}
 	}
-	if n := a.Grade - b.Grade; n != 0 {
-		return n
+	var all []T
+	read := func(sql string, args []any) error {
+		return s.query(ctx, func(r Rows) error {
+			var row T
+			err := scan(r, &row)
+			all = append(all, row)
+			return err
+		}, "SELECT "+columns+" "+sql, args...)
 	}
-	if n := strings.Compare(a.class, b.class); n != 0 {
-		return n
+	if n < 0 {
+		if err := read(b.sql, b.args); err != nil {
+			return nil, err
+		}
+		n = len(all)
+	} else {
+		want := before + n + aClass
+		sql := fmt.Sprintf("%s%s LIMIT $%d OFFSET $%d", b.sql, rollOrder, len(b.args)+1, len(b.args)+2)
+		if err := read(sql, append(slices.Clone(b.args), int64(want), int64(skip-before))); err != nil {
+			return nil, err
+		}
+		if len(all) > before+n {
+			last := of(&all[before+n-1])
+			end := before + n
+			for end < len(all) && sameClass(last, of(&all[end])) {
+				end++
+			}
+			whole := end < len(all) || len(all) < want
+			all = all[:end]
+			if !whole {
+				sql, args := b.class(of(&all[end-1]), ">")
+				if err := read(sql, args); err != nil {
+					return nil, err
+				}
+			}
+		}
 	}
-	if n := strings.Compare(a.name, b.name); n != 0 {
-		return n
+	for i := range all {
+		if err := s.openListed(of(&all[i])); err != nil {
+			return nil, err
+		}
 	}
-	return strings.Compare(string(a.UID), string(b.UID))
+	slices.SortFunc(all, func(a, b T) int { return of(&a).compare(of(&b)) })
+	all = all[min(before, len(all)):]
+	return all[:min(n, len(all))], nil
+}
+
+// class narrows a branch to the class of a row, to those before (<) or after (>) it.
+func (b branch) class(l *listed, side string) (string, []any) {
+	n := len(b.args)
+	join := " AND "
+	if !strings.Contains(b.sql, " WHERE ") {
+		join = " WHERE "
+	}
+	return fmt.Sprintf("%s%sp.school = $%d AND p.grade = $%d AND p.class_sort = $%d AND p.student_uid %s $%d", b.sql, join, n+1, n+2, n+3, side, n+4),
+		append(slices.Clone(b.args), string(l.School), int64(l.Grade), l.class, string(l.UID))
+}
+
+func (s *Store) page(ctx context.Context, b branch, skip, n int) ([]listed, error) {
+	return ordered(ctx, s, b, summaryColumns, func(r Rows, l *listed) error { return r.Scan(l.dest()...) }, func(l *listed) *listed { return l }, skip, n)
 }
 
 // Search finds pupils in scope, by school, grade, class and name.
 func (s *Store) Search(ctx context.Context, q store.Query) ([]store.Summary, error) {
 	limit, offset := page(q.Limit), max(q.Offset, 0)
-	bs := s.branches(q)
-	var all []sorted
+	words := prefixes(q.Text)
+	find, exact := asked(words)
+	bs := s.branches(q, find)
+	var all []listed
 	skipped := 0
-	// The last branch is the short one (open cases of pupils elsewhere): it is read first, up to the page's end. Of the long one, all but as many rows as the
-	// short one has may be skipped unseen: they stand before the page whatever the merge brings.
+	if !exact {
+		var err error
+		if all, err = s.verified(ctx, bs, words); err != nil {
+			return nil, err
+		}
+		bs = nil
+	}
+	// The last branch is the short one (open cases of pupils elsewhere): it is read first, and whole. Of the long one, all but as many rows as the short one has
+	// may be skipped unseen: they stand before the page whatever the merge brings.
 	for i := len(bs) - 1; i >= 0; i-- {
 		skip, n := max(offset-len(all), 0), limit+min(offset, len(all))
 		if i > 0 {
-			skip, n = 0, limit+offset
+			skip, n = 0, -1
 		}
-		b := bs[i]
-		sql := fmt.Sprintf("SELECT %s, p.class_sort, p.name_sort %s%s LIMIT $%d OFFSET $%d", summaryColumns, b.sql, listOrder, len(b.args)+1, len(b.args)+2)
-		err := s.query(ctx, func(r Rows) error {
-			var row sorted
-			err := r.Scan(append(summaryDest(&row.Summary), &row.class, &row.name)...)
-			all = append(all, row)
-			return err
-		}, sql, append(b.args, int64(n), int64(skip))...)
+		rows, err := s.page(ctx, bs[i], skip, n)
 		if err != nil {
 			return nil, err
 		}
+		all = append(all, rows...)
 		skipped = skip
 	}
-	if len(bs) > 1 {
-		slices.SortFunc(all, func(a, b sorted) int { return a.compare(&b) })
-	}
+	slices.SortFunc(all, func(a, b listed) int { return a.compare(&b) })
 	all = all[min(offset-skipped, len(all)):]
 	all = all[:min(limit, len(all))]
-	out := make([]store.Summary, len(all))
+	out := make([]store.Summary, 0, len(all))
 	for i := range all {
-		out[i] = all[i].Summary
+		// Two terms may share a token by chance: what does not match is not shown.
+		if x := all[i].index; words == nil || x.Name == "" || matches(x, words) {
+			out = append(out, all[i].Summary)
+		}
 	}
 	return out, nil
 }
 
+// verified reads all candidates of a text that is longer than what the index holds, and keeps those that match.
+func (s *Store) verified(ctx context.Context, bs []branch, words []string) ([]listed, error) {
+	var all []listed
+	for _, b := range bs {
+		rows, err := s.page(ctx, b, 0, -1)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			if r.index.Name == "" || matches(r.index, words) {
+				all = append(all, r)
+			}
+		}
+	}
+	return all, nil
+}
+
 // Count is how many pupils Search finds without a limit.
 func (s *Store) Count(ctx context.Context, q store.Query) (int, error) {
+	words := prefixes(q.Text)
+	find, exact := asked(words)
+	bs := s.branches(q, find)
+	if !exact {
+		all, err := s.verified(ctx, bs, words)
+		return len(all), err
+	}
 	total := 0
-	for _, b := range s.branches(q) {
+	for _, b := range bs {
 		n := 0
 		if err := s.row(ctx, []any{&n}, "SELECT COUNT(*) "+b.sql, b.args...); err != nil {
 			return 0, err

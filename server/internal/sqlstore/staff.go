@@ -10,7 +10,7 @@ import (
 
 // PutUnits inserts or updates schools and offices; units not named stay.
 func (s *Store) PutUnits(ctx context.Context, schools []registry.School, offices []registry.Office) error {
-	var p plan
+	p := s.plan()
 	for _, o := range offices {
 		p.add(nil, `INSERT INTO unit_office (code, name, tier, parent) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (code) DO UPDATE SET name = excluded.name, tier = excluded.tier, parent = excluded.parent`,
@@ -70,14 +70,14 @@ const accountColumns = `id, login, name, unit, role, password, disabled, trained
 
 // PutAccount inserts or updates by ID; ErrConflict when the login is another's.
 func (s *Store) PutAccount(ctx context.Context, a store.Account) error {
-	var p plan
+	p := s.plan()
 	if err := p.audit(s.auditKey, act(ctx, audit.Account, audit.ClassAccount, a.ID, "put", accountDigest(s.auditKey, a))); err != nil {
 		return err
 	}
 	p.add(nil, `INSERT INTO account (`+accountColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 		ON CONFLICT (id) DO UPDATE SET login = excluded.login, name = excluded.name, unit = excluded.unit, role = excluded.role, password = excluded.password,
 		disabled = excluded.disabled, trained_on = excluded.trained_on`,
-		a.ID, a.Login, a.Name, string(a.Unit), string(a.Role), a.Password, a.Disabled, string(a.TrainedOn), nanos(a.CreatedAt))
+		a.ID, a.Login, p.sealText(place("account", "name", a.ID), a.Name), string(a.Unit), string(a.Role), a.Password, a.Disabled, string(a.TrainedOn), nanos(a.CreatedAt))
 	return s.db.Write(ctx, p.run)
 }
 
@@ -88,6 +88,9 @@ func (s *Store) accounts(ctx context.Context, where string, args ...any) ([]stor
 		var made int64
 		err := r.Scan(&a.ID, &a.Login, &a.Name, (*string)(&a.Unit), (*string)(&a.Role), &a.Password, &a.Disabled, (*string)(&a.TrainedOn), &made)
 		a.CreatedAt = moment(made)
+		if err == nil {
+			err = s.openText(place("account", "name", a.ID), &a.Name)
+		}
 		out = append(out, a)
 		return err
 	}, `SELECT `+accountColumns+` FROM account WHERE `+where, args...)

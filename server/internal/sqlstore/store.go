@@ -2,23 +2,47 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"time"
 
 	"xueji/server/internal/store"
+	"xueji/server/vault"
 )
 
 // Store is store.Store over an engine.
 type Store struct {
-	db Engine
-	d  Dialect
-
-	auditKey []byte // of MACs and digests
+	db       Engine
+	d        Dialect
+	v        *vault.Vault
+	legacy   atomic.Bool // rows of before the vault may be there
+	auditKey []byte      // of MACs and digests
+	stop     context.CancelFunc
+	kept     chan struct{}
 }
 
 var _ store.Store = (*Store)(nil)
 
-// New is a store over db, whose schema is migrated already. Close closes db.
-func New(db Engine) *Store { return &Store{db: db, d: db.Dialect()} }
+// New is a store over db, whose schema is migrated already, sealed by a vault with its keys in db. Close closes db; so does New when it fails.
+func New(ctx context.Context, db Engine, o vault.Options) (*Store, error) {
+	s := &Store{db: db, d: db.Dialect(), kept: make(chan struct{})}
+	var err error
+	if s.v, err = vault.Open(ctx, table{db}, o); err == nil {
+		err = s.hashNumbers(ctx)
+	}
+	if err == nil {
+		err = s.findLegacy(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+	go func() {
+		defer close(s.kept)
+		s.keep(ctx)
+	}()
+	return s, nil
+}
 
 // Engine is "sqlite" or "postgres".
 func (s *Store) Engine() string { return s.db.Name() }
@@ -31,7 +55,11 @@ func (s *Store) Ping(ctx context.Context) error {
 }
 
 // Close ends reads and writes; what Write returned for is on disk already.
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error {
+	s.stop()
+	<-s.kept
+	return s.db.Close()
+}
 
 // keepDone is how long outbox rows stay after they were done, for whoever looks into a complaint.
 const keepDone = 7 * 24 * time.Hour

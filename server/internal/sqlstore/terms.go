@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"xueji/server/internal/store"
+	"xueji/server/vault"
 )
 
 // A term is a letter for what it is and the text: 'n' a suffix of the name, 'p' pinyin, 'i' initials, 'd' last digits, 'a' 辅号. A prefix range over the
@@ -59,14 +61,83 @@ func terms(x store.Index) []string {
 	return slices.Compact(out)
 }
 
-// sum names a set of terms at a school, so that a commit that changes neither rewrites no index row.
-func sum(terms []string, school string) string {
-	h := sha256.New()
-	h.Write([]byte(school))
-	for _, t := range terms {
-		h.Write([]byte{0})
-		h.Write([]byte(t))
+// The blind index holds tokens (package vault) of beginnings of terms, so that one look-up answers one beginning: of a suffix of the name its first one to four
+// characters, of what is typed in Latin letters the lengths below. What is asked beyond is looked up by its longest indexed beginning, opened and compared.
+const nameGram = 4
+
+// Six letters are the longest syllable.
+var prefixLengths = [...]int{1, 2, 3, 4, 5, 6, 8}
+
+// grams calls yield with each indexed beginning of a term.
+func grams(term string, yield func(gram string)) {
+	kind, text := term[:1], term[1:]
+	if kind == termDigits {
+		yield(term)
+		return
 	}
+	n := 0
+	for i := range text {
+		if n > 0 && indexed(kind, n) {
+			yield(term[:1+i])
+		}
+		n++
+	}
+	if indexed(kind, n) {
+		yield(term)
+	}
+}
+
+func indexed(kind string, n int) bool {
+	if kind == termName {
+		return n <= nameGram
+	}
+	return slices.Contains(prefixLengths[:], n)
+}
+
+// tokens are what a pupil is found by in the blind index, sorted, each once.
+func tokens(k *vault.IndexKey, x store.Index) []int64 {
+	var out []int64
+	seen := map[string]bool{}
+	for _, t := range terms(x) {
+		grams(t, func(g string) {
+			if !seen[g] {
+				seen[g] = true
+				out = append(out, k.Token("term", g))
+			}
+		})
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// asked are the longest indexed beginnings of what a query text may mean; exact when each is the whole.
+func asked(prefixes []string) (out []string, exact bool) {
+	exact = true
+	for _, p := range prefixes {
+		longest := ""
+		grams(p, func(g string) { longest = g })
+		out = append(out, longest)
+		exact = exact && longest == p
+	}
+	return out, exact
+}
+
+// matches reports whether a pupil has a term that begins with one of the prefixes.
+func matches(x store.Index, prefixes []string) bool {
+	return slices.ContainsFunc(terms(x), func(t string) bool {
+		return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(t, p) })
+	})
+}
+
+// sum names a set of tokens at a school, so that a commit that changes neither rewrites no index row. Tokens tell nothing, so their digest needs no key.
+func sum(key int64, tokens []int64, school string) string {
+	h := sha256.New()
+	var b [8]byte
+	for _, t := range append([]int64{key}, tokens...) {
+		binary.BigEndian.PutUint64(b[:], uint64(t))
+		h.Write(b[:])
+	}
+	h.Write([]byte(school))
 	return hex.EncodeToString(h.Sum(nil)[:12])
 }
 

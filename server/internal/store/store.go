@@ -31,6 +31,7 @@ type Store interface {
 	Audits
 	Alerts
 	Matches
+	Vaults
 	// Sweep removes what has run out: sessions past ExpiresAt, and outbox rows done more than a week ago. Safe at any time, by anyone.
 	Sweep(ctx context.Context, now time.Time) error
 	Close() error

@@ -22,6 +22,7 @@ import (
 	"xueji/server/jobs"
 	"xueji/server/jobs/redisstream"
 	"xueji/server/testdeps"
+	"xueji/server/vault"
 )
 
 // Two servers share a database and a Redis that is flushed, cut and killed all the while; workers come and go. Every event is applied once, every notice is
@@ -29,11 +30,15 @@ import (
 func TestStorm(t *testing.T) {
 	t.Run("SQLite", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "register.db")
-		storm(t, func() (store.Store, error) { return sqlite.Open(context.Background(), path) })
+		storm(t, func() (store.Store, error) {
+			return sqlite.Open(context.Background(), path, vault.Options{KEK: vault.File(path + ".key")})
+		})
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
-		url := testdeps.Postgres(t)
-		storm(t, func() (store.Store, error) { return postgres.Open(context.Background(), url) })
+		url, key := testdeps.Postgres(t), filepath.Join(t.TempDir(), "vault.key")
+		storm(t, func() (store.Store, error) {
+			return postgres.Open(context.Background(), url, vault.Options{KEK: vault.File(key)})
+		})
 	})
 }
 
@@ -177,7 +182,7 @@ func child(path string) {
 			os.Exit(1)
 		}
 	}
-	st, err := sqlite.Open(ctx, path)
+	st, err := sqlite.Open(ctx, path, vault.Options{KEK: vault.File(path + ".key")})
 	fail(err)
 	q, err := redisstream.Embedded(ctx)
 	fail(err)
@@ -233,7 +238,7 @@ func TestKilled(t *testing.T) {
 		}
 		_ = cmd.Wait()
 	}
-	st, err := sqlite.Open(t.Context(), path)
+	st, err := sqlite.Open(t.Context(), path, vault.Options{KEK: vault.File(path + ".key")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,6 +47,8 @@ type Options struct {
 	Imports     int                         // imports run at once; 2
 	SweepEvery  time.Duration               // 1 min
 	Sweep       func(context.Context) error // more to do at each sweep; nil for none
+	Tend        func(context.Context) error // the store's care of its keys, at the start and every TendEvery; nil for none
+	TendEvery   time.Duration               // 15 s
 	Drain       time.Duration               // how long work in hand may go on after the end was asked for; 20 s
 	Log         *slog.Logger
 	Now         func() time.Time
@@ -63,6 +65,7 @@ func (o *Options) defaults() {
 	set(&o.Backoff, 10*time.Second)
 	set(&o.ImportLease, time.Minute)
 	set(&o.SweepEvery, time.Minute)
+	set(&o.TendEvery, 15*time.Second)
 	set(&o.Drain, 20*time.Second)
 	if o.Outstanding <= 0 {
 		o.Outstanding = 4096
@@ -165,6 +168,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	start(func() { w.relay(ctx) })
 	start(func() { w.runImports(ctx) })
 	start(func() { w.sweep(ctx) })
+	if w.o.Tend != nil {
+		start(func() { w.tend(ctx) })
+	}
 	wg.Wait()
 	return nil
 }
@@ -274,6 +280,23 @@ func (w *Worker) sweep(ctx context.Context) {
 func (w *Worker) sweepMore(ctx context.Context) (err error) {
 	defer recovered(&err)
 	return w.o.Sweep(ctx)
+}
+
+// tend lasts as long as there is something to seal: it yields between its batches, and what is begun again begins where the rows say.
+func (w *Worker) tend(ctx context.Context) {
+	for {
+		if err := w.tendOnce(ctx); err != nil && ctx.Err() == nil {
+			w.o.Log.Warn("the vault could not be tended, to be tried again", "err", err)
+		}
+		if !pause(ctx, w.o.TendEvery) {
+			return
+		}
+	}
+}
+
+func (w *Worker) tendOnce(ctx context.Context) (err error) {
+	defer recovered(&err)
+	return w.o.Tend(ctx)
 }
 
 // pause waits; false when ctx ended.

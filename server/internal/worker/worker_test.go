@@ -19,6 +19,7 @@ import (
 	"xueji/server/jobs"
 	"xueji/server/jobs/redisstream"
 	"xueji/server/registry"
+	"xueji/server/vault"
 )
 
 // service is a Work that applies events to the store as the real one does, and can be told to fail.
@@ -94,7 +95,8 @@ func (s *service) RunImport(ctx context.Context, id string) error {
 
 func openStore(t testing.TB) store.Store {
 	t.Helper()
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "register.db"))
+	dir := t.TempDir()
+	st, err := sqlite.Open(t.Context(), filepath.Join(dir, "register.db"), vault.Options{KEK: vault.File(filepath.Join(dir, "vault.key"))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -195,14 +195,17 @@ func RunAudit(t *testing.T, open func(t testing.TB) (store.Store, Raw)) {
 			raw(`UPDATE history SET payload = $1 WHERE student_uid = $2 AND version = 1`, []byte(`{"k":2}`), u)
 		}, "history/1|history cannot be read"},
 		{"a history's actor altered", func() {
-			raw(`UPDATE history SET actor = replace(actor, 'a1', 'a2') WHERE student_uid = $1 AND version = 2`, u)
+			raw(`UPDATE history SET actor = '{"account":"a2"}' WHERE student_uid = $1 AND version = 2`, u)
 		}, "history/2|history cannot be read"},
 		{"a history row removed", func() { raw(`DELETE FROM history WHERE student_uid = $1 AND version = 1`, u) }, "removed"},
 		{"a history row put in", func() {
 			raw(`INSERT INTO history (student_uid, version, at, kind, case_no, pack, actor, payload) SELECT student_uid, 99, at, kind, case_no, pack, actor, payload FROM history WHERE student_uid = $1 AND version = 1`, u)
-		}, "history/99"},
+		}, "history/99|history cannot be read"},
 		{"the record altered", func() {
-			raw(`UPDATE pupil_doc SET doc = (SELECT x.doc FROM kept_good_pupil_doc x WHERE x.student_uid = $1) WHERE student_uid = $2`, string(UID(4)), u)
+			raw(`UPDATE pupil_doc SET sealed = (SELECT x.sealed FROM kept_good_pupil_doc x WHERE x.student_uid = $1) WHERE student_uid = $2`, string(UID(4)), u)
+		}, "the record"},
+		{"the record put in clear", func() {
+			raw(`UPDATE pupil_doc SET doc = '{}', sealed = $2 WHERE student_uid = $1`, u, []byte{})
 		}, "the record"},
 		{"a pupil removed", func() {
 			for _, table := range []string{"history", "pupil_doc", "issuance_life", "issuance", "pupil"} {

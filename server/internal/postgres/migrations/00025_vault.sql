@@ -1,0 +1,51 @@
+-- +goose Up
+-- Personal data are sealed (package vault). Wrapped keys stand here, the key that wraps them does not. The clear columns of before stay and are emptied by the
+-- worker: pupil.name, sex, birth, name_sort, number, pupil_doc.doc, search_term, number_claim.number.
+CREATE TABLE vault_key (
+    n          BIGINT NOT NULL PRIMARY KEY CHECK (n BETWEEN 1 AND 4294967295),
+    purpose    TEXT COLLATE "C" NOT NULL CHECK (purpose IN ('data', 'index')),
+    suite      BIGINT NOT NULL CHECK (suite BETWEEN 1 AND 255),
+    kek        TEXT COLLATE "C" NOT NULL,
+    wrapped    BYTEA NOT NULL,
+    state      TEXT COLLATE "C" NOT NULL CHECK (state IN ('active', 'retired', 'destroyed')),
+    seals      BIGINT NOT NULL DEFAULT 0 CHECK (seals >= 0),
+    made_at    BIGINT NOT NULL,
+    ended_at   BIGINT NOT NULL DEFAULT 0
+);
+-- One key of each purpose seals.
+CREATE UNIQUE INDEX vault_key_active ON vault_key (purpose) WHERE state = 'active';
+
+-- A list row: name, sex, birth, number and what the pupil is found by. index_key is the key of its search tokens; 0: clear terms in search_term.
+ALTER TABLE pupil ADD COLUMN sealed BYTEA NOT NULL DEFAULT '';
+ALTER TABLE pupil ADD COLUMN index_key BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE pupil_doc ADD COLUMN sealed BYTEA NOT NULL DEFAULT '';
+-- Whether a case changed, told without opening it.
+ALTER TABLE pupil_case ADD COLUMN digest BYTEA NOT NULL DEFAULT '';
+
+-- The blind index: keyed digests of what a name is found by.
+CREATE TABLE search_token (
+    token       BIGINT NOT NULL,
+    school      TEXT COLLATE "C" NOT NULL,
+    student_uid TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (token, school, student_uid)
+);
+
+-- Lists are ordered by name after they are opened.
+DROP INDEX pupil_list;
+DROP INDEX pupil_no_card;
+CREATE INDEX pupil_roll ON pupil (school, grade, class_sort, student_uid);
+CREATE INDEX pupil_no_card ON pupil (school, grade, class_sort, student_uid) WHERE standing = 'enrolled' AND card_no = '';
+CREATE INDEX pupil_index_key ON pupil (index_key, student_uid);
+
+-- +goose Down
+DROP INDEX pupil_index_key;
+DROP INDEX pupil_no_card;
+DROP INDEX pupil_roll;
+CREATE INDEX pupil_list ON pupil (school, grade, class_sort, name_sort, student_uid);
+CREATE INDEX pupil_no_card ON pupil (school, grade, class_sort, name_sort, student_uid) WHERE standing = 'enrolled' AND card_no = '';
+DROP TABLE search_token;
+ALTER TABLE pupil_case DROP COLUMN digest;
+ALTER TABLE pupil_doc DROP COLUMN sealed;
+ALTER TABLE pupil DROP COLUMN index_key;
+ALTER TABLE pupil DROP COLUMN sealed;
+DROP TABLE vault_key;
