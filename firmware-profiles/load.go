@@ -74,6 +74,7 @@ type fileYAML struct {
 	Diversify leaf                  `yaml:"diversify"`
 	Proc      map[string][]stepYAML `yaml:"procedures"`
 	Prepare   []stepYAML            `yaml:"prepare"`
+	Rekey     []stepYAML            `yaml:"rekey"`
 	Ops       map[string]stepYAML   `yaml:"operations"`
 }
 
@@ -206,6 +207,8 @@ type builder struct {
 	p     *Profile
 	err   error
 	files map[string]*File
+	// rekeying: a key's value before is known too.
+	rekeying bool
 }
 
 func (b *builder) fail(line int, format string, a ...any) {

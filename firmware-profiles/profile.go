@@ -152,6 +152,7 @@ type Profile struct {
 	Keys   []Key
 
 	Prepare    []Step
+	Rekey      []Step // the chip's keys become those of another generation; nil: this card cannot
 	diversify  *Template
 	operations map[Operation][]Step
 	procedures map[string][]Step
@@ -196,6 +197,9 @@ const (
 	PointSize     = 65 // {point}: 04 ‖ X ‖ Y
 	SignatureSize = 64 // {signature}: r ‖ s; {der} is the ASN.1 sequence of both
 )
+
+// Was begins the name of a key's value before Rekey: was_write is what `write` was.
+const Was = "was_"
 
 // Key finds a declared key.
 func (p *Profile) Key(name string) (Key, bool) {

@@ -21,6 +21,9 @@ func (b *builder) keys(y *fileYAML) {
 		if _, own := p.values[k.Name]; !name(k.Name) || own {
 			b.fail(ky.Name.line, "keys: name %q is missing, ill-formed or taken", k.Name)
 		}
+		if strings.HasPrefix(k.Name, Was) {
+			b.fail(ky.Name.line, "keys: %s… is what a key was before rekey", Was)
+		}
 		if _, twice := p.Key(k.Name); twice {
 			b.fail(ky.Name.line, "keys: name %q is taken", k.Name)
 		}
@@ -199,6 +202,11 @@ func (b *builder) steps(y *fileYAML, success []uint16) {
 	for i, s := range y.Prepare {
 		b.p.Prepare = append(b.p.Prepare, b.step(s, success, fmt.Sprintf("prepare step %d", i+1)))
 	}
+	if len(y.Rekey) > 0 {
+		if b.p.Rekey = b.list(y.Rekey, success, "rekey"); !b.p.Secret() {
+			b.fail(b.p.Rekey[0].Line, "rekey: no key of this profile is the issuer's")
+		}
+	}
 	if b.err == nil {
 		b.tryAll()
 	}
@@ -347,6 +355,9 @@ func (b *builder) tryAll() {
 			b.dry(what, []Step{s}, a)
 		}
 	}
+	b.rekeying = true
+	b.dry("rekey", p.Rekey, Args{"serial": serial})
+	b.rekeying = false
 	for n := range p.procedures {
 		if !b.used(n) {
 			b.fail(1, "procedures.%s is used nowhere", n)
@@ -406,7 +417,7 @@ func (b *builder) used(procedure string) bool {
 			return true
 		}
 	}
-	return in(b.p.Prepare)
+	return in(b.p.Prepare) || in(b.p.Rekey)
 }
 
 // dry runs steps without a card: every name must be known, every size possible. It gives the values there are afterwards.
@@ -484,6 +495,9 @@ func (b *builder) sizes(env Args) sizes {
 	}
 	for _, k := range b.p.Keys {
 		s.keys[k.Name] = k.Size
+		if b.rekeying && k.Value == nil {
+			s.keys[Was+k.Name] = k.Size
+		}
 	}
 	return s
 }

@@ -14,6 +14,7 @@ import (
 	"xueji/cardsvc/credential"
 	"xueji/issuer/internal/ceremony"
 	"xueji/issuer/internal/custody"
+	"xueji/issuer/internal/journal"
 )
 
 // ceremonyCmd is the way to real keys, step by step; docs/issuing-keys.md is its guide.
@@ -23,7 +24,7 @@ type ceremonyCmd struct {
 	Certify     ceremonyCertifyCmd     `cmd:"" help:"Step 3, offline machine: certify the key of a request for a year."`
 	Accept      ceremonyAcceptCmd      `cmd:"" help:"Step 4, issuing machine: install the certificate."`
 	Retire      ceremonyRetireCmd      `cmd:"" help:"Destroy an issuing key whose certificate has ended."`
-	Masters     ceremonyMastersCmd     `cmd:"" help:"Move the card master keys (3DES and AES) from the folder into a token, for good."`
+	Masters     ceremonyMastersCmd     `cmd:"" help:"Card master keys: begin the next generation (--next), move those in files into a token (--token), destroy an old generation (--retire)."`
 	Epoch       ceremonyEpochCmd       `cmd:"" help:"Begin a new epoch of the keys of sealed records: cards are rewritten at their next tap, and what a revoked kiosk holds opens them no more."`
 	RetireEpoch ceremonyRetireEpochCmd `cmd:"" help:"Destroy the reading key of an old epoch."`
 	Status      ceremonyStatusCmd      `cmd:"" help:"Show the issuing keys, their certificates and when the next is due."`
@@ -383,11 +384,13 @@ func (c ceremonyRetireCmd) Run(t terminal) error {
 
 type ceremonyMastersCmd struct {
 	scene
-	Dir   string `required:"" type:"existingdir" help:"The issuer's folder. The issuer must not be running."`
-	Token string `required:"" placeholder:"PKCS11-URI" help:"The token: pkcs11:token=NAME?module-path=/lib.so&pin-source=/pin."`
+	Dir    string `required:"" type:"existingdir" help:"The issuer's folder. The issuer must not be running."`
+	Next   bool   `xor:"act" required:"" help:"Draw the next generation: chips get keys of it when they are written next."`
+	Token  string `xor:"act" required:"" placeholder:"PKCS11-URI" help:"Move the keys (3DES and AES) from the folder into this token, for good: pkcs11:token=NAME?module-path=/lib.so&pin-source=/pin."`
+	Retire int    `xor:"act" required:"" placeholder:"GENERATION" help:"Destroy an old generation: chips that still have keys of it can be neither proven nor written any more."`
 }
 
-// Run moves the master keys.
+// Run changes the master keys.
 func (c ceremonyMastersCmd) Run(t terminal) error {
 	if err := ceremony.CheckPresent(ceremony.StepMasters, c.Present); err != nil {
 		return err
@@ -395,6 +398,24 @@ func (c ceremonyMastersCmd) Run(t terminal) error {
 	f, err := custody.OpenFolder(c.Dir)
 	if err != nil {
 		return err
+	}
+	switch {
+	case c.Next:
+		gen, err := f.NextMasters()
+		if err != nil {
+			return err
+		}
+		return c.finish(t, c.Dir, ceremony.StepNextMasters, facts("authority", f.Authority(), "generation", strconv.Itoa(gen), "generations_kept", numbers(f.Generations()), "kept_folder", ceremonyYes(c.Lang)))
+	case c.Retire != 0:
+		if left, err := chipsOf(c.Dir, c.Retire); err != nil {
+			return err
+		} else if left > 0 {
+			fmt.Fprintf(t.out, "note: by the journal %d chips still have keys of generation %d\n", left, c.Retire)
+		}
+		if err := f.RetireMasters(c.Retire); err != nil {
+			return err
+		}
+		return c.finish(t, c.Dir, ceremony.StepRetireMasters, facts("authority", f.Authority(), "generation", strconv.Itoa(c.Retire), "generations_kept", numbers(f.Generations())))
 	}
 	moved, err := f.MoveMasters(c.Token)
 	if err != nil {
@@ -450,9 +471,18 @@ func (c ceremonyRetireEpochCmd) Run(t terminal) error {
 	return c.finish(t, c.Dir, ceremony.StepRetireEpoch, facts("authority", f.Authority(), "epoch", strconv.Itoa(int(c.Epoch)), "epochs_kept", numbers(f.Epochs())))
 }
 
-func numbers(epochs []uint16) string {
+// chipsOf counts the chips that the journal knows to have keys of a generation. A running issuer may write it meanwhile.
+func chipsOf(dir string, gen int) (int, error) {
+	j, _, err := journal.Look(filepath.Join(dir, custody.FileJournal))
+	if err != nil {
+		return 0, err
+	}
+	return j.Generations()[gen], nil
+}
+
+func numbers[N int | uint16](list []N) string {
 	var out []string
-	for _, e := range epochs {
+	for _, e := range list {
 		out = append(out, strconv.Itoa(int(e)))
 	}
 	return strings.Join(out, ", ")
@@ -511,6 +541,13 @@ func (c ceremonyStatusCmd) Run(t terminal) error {
 	}
 	if e := f.Epochs(); len(e) > 0 {
 		fmt.Fprintf(t.out, "epochs kept: %s; new cards are made on %d\n", numbers(e), e[len(e)-1])
+	}
+	for _, g := range f.Generations() {
+		n, err := chipsOf(c.Dir, g)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(t.out, "card master keys, generation %d: on %d chips by the journal\n", g, n)
 	}
 	switch due := end.Add(-ceremony.Overlap); {
 	case end.IsZero():

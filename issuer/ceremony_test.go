@@ -287,7 +287,6 @@ func TestCeremonyRefuses(t *testing.T) {
 	}
 }
 
-// TestMastersIntoToken: cards that were made under the file's master keys go on working when the keys lie in the token, and the file does not have them any more.
 // TestEpochs: a new epoch and the end of an old one, each with its transcript; no key is printed.
 func TestEpochs(t *testing.T) {
 	s := newStage(t)
@@ -337,6 +336,7 @@ func TestEpochs(t *testing.T) {
 	}
 }
 
+// TestMastersIntoToken: cards that were made under the file's master keys go on working when the keys lie in the token, and the file does not have them any more.
 func TestMastersIntoToken(t *testing.T) {
 	s := newStage(t)
 	dir := s.path("issuer")
@@ -382,4 +382,46 @@ func TestMastersIntoToken(t *testing.T) {
 		v.Close()
 	}
 	s.refuse("in a token already", "masters", "--dir", dir, "--token", uri)
+
+	// The next generation: other keys, the old ones stay; into the same token too; and the old one destroyed.
+	if out := s.must("masters", "--dir", dir, "--next"); !strings.Contains(out, "主密钥代：2") || !strings.Contains(out, "保留的主密钥代：1, 2") {
+		t.Fatal(out)
+	}
+	s.must("masters", "--dir", dir, "--token", uri)
+	both, err := custody.OpenMasters(dir)
+	if err != nil || both.Newest() != 2 {
+		t.Fatal(err)
+	}
+	for _, u := range uses {
+		a, err := before.Derive(u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := both.Derive(u); err != nil || a.Equal(b) {
+			t.Errorf("%s: the newest generation has the keys of the first: %v", u.Cipher, err)
+		}
+		u.Generation = 1
+		if b, err := both.Derive(u); err != nil || !a.Equal(b) {
+			t.Errorf("%s: the first generation is another: %v", u.Cipher, err)
+		}
+	}
+	both.Close()
+	s.refuse("the newest", "masters", "--dir", dir, "--retire", "2")
+	if out, err := s.run("status", "--dir", dir); err != nil || !strings.Contains(out, "generation 2: on 0 chips") {
+		t.Fatal(out, err)
+	}
+	if out := s.must("masters", "--dir", dir, "--retire", "1"); !strings.Contains(out, "保留的主密钥代：2") {
+		t.Fatal(out)
+	}
+	left, err := custody.OpenMasters(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer left.Close()
+	if _, err := left.Derive(custody.KeyUse{Profile: "fmcos", Cipher: "3des", Purpose: "write", Diversifier: []byte{1}, Generation: 1}); !errors.Is(err, custody.ErrGeneration) {
+		t.Fatal("a destroyed generation:", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, custody.FileMasters)); !errors.Is(err, os.ErrNotExist) {
+		t.Fatal("its file is there", err)
+	}
 }

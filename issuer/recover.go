@@ -228,10 +228,13 @@ func tell(lines []journal.Told, on *held) account {
 			}
 		case l.Chip != "" && l.Loaded:
 			keys, loaded = true, true
-			a.happened = append(a.happened, at(l)+"chip "+l.Chip+": the issuer's keys are on it and were seen to work")
+			a.happened = append(a.happened, at(l)+"chip "+l.Chip+": the issuer's keys"+generation(l.Gen)+" are on it and were seen to work")
+		case l.Chip != "" && l.Was > 0:
+			keys, loaded = true, false
+			a.happened = append(a.happened, fmt.Sprintf("%schip %s: the issuer's keys%s began to take the place of those of generation %d", at(l), l.Chip, generation(l.Gen), l.Was))
 		case l.Chip != "":
 			keys, loaded = true, false
-			a.happened = append(a.happened, at(l)+"chip "+l.Chip+": the issuer's keys began to go onto it")
+			a.happened = append(a.happened, at(l)+"chip "+l.Chip+": the issuer's keys"+generation(l.Gen)+" began to go onto it")
 		default:
 			what := steps[l.State]
 			if l.Detail != "" {
@@ -248,6 +251,14 @@ func tell(lines []journal.Told, on *held) account {
 	}
 	a.next, a.finish = advise(last, state, keys && !loaded, on)
 	return a
+}
+
+// generation names one, but for the first.
+func generation(n int) string {
+	if n <= 1 {
+		return ""
+	}
+	return fmt.Sprintf(" of generation %d", n)
 }
 
 // say is what the reader found.
@@ -288,7 +299,7 @@ func advise(p *journal.Plan, state journal.State, keying bool, on *held) (next [
 	mute := on != nil && (on.Verdict == localapi.VerdictUnreadable || on.Verdict == localapi.VerdictUnknownChip)
 	if keying {
 		defer func() {
-			say("Its keys were being changed: the chip has those it came with, or ours, or some of both. Any station of this issuer asks it which fit and finishes the change; nothing need be known of it.")
+			say("Its keys were being changed: the chip has those it had, or the new ones, or some of both. Any station of this issuer asks it which fit and finishes the change; nothing need be known of it.")
 		}()
 	}
 	switch {

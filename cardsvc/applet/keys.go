@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	profiles "xueji/firmware-profiles"
 
@@ -22,6 +23,8 @@ var (
 type Keys struct {
 	// Derive gives the chip's key of a name in the profile. diversifier is the profile's, of this chip: public bytes.
 	Derive func(name string, diversifier []byte) (securemsg.Secret, error)
+	// Was gives what the chip's key was before Rekey; nil but for Rekey.
+	Was func(name string, diversifier []byte) (securemsg.Secret, error)
 	// Rand is for challenges of ours; it may be nil for profiles that draw none.
 	Rand io.Reader
 	// Begun says that keys may be on this chip already: the issuer's journal knows. It chooses what is tried first and spares the card's error counters.
@@ -103,29 +106,38 @@ func (s *session) learnSerial(ctx context.Context) error {
 	return err
 }
 
-// key finds a key by name: declared and public, declared and the issuer's, or computed in this session.
+// key finds a key by name: declared and public, declared and the issuer's, what one of those was before, or computed in this session.
 func (s *session) key(name string, env profiles.Args) (securemsg.Secret, error) {
 	if k, ok := s.p.Key(name); ok {
 		if k.Value != nil {
 			return securemsg.NewSecret(k.Value), nil
 		}
-		if s.keys.Derive == nil || s.serial == nil {
-			return securemsg.Secret{}, ErrNoKeys
+		return s.derive(s.keys.Derive, k)
+	}
+	if was, ok := strings.CutPrefix(name, profiles.Was); ok {
+		if k, ok := s.p.Key(was); ok && k.Value == nil {
+			return s.derive(s.keys.Was, k)
 		}
-		d, err := s.p.Diversifier(s.serial)
-		if err != nil {
-			return securemsg.Secret{}, err
-		}
-		secret, err := s.keys.Derive(name, d)
-		if err == nil && secret.Len() != k.Size {
-			err = fmt.Errorf("%w: key %s of profile %s wants %d bytes", securemsg.ErrKey, name, s.p.Name, k.Size)
-		}
-		return secret, err
 	}
 	if b, ok := env[name].([]byte); ok {
 		return securemsg.NewSecret(b), nil
 	}
 	return securemsg.Secret{}, ErrNoKeys
+}
+
+func (s *session) derive(from func(string, []byte) (securemsg.Secret, error), k profiles.Key) (securemsg.Secret, error) {
+	if from == nil || s.serial == nil {
+		return securemsg.Secret{}, ErrNoKeys
+	}
+	d, err := s.p.Diversifier(s.serial)
+	if err != nil {
+		return securemsg.Secret{}, err
+	}
+	secret, err := from(k.Name, d)
+	if err == nil && secret.Len() != k.Size {
+		err = fmt.Errorf("%w: key %s of profile %s wants %d bytes", securemsg.ErrKey, k.Name, s.p.Name, k.Size)
+	}
+	return secret, err
 }
 
 // crypto is profiles.Crypto over a session's keys.

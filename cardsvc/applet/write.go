@@ -156,6 +156,22 @@ func Write(ctx context.Context, tx Transmitter, p *profiles.Profile, r Reading, 
 	return nil
 }
 
+// Rekey puts other keys of the issuer in the place of those that the chip has: Keys.Was gives the old ones, Keys.Derive the new. It may be called again after any
+// interruption, with the same keys, and leaves the records as they are. Begun says that it was begun before. ErrNoKeys without keys or when the profile knows no way.
+func Rekey(ctx context.Context, tx Transmitter, p *profiles.Profile, serial []byte, opts ...WriteOption) error {
+	s := newSession(tx, p, opts)
+	if p.Rekey == nil || s.keys.Derive == nil || s.keys.Was == nil {
+		return ErrNoKeys
+	}
+	s.setSerial(serial)
+	pl := &plan{s: s}
+	for _, step := range p.Rekey {
+		pl.calls = append(pl.calls, call{step: "rekey: " + step.Note, steps: []profiles.Step{step}, count: anyCount})
+	}
+	_, err := s.mustRun(ctx, pl)
+	return err
+}
+
 // Check lets the chip prove its secret key: the issuer's side, which alone has the keys. nil is proof that the chip behind tx is the one these keys were made for.
 // ErrNotProof when it is not, *CardError when the chip refuses, ErrNoKeys without keys or when the profile knows no such proof.
 func Check(ctx context.Context, tx Transmitter, p *profiles.Profile, serial []byte, opts ...WriteOption) error {

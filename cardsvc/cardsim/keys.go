@@ -17,7 +17,7 @@ const (
 	swBlocked = 0x6983
 )
 
-// loadKey is CHANGE REFERENCE DATA with P1 = 01: P2 names the key. Only before the application is activated.
+// loadKey is CHANGE REFERENCE DATA with P1 = 01: P2 names the key. Before the application is activated, or once key 01 was shown.
 func (c *soft) loadKey(cmd *iso7816.Command) (iso7816.Response, bool) {
 	outside, inside := cmd.P2 >= 0x01 && cmd.P2 <= 0x0F, cmd.P2 >= 0x11 && cmd.P2 <= 0x1F
 	switch {
@@ -25,7 +25,7 @@ func (c *soft) loadKey(cmd *iso7816.Command) (iso7816.Response, bool) {
 		return sw(swP1P2), false
 	case len(cmd.Data) != 16 || cmd.Ne != 0:
 		return sw(swLength), false
-	case c.df == nil || c.df.Active:
+	case c.df == nil || c.df.Active && c.shown != 0x01:
 		return sw(swConditions), false
 	}
 	c.df.Keys = slices.DeleteFunc(c.df.Keys, func(k *keyObject) bool { return k.ID == cmd.P2 })

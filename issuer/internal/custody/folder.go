@@ -35,7 +35,9 @@ type manifest struct {
 	Issuing   []entry          `json:"issuing,omitempty"`
 	Pending   []entry          `json:"pending,omitempty"` // keys that wait for the root's certificate
 	// Masters are the card master keys that lie in a token: cipher → PKCS#11 URI. The others are in FileMasters.
-	Masters map[securemsg.Cipher]string `json:"masters,omitempty"`
+	// They are those of the first generation; MasterGens tells of all once there is a second, or keys lie in a token.
+	Masters    map[securemsg.Cipher]string `json:"masters,omitempty"`
+	MasterGens []masterGen                 `json:"master_generations,omitempty"`
 }
 
 // entry is an issuing key and its certificate.

@@ -23,15 +23,24 @@ type KeyUse struct {
 	Cipher      string // 3des, aes, sm4
 	Purpose     string // the key's name in the profile
 	Diversifier []byte // the profile's, of this chip: public
+	Generation  int    // of the master keys; 0 is the newest
 }
 
 // MasterKeys derives the secret keys of chips. The master keys themselves never come out: a folder keeps them, or a token.
 type MasterKeys interface {
 	Derive(u KeyUse) (securemsg.Secret, error)
+	// Newest is the generation that chips are to have, 1 and more.
+	Newest() int
 }
 
-// FileMasters keeps the card master keys, in the issuer's folder.
+// ErrGeneration says that a generation of card master keys is not in the folder.
+var ErrGeneration = errors.New("custody: card master keys of a generation that is not here")
+
+// FileMasters keeps the first generation of card master keys, in the issuer's folder.
 const FileMasters = "card-master.key"
+
+// fileMastersN keeps a later one.
+const fileMastersN = "card-master-%04d.key"
 
 const pemMasters = "XUEJI CARD MASTER KEYS"
 
@@ -55,63 +64,89 @@ func (h held) Diversify(input []byte) (securemsg.Secret, error) {
 	return securemsg.Diversify(h.cipher, h.key, input)
 }
 
-// Masters are master keys by cipher. They never print.
+// Masters are master keys by generation and cipher. They never print.
 type Masters struct {
-	keys   map[securemsg.Cipher]Master
+	keys   map[int]map[securemsg.Cipher]Master
+	newest int
 	tokens []*token.Token
 }
 
-// NewMasters takes master keys from wherever they are kept.
-func NewMasters(keys map[securemsg.Cipher]Master) *Masters { return &Masters{keys: maps.Clone(keys)} }
+// NewMasters takes the master keys of a first generation from wherever they are kept.
+func NewMasters(keys map[securemsg.Cipher]Master) *Masters {
+	return &Masters{keys: map[int]map[securemsg.Cipher]Master{1: maps.Clone(keys)}, newest: 1}
+}
 
 var _ MasterKeys = (*Masters)(nil)
 
-// OpenMasters reads the card master keys of an issuer's folder. A folder that never had any gets fresh ones, durable on return: no card can depend on them yet.
-// Later a missing file is found out by the chips, which refuse other keys.
+// masterGen is a generation of card master keys in the manifest.
+type masterGen struct {
+	N int `json:"n"`
+	// Tokens are the keys that lie in a token: cipher → PKCS#11 URI. The others are in the generation's file.
+	Tokens map[securemsg.Cipher]string `json:"tokens,omitempty"`
+}
+
+func (g masterGen) file() string {
+	if g.N == 1 {
+		return FileMasters
+	}
+	return fmt.Sprintf(fileMastersN, g.N)
+}
+
+// generations are those that the folder keeps, ascending; before the second was begun the manifest names none.
+func (m *manifest) generations() []masterGen {
+	if len(m.MasterGens) == 0 {
+		return []masterGen{{N: 1, Tokens: m.Masters}}
+	}
+	return m.MasterGens
+}
+
+// OpenMasters reads the card master keys of an issuer's folder, all generations that it keeps. A folder that never had any gets fresh ones, durable on return: no card can
+// depend on them yet. Later a missing file is found out by the chips, which refuse other keys.
 func OpenMasters(dir string) (*Masters, error) {
-	if _, err := os.Lstat(filepath.Join(dir, FileMasters)); errors.Is(err, fs.ErrNotExist) {
-		if err := initMasters(dir); err != nil && !errors.Is(err, ErrExists) {
+	folder, err := readManifest(dir)
+	if err != nil && !errors.Is(err, ErrNotIssuer) {
+		return nil, err
+	}
+	m := &Masters{keys: map[int]map[securemsg.Cipher]Master{}}
+	for _, g := range folder.generations() {
+		if err := m.open(dir, g); err != nil {
+			m.Close()
 			return nil, err
 		}
-	}
-	block, err := readSecret(dir, FileMasters, pemMasters)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(block.Bytes)
-	if len(block.Bytes) != masterSize*len(masterCiphers) {
-		return nil, fmt.Errorf("%s: %d bytes are not %d master keys", FileMasters, len(block.Bytes), len(masterCiphers))
-	}
-	m := &Masters{keys: map[securemsg.Cipher]Master{}}
-	for i, c := range masterCiphers {
-		m.keys[c] = held{c, securemsg.NewSecret(block.Bytes[i*masterSize : (i+1)*masterSize])}
-	}
-	if err := m.fromTokens(dir); err != nil {
-		m.Close()
-		return nil, err
+		m.newest = max(m.newest, g.N)
 	}
 	return m, nil
 }
 
-// fromTokens puts the keys that the folder says lie in a token in the place of the file's.
-func (m *Masters) fromTokens(dir string) error {
-	folder, err := readManifest(dir)
-	if errors.Is(err, ErrNotIssuer) {
-		return nil
+// open reads one generation; keys that the folder says lie in a token take the place of the file's.
+func (m *Masters) open(dir string, g masterGen) error {
+	if _, err := os.Lstat(filepath.Join(dir, g.file())); errors.Is(err, fs.ErrNotExist) && g.N == 1 {
+		if err := initMasters(dir, g.file()); err != nil && !errors.Is(err, ErrExists) {
+			return err
+		}
 	}
+	block, err := readSecret(dir, g.file(), pemMasters)
 	if err != nil {
 		return err
 	}
-	for c, uri := range folder.Masters {
+	defer clear(block.Bytes)
+	if len(block.Bytes) != masterSize*len(masterCiphers) {
+		return fmt.Errorf("%s: %d bytes are not %d master keys", g.file(), len(block.Bytes), len(masterCiphers))
+	}
+	keys := map[securemsg.Cipher]Master{}
+	m.keys[g.N] = keys
+	for i, c := range masterCiphers {
+		keys[c] = held{c, securemsg.NewSecret(block.Bytes[i*masterSize : (i+1)*masterSize])}
+	}
+	for c, uri := range g.Tokens {
 		a, err := token.Parse(uri)
 		if err != nil {
 			return fmt.Errorf("%s: %w", fileManifest, err)
 		}
-		t, err := token.Open(a)
+		t, err := m.token(a)
 		if err != nil {
 			return err
 		}
-		m.tokens = append(m.tokens, t)
 		key, err := t.Master(a.Object)
 		if err != nil {
 			return err
@@ -119,42 +154,133 @@ func (m *Masters) fromTokens(dir string) error {
 		if key.Cipher() != c {
 			return fmt.Errorf("%s: the master key %q is of %s, not %s", fileManifest, a.Object, key.Cipher(), c)
 		}
-		m.keys[c] = key
+		keys[c] = key
 	}
 	return nil
 }
 
-// Close logs out of the tokens. Keys of the file stay usable.
+// token logs in to a token once.
+func (m *Masters) token(a token.Address) (*token.Token, error) {
+	for _, t := range m.tokens {
+		if t.Address() == a.WithObject("") {
+			return t, nil
+		}
+	}
+	t, err := token.Open(a)
+	if err == nil {
+		m.tokens = append(m.tokens, t)
+	}
+	return t, err
+}
+
+// Close logs out of the tokens. Keys of the files stay usable.
 func (m *Masters) Close() {
 	for _, t := range m.tokens {
 		_ = t.Close()
 	}
 }
 
-// MoveMasters brings the card master keys that a token can hold (3DES and AES) from the folder's file into the token at uri, for good, and returns their ciphers. Cards made
-// before go on working: the keys are the same. In the file their places are overwritten once the token has them; what copies of the file there are must be destroyed too.
+// Newest is the generation that chips are to have.
+func (m *Masters) Newest() int { return m.newest }
+
+// NextMasters draws the next generation of card master keys, in a file of the folder. From the issuer's next start new chips get keys of it, and others at their next write.
+// Durable on return. It gives the generation.
+func (f *Folder) NextMasters() (int, error) {
+	first, err := OpenMasters(f.dir) // makes the first, when there is none yet
+	if err != nil {
+		return 0, err
+	}
+	first.Close()
+	gens := slices.Clone(f.m.generations())
+	next := masterGen{N: gens[len(gens)-1].N + 1}
+	if err := os.Remove(filepath.Join(f.dir, next.file())); err != nil && !errors.Is(err, fs.ErrNotExist) { // one left by an act that was cut off is on no chip
+		return 0, err
+	}
+	if err := initMasters(f.dir, next.file()); err != nil {
+		return 0, err
+	}
+	f.m.MasterGens, f.m.Masters = append(gens, next), nil
+	return next.N, f.save()
+}
+
+// Generations of card master keys that the folder keeps, ascending.
+func (f *Folder) Generations() []int {
+	var out []int
+	for _, g := range f.m.generations() {
+		out = append(out, g.N)
+	}
+	return out
+}
+
+// RetireMasters destroys a generation of card master keys that is not the newest: chips whose keys are of it can be neither proven nor written any more. Durable on return.
+func (f *Folder) RetireMasters(n int) error {
+	gens := slices.Clone(f.m.generations())
+	at := slices.IndexFunc(gens, func(g masterGen) bool { return g.N == n })
+	switch {
+	case at < 0:
+		return fmt.Errorf("no generation %d of card master keys here", n)
+	case at == len(gens)-1:
+		return fmt.Errorf("generation %d is the newest: begin the next one first (`issuer ceremony masters --next`)", n)
+	}
+	gone := gens[at]
+	f.m.MasterGens, f.m.Masters = slices.Delete(gens, at, at+1), nil
+	err := f.destroy(entry{Key: gone.file()})
+	for _, uri := range gone.Tokens {
+		err = errors.Join(err, f.destroy(entry{Key: uri}))
+	}
+	return err
+}
+
+// MoveMasters brings the card master keys that a token can hold (3DES and AES), of every generation that has none there, from the folder's files into the token at uri, for
+// good, and returns their ciphers. Cards made before go on working: the keys are the same. In the files their places are overwritten once the token has them; what copies of
+// the files there are must be destroyed too.
 func (f *Folder) MoveMasters(uri string) ([]securemsg.Cipher, error) {
 	a, err := token.Parse(uri)
 	if err != nil {
 		return nil, err
 	}
-	if len(f.m.Masters) > 0 {
-		return nil, fmt.Errorf("%w: the card master keys are in a token already", ErrExists)
-	}
 	inFile, err := OpenMasters(f.dir) // makes them, when there are none yet
 	if err != nil {
 		return nil, err
 	}
-	t, err := token.Open(a)
+	defer inFile.Close()
+	gens := slices.Clone(f.m.generations())
+	if !slices.ContainsFunc(gens, func(g masterGen) bool { return len(g.Tokens) == 0 }) {
+		return nil, fmt.Errorf("%w: the card master keys are in a token already", ErrExists)
+	}
+	t, err := inFile.token(a)
 	if err != nil {
 		return nil, err
 	}
-	defer t.Close()
 	moved := []securemsg.Cipher{securemsg.DES3, securemsg.AES}
+	for i, g := range gens {
+		if len(g.Tokens) > 0 {
+			continue
+		}
+		if gens[i].Tokens, err = f.move(t, a, g, inFile.keys[g.N], moved); err != nil {
+			return nil, err
+		}
+		f.m.MasterGens, f.m.Masters = gens, nil
+		if err := f.save(); err != nil {
+			return nil, err
+		}
+		if err := f.wipeMasters(g.file(), moved); err != nil {
+			return nil, err
+		}
+	}
+	return moved, nil
+}
+
+// move brings one generation's keys into the token.
+func (f *Folder) move(t *token.Token, a token.Address, g masterGen, keys map[securemsg.Cipher]Master, moved []securemsg.Cipher) (map[securemsg.Cipher]string, error) {
 	next := map[securemsg.Cipher]string{}
 	for _, c := range moved {
-		at := a.WithObject(fmt.Sprintf("xueji-%s-card-master-%s", f.m.Authority, c))
-		file, ok := inFile.keys[c].(held)
+		name := fmt.Sprintf("xueji-%s-card-master-%s", f.m.Authority, c)
+		if g.N > 1 {
+			name += fmt.Sprintf("-%d", g.N)
+		}
+		at := a.WithObject(name)
+		file, ok := keys[c].(held)
 		if !ok {
 			return nil, fmt.Errorf("custody: the %s master key is not in the file", c)
 		}
@@ -174,16 +300,12 @@ func (f *Folder) MoveMasters(uri string) ([]securemsg.Cipher, error) {
 		}
 		next[c] = at.String()
 	}
-	f.m.Masters = next
-	if err := f.save(); err != nil {
-		return nil, err
-	}
-	return moved, f.wipeMasters(moved)
+	return next, nil
 }
 
-// wipeMasters overwrites keys in the file, in place.
-func (f *Folder) wipeMasters(moved []securemsg.Cipher) error {
-	block, err := readSecret(f.dir, FileMasters, pemMasters)
+// wipeMasters overwrites keys in a generation's file, in place.
+func (f *Folder) wipeMasters(name string, moved []securemsg.Cipher) error {
+	block, err := readSecret(f.dir, name, pemMasters)
 	if err != nil {
 		return err
 	}
@@ -195,7 +317,7 @@ func (f *Folder) wipeMasters(moved []securemsg.Cipher) error {
 	}
 	b := pem.EncodeToMemory(block)
 	defer clear(b)
-	file, err := os.OpenFile(filepath.Join(f.dir, FileMasters), os.O_WRONLY, 0)
+	file, err := os.OpenFile(filepath.Join(f.dir, name), os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
@@ -209,20 +331,26 @@ func (f *Folder) wipeMasters(moved []securemsg.Cipher) error {
 	return err
 }
 
-func initMasters(dir string) error {
+func initMasters(dir, name string) error {
 	b := make([]byte, masterSize*len(masterCiphers))
 	defer clear(b)
 	rand.Read(b) // never fails (crypto/rand, Go 1.24)
 	file := pem.EncodeToMemory(&pem.Block{Type: pemMasters, Bytes: b})
 	defer clear(file)
-	return create(dir, FileMasters, file, 0o600)
+	return create(dir, name, file, 0o600)
 }
 
 // Derive makes a chip's key in two steps of securemsg.Diversify: the master's key of profile and purpose, then, of that, the chip's. So a key that a profile wants
 // nowhere else is no other profile's.
 func (m *Masters) Derive(u KeyUse) (securemsg.Secret, error) {
-	c := securemsg.Cipher(u.Cipher)
-	master, ok := m.keys[c]
+	c, gen := securemsg.Cipher(u.Cipher), u.Generation
+	if gen == 0 {
+		gen = m.newest
+	}
+	if m.keys[gen] == nil {
+		return securemsg.Secret{}, fmt.Errorf("%w: generation %d: bring it back from a copy of the folder, or make the pupil another card", ErrGeneration, gen)
+	}
+	master, ok := m.keys[gen][c]
 	if !ok {
 		return securemsg.Secret{}, fmt.Errorf("custody: no card master key for cipher %q", u.Cipher)
 	}

@@ -24,7 +24,7 @@ func TestMasters(t *testing.T) {
 		for _, profile := range []string{"fmcos", "fmcos-sm4"} {
 			for _, purpose := range []string{"control", "write"} {
 				for _, chip := range []string{"\x01", "\x02"} {
-					u := KeyUse{profile, cipher, purpose, []byte(chip)}
+					u := KeyUse{profile, cipher, purpose, []byte(chip), 0}
 					a, err := m.Derive(u)
 					if err != nil {
 						t.Fatal(err)
@@ -42,7 +42,7 @@ func TestMasters(t *testing.T) {
 			}
 		}
 	}
-	if _, err := m.Derive(KeyUse{"p", "rot13", "x", []byte{1}}); err == nil {
+	if _, err := m.Derive(KeyUse{"p", "rot13", "x", []byte{1}, 0}); err == nil {
 		t.Error("a cipher nobody knows")
 	}
 	if s := fmt.Sprintf("%v %+v %#v %s", m, m, m, m); strings.ReplaceAll(s, "[card master keys]", "") != "   " {

@@ -73,7 +73,20 @@ type keyLine struct {
 	Chip    string `json:"chip"` // serial, hex
 	Profile string `json:"profile"`
 	Loaded  bool   `json:"loaded"`
+	Gen     int    `json:"gen,omitempty"` // of the master keys; 0 is 1
+	Was     int    `json:"was,omitempty"` // >0: keys of Gen take the place of these
 }
+
+// ChipKeys is what the journal knows of the issuer's keys on a chip.
+type ChipKeys struct {
+	Begun  bool // they went, or began to go, onto it
+	Loaded bool // and were seen to work
+	Gen    int  // generation of the master keys that they are, or are to be, of; 0 when none began
+	Was    int  // >0: the generation that they take the place of; while not Loaded each key of the chip is of one or the other
+}
+
+// Moving says that the chip's keys were begun to be changed and may be of either generation.
+func (k ChipKeys) Moving() bool { return k.Was > 0 && !k.Loaded }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -279,31 +292,57 @@ func (j *Journal) Mark(issuance string, s State, detail string) error {
 
 // KeysBegun records that the issuer's keys go onto a chip from now on: durable on return, before the first command of it. After a cut the chip may hold the keys it
 // came with, ours, or some of both; what was tried last is tried first then.
-func (j *Journal) KeysBegun(serial []byte, profile string) error {
-	return j.keying(serial, profile, false)
+func (j *Journal) KeysBegun(serial []byte, profile string, gen int) error {
+	return j.keying(serial, profile, false, gen, 0)
 }
 
-// KeysLoaded records that the issuer's keys are on a chip and were seen to work.
-func (j *Journal) KeysLoaded(serial []byte, profile string) error {
-	return j.keying(serial, profile, true)
+// KeysMoving records that keys of generation gen take the place of those of generation was from now on: durable on return, before the first command of it.
+func (j *Journal) KeysMoving(serial []byte, profile string, gen, was int) error {
+	return j.keying(serial, profile, false, gen, was)
 }
 
-func (j *Journal) keying(serial []byte, profile string, loaded bool) error {
+// KeysLoaded records that the issuer's keys of a generation are on a chip and were seen to work.
+func (j *Journal) KeysLoaded(serial []byte, profile string, gen int) error {
+	return j.keying(serial, profile, true, gen, 0)
+}
+
+func (j *Journal) keying(serial []byte, profile string, loaded bool, gen, from int) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	k := keyLine{hex.EncodeToString(serial), profile, loaded}
-	if was, ok := j.keys[k.Chip]; ok && (was == k || was.Loaded && was.Profile == profile) {
+	if gen < 1 || from >= gen {
+		return fmt.Errorf("journal: keys of generation %d over %d", gen, from)
+	}
+	k := keyLine{hex.EncodeToString(serial), profile, loaded, gen, from}
+	if was, ok := j.keys[k.Chip]; ok && (was == k || was.Loaded && was.Profile == profile && from == 0 && max(was.Gen, 1) == gen) {
 		return nil
 	}
 	return j.append(line{Keys: &k})
 }
 
-// KeysOf says whether the issuer's keys were ever begun to be put on a chip, and whether they were seen to work.
-func (j *Journal) KeysOf(serial []byte) (begun, loaded bool) {
+// KeysOf is what is known of the issuer's keys on a chip.
+func (j *Journal) KeysOf(serial []byte) ChipKeys {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	k, ok := j.keys[hex.EncodeToString(serial)]
-	return ok, k.Loaded
+	if !ok {
+		return ChipKeys{}
+	}
+	return ChipKeys{Begun: true, Loaded: k.Loaded, Gen: max(k.Gen, 1), Was: k.Was}
+}
+
+// Generations counts chips by the generation of their keys; one whose keys are being changed counts for the older.
+func (j *Journal) Generations() map[int]int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	out := map[int]int{}
+	for _, k := range j.keys {
+		if !k.Loaded && k.Was > 0 {
+			out[k.Was]++
+		} else {
+			out[max(k.Gen, 1)]++
+		}
+	}
+	return out
 }
 
 // Note records something that belongs to no issuance, durable on return. text carries nothing personal.

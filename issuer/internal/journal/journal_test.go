@@ -41,10 +41,19 @@ func TestWhatIsRecordedIsThereAfterwards(t *testing.T) {
 	}
 	must(j.Plan(plan("a", "0102")))
 	must(j.Note("a note"))
-	must(j.KeysBegun([]byte{1, 2}, "p"))
-	must(j.KeysBegun([]byte{3, 4}, "p"))
-	must(j.KeysLoaded([]byte{3, 4}, "p"))
-	must(j.KeysBegun([]byte{3, 4}, "p")) // loaded keys stay loaded
+	must(j.KeysBegun([]byte{1, 2}, "p", 1))
+	must(j.KeysBegun([]byte{3, 4}, "p", 1))
+	must(j.KeysLoaded([]byte{3, 4}, "p", 1))
+	must(j.KeysBegun([]byte{3, 4}, "p", 1)) // loaded keys stay loaded
+	for _, chip := range [][]byte{{7, 8}, {9, 9}} {
+		must(j.KeysLoaded(chip, "p", 1))
+		must(j.KeysMoving(chip, "p", 3, 1))
+	}
+	must(j.KeysMoving([]byte{9, 9}, "p", 3, 1)) // again is no news
+	must(j.KeysLoaded([]byte{9, 9}, "p", 3))
+	if err := j.KeysMoving([]byte{9, 9}, "p", 1, 3); err == nil {
+		t.Fatal("keys of an older generation over newer ones")
+	}
 	must(j.Plan(plan("b", "0304")))
 	must(j.Mark("b", journal.Written, ""))
 	must(j.Mark("b", journal.Reported, ""))
@@ -70,10 +79,14 @@ func TestWhatIsRecordedIsThereAfterwards(t *testing.T) {
 	if l := j.OfChip([]byte{1, 2}); len(l) != 2 {
 		t.Errorf("of chip 0102: %+v", l)
 	}
-	for chip, want := range map[[2]byte][2]bool{{1, 2}: {true, false}, {3, 4}: {true, true}, {5, 6}: {false, false}} {
-		if begun, loaded := j.KeysOf(chip[:]); begun != want[0] || loaded != want[1] {
-			t.Errorf("keys of %x: begun %v, loaded %v", chip, begun, loaded)
+	for chip, want := range map[[2]byte]journal.ChipKeys{{1, 2}: {Begun: true, Gen: 1}, {3, 4}: {Begun: true, Loaded: true, Gen: 1}, {5, 6}: {},
+		{7, 8}: {Begun: true, Gen: 3, Was: 1}, {9, 9}: {Begun: true, Loaded: true, Gen: 3}} {
+		if got := j.KeysOf(chip[:]); got != want {
+			t.Errorf("keys of %x: %+v, want %+v", chip, got, want)
 		}
+	}
+	if g := j.Generations(); len(g) != 2 || g[1] != 3 || g[3] != 1 {
+		t.Errorf("by generation: %v", g)
 	}
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o600 {

@@ -19,6 +19,7 @@ type Told struct {
 	Chip     string // serial, hex: the issuer's keys go onto it, or (Loaded) were seen to work
 	Profile  string
 	Loaded   bool
+	Gen, Was int // generations of the master keys: keys of Gen go onto it, in the place of those of Was if that is not 0
 }
 
 // Look reads the journal at path beside an issuer that may be writing it: nothing is changed and nothing is locked. The lines come in their order; the Journal can be
@@ -29,7 +30,7 @@ func Look(path string) (*Journal, []Told, error) {
 	j.heard = func(l line) {
 		t := Told{At: l.At, Plan: l.Plan, Issuance: l.Issuance, State: l.State, Detail: l.Detail}
 		if l.Keys != nil {
-			t.Chip, t.Profile, t.Loaded = l.Keys.Chip, l.Keys.Profile, l.Keys.Loaded
+			t.Chip, t.Profile, t.Loaded, t.Gen, t.Was = l.Keys.Chip, l.Keys.Profile, l.Keys.Loaded, max(l.Keys.Gen, 1), l.Keys.Was
 		}
 		story = append(story, t)
 	}

@@ -18,7 +18,6 @@ import (
 	"xueji/cardsvc/credential"
 	"xueji/cardsvc/iso7816"
 	"xueji/cardsvc/relay"
-	"xueji/cardsvc/securemsg"
 	"xueji/issuer/internal/custody"
 	"xueji/issuer/internal/journal"
 	"xueji/server/api"
@@ -45,9 +44,10 @@ type Journal interface {
 	Note(text string) error
 	OfChip(serial []byte) []journal.Entry
 	Find(issuance string) (journal.Entry, bool)
-	KeysBegun(serial []byte, profile string) error
-	KeysLoaded(serial []byte, profile string) error
-	KeysOf(serial []byte) (begun, loaded bool)
+	KeysBegun(serial []byte, profile string, gen int) error
+	KeysMoving(serial []byte, profile string, gen, was int) error
+	KeysLoaded(serial []byte, profile string, gen int) error
+	KeysOf(serial []byte) journal.ChipKeys
 }
 
 // Link is the card, perhaps far away. An error of Transmit for which Lost is true means that it left.
@@ -123,6 +123,8 @@ func (m *Maker) classify(err error) *tried {
 		return &tried{code: relay.CodeVerify, detail: "what was read back is not what was written: the card is bad, take another", err: err, failed: true}
 	case errors.Is(err, applet.ErrNoKeys):
 		return &tried{code: relay.CodeInternal, detail: "this kind of card wants card master keys, and this issuer has none: see `issuer serve`", err: err}
+	case errors.Is(err, custody.ErrGeneration):
+		return &tried{code: relay.CodeInternal, detail: "the chip's keys are of a generation of card master keys that this issuer no longer has: issue a replacement, or bring the generation back", err: err}
 	case errors.Is(err, applet.ErrNotProof):
 		return &tried{code: relay.CodeCard, detail: "the chip does not show the key it should have: keep it back and take another card", err: err, failed: true}
 	case errors.Is(err, applet.ErrHostile), errors.Is(err, iso7816.ErrAnswerTooBig), errors.Is(err, iso7816.ErrRestless):
@@ -218,6 +220,9 @@ func (j *job) carryOut(ctx context.Context, verifier *credential.Verifier, readi
 		return relay.Outcome{}, stop(relay.CodeServer, "the order cannot be put on a card: "+err.Error(), err)
 	}
 	if err := j.plan(ctx, record); err != nil {
+		return relay.Outcome{}, err
+	}
+	if err := j.rekey(ctx, card.Genuine); err != nil {
 		return relay.Outcome{}, err
 	}
 	if err := j.write(ctx, reading, record, sealed); err != nil {
@@ -340,14 +345,17 @@ func (j *job) write(ctx context.Context, reading applet.Reading, record, sealed 
 
 // prepare makes the application, and the chip ours when the profile has keys: the journal says so before the first command and after the keys were seen to work.
 func (j *job) prepare(ctx context.Context) error {
-	m, secret := j.m, j.profile.Secret()
-	keys := m.keys(j.profile, j.serial) // what the journal knew before this session
+	m, secret := j.m, j.profile.Secret() && j.m.Masters != nil
+	known := m.Journal.KeysOf(j.serial) // before this session
 	if secret {
-		if err := m.Journal.KeysBegun(j.serial, j.profile.Name); err != nil {
+		if known.Gen == 0 {
+			known.Gen = m.Masters.Newest()
+		}
+		if err := m.Journal.KeysBegun(j.serial, j.profile.Name, known.Gen); err != nil {
 			return err
 		}
 	}
-	if err := applet.Prepare(ctx, j.link, j.profile, keys, applet.ForChip(j.serial)); err != nil {
+	if err := applet.Prepare(ctx, j.link, j.profile, m.keysOf(j.profile, known), applet.ForChip(j.serial)); err != nil {
 		return err
 	}
 	if !secret {
@@ -356,26 +364,7 @@ func (j *job) prepare(ctx context.Context) error {
 	if err := m.check(ctx, j.link, j.profile, j.serial); err != nil {
 		return err
 	}
-	return m.Journal.KeysLoaded(j.serial, j.profile.Name)
-}
-
-// keys are the issuer's for one chip.
-func (m *Maker) keys(p *profiles.Profile, serial []byte) applet.WriteOption {
-	if m.Masters == nil {
-		return applet.WithKeys(applet.Keys{})
-	}
-	begun, _ := m.Journal.KeysOf(serial)
-	return applet.WithKeys(applet.Keys{Rand: m.Rand, Begun: begun, Derive: func(name string, diversifier []byte) (securemsg.Secret, error) {
-		return m.Masters.Derive(custody.KeyUse{Profile: p.Name, Cipher: p.Cipher, Purpose: name, Diversifier: diversifier})
-	}})
-}
-
-// check lets the chip prove its key, if its profile knows such a proof.
-func (m *Maker) check(ctx context.Context, tx applet.Transmitter, p *profiles.Profile, serial []byte) error {
-	if !p.Has(profiles.Check) {
-		return nil
-	}
-	return applet.Check(ctx, tx, p, serial, m.keys(p, serial))
+	return m.Journal.KeysLoaded(j.serial, j.profile.Name, known.Gen)
 }
 
 // verify reads the card as any reader would and judges it with a fresh verifier.

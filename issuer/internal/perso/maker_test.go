@@ -261,7 +261,7 @@ func tornAnywhere(t *testing.T, profile string) {
 				t.Fatalf("first, put back after %s: %+v", name, out)
 			}
 			b.check(t, card, profile, o)
-			if _, loaded := b.journal.KeysOf(card.Serial()); !loaded {
+			if !b.journal.KeysOf(card.Serial()).Loaded {
 				t.Fatalf("torn at %s: the journal does not know that the keys are on the chip", name)
 			}
 
