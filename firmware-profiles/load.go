@@ -427,8 +427,8 @@ type Set struct {
 	list []*Profile
 }
 
-// Load reads the shipped profiles and those of each extra folder (files *.yaml, not below). Two profiles of one name, or two that could claim one ATR and
-// have no probes to tell, are errors. Every error begins with file and line and wraps ErrProfile, save those of the file system itself.
+// Load reads the shipped profiles and those of each extra folder (files *.yaml, not below). A folder's profile of the name and ATRs of one before takes its place: an
+// issuer's own way of preparing the same cards. Two of one name for other cards, or two that could claim one ATR and have no probes to tell, are errors. Every error begins with file and line and wraps ErrProfile, save those of the file system itself.
 func Load(extra ...fs.FS) (*Set, error) {
 	s := &Set{}
 	for _, dir := range append([]fs.FS{shipped}, extra...) {
@@ -445,12 +445,25 @@ func Load(extra ...fs.FS) (*Set, error) {
 			if err != nil {
 				return nil, err
 			}
+			if o, ok := s.Get(p.Name); ok && sameATRs(o, p) {
+				if s, err = s.With(p); err != nil {
+					return nil, err
+				}
+				continue
+			}
 			if err := s.add(p); err != nil {
 				return nil, err
 			}
 		}
 	}
 	return s, nil
+}
+
+// sameATRs says that two profiles claim the same cards.
+func sameATRs(p, q *Profile) bool {
+	return slices.EqualFunc(p.ATR, q.ATR, func(a, b Pattern) bool {
+		return a.open == b.open && slices.Equal(a.bytes, b.bytes) && slices.Equal(a.mask, b.mask)
+	})
 }
 
 func (s *Set) add(p *Profile) error {

@@ -170,7 +170,15 @@ func TestSets(t *testing.T) {
 	if p, ok := s.Get("other"); !ok || p.Source != "other.yaml" {
 		t.Error("the folder's profile is missing")
 	}
-	// The same name twice.
+	// The same cards, prepared in another way: the folder's takes the place of the shipped one.
+	s, err = Load(fstest.MapFS{"xueji-soft.yaml": {Data: []byte(strings.Replace(soft, "title: Xueji", "title: Our own", 1))}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, _ := s.Get("xueji-soft"); !strings.HasPrefix(p.Title, "Our own") || len(s.All()) != len(shippedSet(t).All()) {
+		t.Error("the folder's profile did not take the place of the shipped one")
+	}
+	// The same name for other cards.
 	if _, err := Load(fstest.MapFS{"xueji-soft.yaml": {Data: []byte(strings.Replace(soft, "45 4A 49 31", "45 4A 49 32", 1))}}); !errors.Is(err, ErrProfile) {
 		t.Errorf("one name for two: %v", err)
 	}
@@ -274,4 +282,13 @@ func TestReadme(t *testing.T) {
 			}
 		}
 	}
+}
+
+func shippedSet(t *testing.T) *Set {
+	t.Helper()
+	s, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
