@@ -22,6 +22,9 @@ const (
 	PathStatus      = "/v1/kiosk/status"        // POST StatusRequest → StatusReply (the family asks)
 	PathConsignment = "/v1/kiosk/consignment"   // POST ConsignmentRequest → Consignment (archive receipt; staff token needed)
 	PathRefresh     = "/v1/kiosk/refresh"       // POST RefreshRequest → RefreshReply (the card is behind: a ticket for the issuer)
+	PathPupils      = "/v1/kiosk/pupils"        // POST PupilsRequest → PupilsReply (a family without its card; staff token needed)
+	PathLost        = "/v1/kiosk/card/lost"     // POST LostRequest → CardMoved
+	PathFound       = "/v1/kiosk/card/found"    // POST FoundRequest → CardMoved: a card that was reported lost lies on the reader
 	PathHeartbeat   = "/v1/kiosk/heartbeat"     // POST Heartbeat → HeartbeatReply
 	PathOrder       = "/v1/issuer/order"        // POST OrderRequest → Order (issuer redeems a ticket)
 	PathReport      = "/v1/issuer/report"       // POST Report → ReportReply

@@ -62,6 +62,7 @@ type CaseStep struct {
 // CaseReceipt carries a case number and dates, no numbers of persons.
 type CaseReceipt struct {
 	Title      string // 转学受理回执
+	NoTitle    string // what CaseNo is; "": 业务编号
 	CaseNo     registry.CaseNo
 	NameMasked string
 	From, To   string

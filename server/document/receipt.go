@@ -45,7 +45,7 @@ func (m *Maker) roll(s *sheet, r *CaseReceipt) (float64, error) {
 	y += 1
 	s.line(rollMargin, y, rollW-rollMargin, y, 0.4, ink0)
 	y += 6
-	s.text(rollW/2, y, "业务编号", write{style: sans, pt: 8.5, ink: ink0, align: centre})
+	s.text(rollW/2, y, r.heading(), write{style: sans, pt: 8.5, ink: ink0, align: centre})
 	y += 7
 	s.box(rollMargin, y-5.4, rollText, 7, string(r.CaseNo), write{style: sansBold, pt: 15, ink: ink0, align: centre}, 8)
 	y += 7
@@ -156,4 +156,11 @@ func (s *sheet) step(y float64, n int, st CaseStep) float64 {
 		y += 4.4
 	}
 	return y + 2.2
+}
+
+func (r *CaseReceipt) heading() string {
+	if r.NoTitle != "" {
+		return r.NoTitle
+	}
+	return "业务编号"
 }

@@ -25,6 +25,9 @@ type Server interface {
 	Status(ctx context.Context, r api.StatusRequest) (api.StatusReply, error)
 	Consignment(ctx context.Context, r api.ConsignmentRequest) (api.Consignment, error)
 	Refresh(ctx context.Context, r api.RefreshRequest) (api.RefreshReply, error)
+	Pupils(ctx context.Context, r api.PupilsRequest) (api.PupilsReply, error)
+	Lost(ctx context.Context, r api.LostRequest) (api.CardMoved, error)
+	Found(ctx context.Context, r api.FoundRequest) (api.CardMoved, error)
 	Heartbeat(ctx context.Context, h api.Heartbeat) (api.HeartbeatReply, error)
 }
 

@@ -21,7 +21,9 @@ import (
 
 // Cards is the reader side; *reader.Watcher implements it.
 type Cards interface {
-	Tap(ctx context.Context) (localapi.Tap, error)
+	// Tap and Check read the card; what they prove is bound to the nonce, 32 bytes. Check lets the issuer prove the chip besides.
+	Tap(ctx context.Context, nonce []byte) (localapi.Tap, error)
+	Check(ctx context.Context, nonce []byte) (localapi.Tap, error)
 	Relay(ctx context.Context, ticket string) (localapi.RelayOutcome, error)
 	Present() string // "ok", "none", "down"
 	SetTrust(t localapi.Trust)
@@ -38,6 +40,9 @@ type Line interface {
 	Status(ctx context.Context, r api.StatusRequest) (api.StatusReply, error)
 	Consignment(ctx context.Context, r api.ConsignmentRequest) (api.Consignment, error)
 	Refresh(ctx context.Context, r api.RefreshRequest) (api.RefreshReply, error)
+	Pupils(ctx context.Context, r api.PupilsRequest) (api.PupilsReply, error)
+	Lost(ctx context.Context, r api.LostRequest) (api.CardMoved, error)
+	Found(ctx context.Context, r api.FoundRequest) (api.CardMoved, error)
 }
 
 // Judge checks a tapped record against the kiosk's own pinned roots and opens what this kiosk may read of it.
@@ -46,6 +51,8 @@ type Judge interface {
 	Check(record, chipSerial []byte, now time.Time) localapi.Verdict
 	// Open reads the sealed record; ok is false while the reading key of its epoch is not here.
 	Open(record, sealed []byte) (d Details, ok bool)
+	// Proven is what a tap's proofs over the nonce are worth for a record that verified; ok is false for a chip that should have signed and did not.
+	Proven(nonce [32]byte, t localapi.Tap) (level int, ok bool)
 	// SetTrust takes certificates, list and reading keys; an error leaves the old ones.
 	SetTrust(t api.Trust) error
 	// State says whether there are certificates to judge by and keys to read names with, and until when the deny list is good (zero: none).
@@ -103,13 +110,14 @@ type Desk struct {
 
 // session is what belongs to one family and must be forgotten with it.
 type session struct {
-	epoch  uint64
-	proof  *api.CardProof
-	token  string
-	ticket string
-	saved  *flow.Saved // the event of this session, once durable
-	ctx    context.Context
-	cancel context.CancelFunc
+	epoch   uint64
+	shown   *shown
+	checked chan struct{} // closed when the issuer's check that was begun last is over; nil: none was
+	token   string
+	ticket  string
+	saved   *flow.Saved // the event of this session, once durable
+	ctx     context.Context
+	cancel  context.CancelFunc
 }
 
 // New makes a desk that stands at home. Stop ends it.
@@ -193,7 +201,7 @@ func (d *Desk) View() View {
 
 func (d *Desk) kiosk() flow.Kiosk {
 	e := d.p.Enrolment
-	k := flow.Kiosk{School: e.School, SchoolName: e.SchoolName, Online: d.p.Line.Online()}
+	k := flow.Kiosk{School: e.School, SchoolName: e.SchoolName, Online: d.p.Line.Online(), Cards: d.dir.Cards}
 	if s, ok := d.schools[e.School]; ok {
 		k.SchoolName, k.FromGrade, k.ToGrade = s.Name, s.FromGrade, s.ToGrade
 	}

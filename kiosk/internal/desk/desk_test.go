@@ -1,6 +1,7 @@
 package desk_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,15 +26,31 @@ import (
 )
 
 type cards struct {
-	mu  sync.Mutex
-	tap localapi.Tap
-	err error
+	mu    sync.Mutex
+	tap   localapi.Tap
+	err   error
+	check func(nonce []byte) (localapi.Tap, error)
 }
 
-func (c *cards) Tap(context.Context) (localapi.Tap, error) {
+func (c *cards) Tap(context.Context, []byte) (localapi.Tap, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.tap, c.err
+}
+
+// Check takes a second, as an issuer far away does.
+func (c *cards) Check(ctx context.Context, nonce []byte) (localapi.Tap, error) {
+	select {
+	case <-ctx.Done():
+		return localapi.Tap{}, ctx.Err()
+	case <-time.After(time.Second):
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.check != nil {
+		return c.check(nonce)
+	}
+	return localapi.Tap{}, &localapi.Error{Code: localapi.CodeNoIssuer}
 }
 func (c *cards) Relay(context.Context, string) (localapi.RelayOutcome, error) {
 	return localapi.RelayOutcome{OK: true}, nil
@@ -44,6 +61,8 @@ func (c *cards) SetTrust(localapi.Trust) {}
 type line struct {
 	mu     sync.Mutex
 	online bool
+	lost   []api.LostRequest
+	found  []api.FoundRequest
 	signIn func(api.SignIn) (api.StaffSession, error)
 	status func(api.StatusRequest) (api.StatusReply, error)
 	await  func(context.Context) (api.Outcome, error)
@@ -76,6 +95,18 @@ func (l *line) Refresh(context.Context, api.RefreshRequest) (api.RefreshReply, e
 	return api.RefreshReply{}, nil
 }
 
+func (l *line) Pupils(context.Context, api.PupilsRequest) (api.PupilsReply, error) {
+	return api.PupilsReply{Pupils: []api.PupilRow{{UID: "u", Name: "李**", Grade: 3, CardNo: "330000000000017"}}}, nil
+}
+func (l *line) Lost(_ context.Context, r api.LostRequest) (api.CardMoved, error) {
+	l.lost = append(l.lost, r)
+	return api.CardMoved{CardNo: r.CardNo}, nil
+}
+func (l *line) Found(_ context.Context, r api.FoundRequest) (api.CardMoved, error) {
+	l.found = append(l.found, r)
+	return api.CardMoved{}, nil
+}
+
 type judge struct{}
 
 func (judge) Check([]byte, []byte, time.Time) localapi.Verdict { return localapi.VerdictValid }
@@ -84,6 +115,12 @@ func (judge) Open(_, _ []byte) (desk.Details, bool) {
 }
 func (judge) SetTrust(api.Trust) error       { return nil }
 func (judge) State() (bool, bool, time.Time) { return true, true, time.Time{} }
+func (judge) Proven(nonce [32]byte, t localapi.Tap) (int, bool) {
+	if len(t.Attestation) > 0 && bytes.Equal(t.Attestation, nonce[:]) {
+		return 2, true
+	}
+	return min(t.Level, 1), true
+}
 
 type papers struct{ fail bool }
 

@@ -36,6 +36,10 @@ func (d *Desk) carryOut(e flow.Effect) {
 	case flow.DoForget: // begin did it
 	case flow.DoRead:
 		work(flow.ReadLimit, func(ctx context.Context) flow.Input { return d.read(ctx, s.Epoch) })
+	case flow.DoCheck:
+		d.sess.checked = make(chan struct{})
+		sess = d.sess
+		work(flow.CheckLimit, func(ctx context.Context) flow.Input { return d.check(ctx, sess) })
 	case flow.DoAsk:
 		work(flow.StatusLimit, func(ctx context.Context) flow.Input { return d.ask(ctx, sess, string(e.PIN)) })
 	case flow.DoSignIn:
@@ -44,6 +48,15 @@ func (d *Desk) carryOut(e flow.Effect) {
 		})
 	case flow.DoParcel:
 		work(flow.ParcelLimit, func(ctx context.Context) flow.Input { return d.parcel(ctx, sess, e.QR) })
+	case flow.DoFind:
+		work(flow.LostLimit, func(ctx context.Context) flow.Input { return d.pupils(ctx, sess, e) })
+	case flow.DoLose:
+		if c := s.LostPupil(); c != nil {
+			chosen, reason := *c, s.Reason
+			work(flow.LostLimit, func(ctx context.Context) flow.Input { return d.lose(ctx, sess, chosen, reason) })
+		}
+	case flow.DoRestore:
+		work(flow.LostLimit, func(ctx context.Context) flow.Input { return d.restore(ctx, sess) })
 	case flow.DoSave:
 		// Not bound to the session: once begun, it is finished.
 		d.wg.Go(func() { reply(d.save(s, sess)) })
@@ -57,7 +70,10 @@ func (d *Desk) carryOut(e flow.Effect) {
 	case flow.DoTicket:
 		work(flow.TicketLimit, func(ctx context.Context) flow.Input { return d.askTicket(ctx, sess) })
 	case flow.DoRewrite:
-		work(flow.RewriteLimit, func(ctx context.Context) flow.Input { return d.rewrite(ctx, sess.ticket) })
+		work(flow.RewriteLimit, func(ctx context.Context) flow.Input {
+			d.settle(ctx, sess)
+			return d.rewrite(ctx, sess.ticket)
+		})
 	}
 }
 
@@ -71,13 +87,15 @@ func (d *Desk) keep(epoch uint64, f func(*session)) {
 }
 
 func (d *Desk) read(ctx context.Context, epoch uint64) flow.Input {
-	t, err := d.p.Cards.Tap(ctx)
+	tap := d.tapProof()
+	nonce := tap.nonce(d.p.Enrolment.KioskID)
+	t, err := d.p.Cards.Tap(ctx, nonce[:])
 	for i := 0; i < 3 && err != nil && codeOf(err) == localapi.CodeBusy; i++ {
 		select {
 		case <-ctx.Done():
 		case <-time.After(200 * time.Millisecond):
 		}
-		t, err = d.p.Cards.Tap(ctx)
+		t, err = d.p.Cards.Tap(ctx, nonce[:])
 	}
 	if err != nil {
 		d.p.Log.Warn("tap failed", "code", codeOf(err))
@@ -98,6 +116,13 @@ func (d *Desk) read(ctx context.Context, epoch uint64) flow.Input {
 	if verdict == localapi.VerdictValid {
 		verdict = d.p.Judge.Check(t.Record, t.ChipSerial, d.p.Now())
 	}
+	level := 0
+	if verdict == localapi.VerdictValid {
+		var ok bool
+		if level, ok = d.p.Judge.Proven(nonce, t); !ok {
+			verdict = localapi.VerdictWrongChip
+		}
+	}
 	if verdict == localapi.VerdictValid {
 		high, err := d.p.Box.Seen(ctx, d.p.Index(t.Public.CardNo), t.Public.Sequence)
 		if err != nil {
@@ -107,12 +132,19 @@ func (d *Desk) read(ctx context.Context, epoch uint64) flow.Input {
 		}
 	}
 	d.report(string(verdict), t.Public)
+	if verdict == localapi.VerdictRevoked { // it may have been found again
+		tap.card.Record, tap.card.ChipSerial, tap.card.Profile = t.Record, t.ChipSerial, t.Profile
+		d.keep(epoch, func(s *session) { s.shown = &tap })
+	}
 	if verdict != localapi.VerdictValid {
 		return flow.ReadBad{Verdict: string(verdict)}
 	}
 	p := t.Public
 	c := flow.Card{No: p.CardNo, Tail: tail(p.CardNo, 4), School: registry.Unit(p.School), SchoolName: d.schoolName(registry.Unit(p.School)),
-		Suspended: p.Status == 2, Ended: p.Status == 3, Sequence: p.Sequence, Level: t.Level, ListStale: t.ListStale, Ref: hex.EncodeToString(p.PupilRef)}
+		Suspended: p.Status == 2, Ended: p.Status == 3, Sequence: p.Sequence, Level: level, Wants: wants(p), ListStale: t.ListStale,
+		Ref: hex.EncodeToString(p.PupilRef)}
+	_, _, until := d.p.Judge.State()
+	c.ListDays = listDays(t.ListStale, until, d.p.Now())
 	if det, ok := d.p.Judge.Open(t.Record, t.Sealed); ok {
 		c.Name, c.NumberTail, c.Class = registry.MaskName(det.Name), det.NumberTail, det.Class
 		c.Grade, _ = strconv.Atoi(det.Grade)
@@ -120,9 +152,12 @@ func (d *Desk) read(ctx context.Context, epoch uint64) flow.Input {
 			c.SchoolName = det.School
 		}
 	}
-	d.keep(epoch, func(s *session) {
-		s.proof = &api.CardProof{Record: t.Record, ChipSerial: t.ChipSerial, Level: t.Level, Profile: t.Profile}
-	})
+	tap.card.Record, tap.card.ChipSerial, tap.card.Level, tap.card.Profile = t.Record, t.ChipSerial, level, t.Profile
+	tap.card.Signature, tap.card.ListStale = t.Proof, t.ListStale
+	if t.ListStale {
+		tap.card.ListUntil = until
+	}
+	d.keep(epoch, func(s *session) { s.keepShown(tap) })
 	return flow.Read{Card: c}
 }
 
@@ -147,7 +182,7 @@ const reportEvery = 10 * time.Minute
 
 // reported are the verdicts the register wants to hear of.
 var reported = map[string]bool{"valid": true, "forged": true, "unknown_issuer": true, "revoked": true, "wrong_chip": true, "rolled_back": true,
-	"unknown_chip": true, "expired": true}
+	"unknown_chip": true, "expired": true, checkCopy: true}
 
 // report tells the register what was seen at the reader, through the outbox.
 func (d *Desk) report(verdict string, p *localapi.Public) {
@@ -172,7 +207,7 @@ func (d *Desk) report(verdict string, p *localapi.Public) {
 	if again {
 		return
 	}
-	if _, _, err := d.append(now, "", func(e *api.Event, _ registry.CaseNo) { e.Tap = &t }); err != nil {
+	if _, _, err := d.append(now, newID(), "", func(e *api.Event, _ registry.CaseNo) { e.Tap = &t }); err != nil {
 		d.p.Log.Error("tap report not kept", "err", err)
 		return
 	}
@@ -180,8 +215,7 @@ func (d *Desk) report(verdict string, p *localapi.Public) {
 }
 
 // append makes one event durable. kind "" draws no case number.
-func (d *Desk) append(now time.Time, kind string, fill func(*api.Event, registry.CaseNo)) (uint64, registry.CaseNo, error) {
-	id := newID()
+func (d *Desk) append(now time.Time, id, kind string, fill func(*api.Event, registry.CaseNo)) (uint64, registry.CaseNo, error) {
 	year := now.In(registry.Beijing).Year()
 	var no registry.CaseNo
 	seq, err := d.p.Box.Append(context.WithoutCancel(d.ctx), outbox.Draft{At: now, Case: kind, Year: year, Build: func(seq uint64, serial int) ([]byte, error) {
@@ -212,10 +246,16 @@ func (d *Desk) save(s flow.State, sess session) flow.Input {
 	d.mu.Unlock()
 	now := d.p.Now()
 	kind := map[flow.Goal]string{flow.GoalTransfer: "ZX", flow.GoalReturn: "FX"}[s.Goal]
-	seq, no, err := d.append(now, kind, func(e *api.Event, no registry.CaseNo) {
-		e.Card = sess.proof
+	id := newID()
+	if sess.shown != nil {
+		id = sess.shown.id // what the card proved is bound to it
+	}
+	seq, no, err := d.append(now, id, kind, func(e *api.Event, no registry.CaseNo) {
+		if sess.shown != nil {
+			e.Card = &sess.shown.card
+		}
 		if s.Staff != nil {
-			e.Staff = &api.StaffProof{Account: s.Staff.Account, Offline: s.Staff.Offline}
+			e.Staff = &api.StaffProof{Account: s.Staff.Account, Offline: s.Staff.Offline, Vouched: s.Vouched}
 		}
 		switch s.Goal {
 		case flow.GoalTransfer:
@@ -258,10 +298,10 @@ func steps(in []api.CaseStep) []flow.CaseStep {
 }
 
 func (d *Desk) ask(ctx context.Context, sess session, pin string) flow.Input {
-	if sess.proof == nil {
+	if sess.shown == nil {
 		return flow.AskFailed{Why: "status_offline"}
 	}
-	r, err := d.p.Line.Status(ctx, api.StatusRequest{Card: *sess.proof, PIN: pin})
+	r, err := d.p.Line.Status(ctx, api.StatusRequest{Card: sess.shown.card, PIN: pin})
 	if err != nil {
 		d.p.Line.NoteError(err)
 		switch registry.CodeOf(err) {
@@ -383,10 +423,10 @@ func (d *Desk) parcel(ctx context.Context, sess session, qr string) flow.Input {
 }
 
 func (d *Desk) askTicket(ctx context.Context, sess session) flow.Input {
-	if sess.proof == nil {
+	if sess.shown == nil {
 		return flow.TicketFailed{}
 	}
-	r, err := d.p.Line.Refresh(ctx, api.RefreshRequest{Card: *sess.proof})
+	r, err := d.p.Line.Refresh(ctx, api.RefreshRequest{Card: sess.shown.card})
 	if err != nil {
 		d.p.Line.NoteError(err)
 		d.p.Log.Warn("no ticket for the card", "code", registry.CodeOf(err))

@@ -89,6 +89,7 @@ func (d *Desk) measured() gate.Measured {
 	m := gate.Measured{Now: now, Skew: h.skew, SkewKnown: h.heard, Newest: h.newest, Line: string(d.p.Line.State()), OutboxErr: h.outboxErr, Outbox: h.outbox,
 		OutboxMax: outbox.MaxWaiting, Oldest: h.oldest, DiskFree: h.disk, Reader: d.p.Cards.Present(), Printer: d.p.Printer.State(), Wire: api.Wire, MinWire: h.minWire}
 	m.Trusted, m.Keys, m.ListUntil = d.p.Judge.State()
+	m.PackRules = len(d.dir.Cards) > 0
 	if d.p.CertUntil != nil {
 		m.CertUntil = d.p.CertUntil()
 	}

@@ -21,6 +21,7 @@ var (
 	here   = Kiosk{School: "2133010017", SchoolName: "云河区实验小学", FromGrade: 1, ToGrade: 6, Online: true}
 	there  = Card{No: "330000000000017", Tail: "0017", Name: "李**", NumberTail: "4127", Grade: 3, Class: "2 班", School: "2133010099", SchoolName: "青石镇中心小学", Level: 2, Ref: "a5"}
 	known  = Where{Known: true, Masked: true, Name: "李**", Standing: registry.StandingEnrolled, School: "青石镇中心小学", Grade: 3, HasPIN: true}
+	twins  = []Candidate{{UID: "a", Name: "李**", CardNo: "330000000000017", Tail: "0017"}, {UID: "b", Name: "李**", CardNo: "330000000000025", Tail: "0025"}}
 	parcel = Parcel{ArchiveNo: "DA-1", Ref: "a5", Name: "李**", From: "青石镇中心小学", To: "云河区实验小学", Items: []registry.ArchiveItem{{No: 1, Title: "甲"}, {No: 2, Title: "乙"}}}
 )
 
@@ -349,13 +350,20 @@ func on(sc Screen) State {
 	case Reading:
 		s.Card, s.Where, s.Busy, s.Until = Card{}, Where{}, BusyRead, t0.Add(ReadLimit)
 	case Problem:
-		s.Card, s.Problem = Card{}, "forged"
+		s.Card, s.Problem = Card{}, "revoked"
 	case Menu:
 		s.Goal = GoalNone
 	case SignIn:
 		s.Staff = nil
 	case Proof, Class:
 		s.Goal = GoalReturn
+	case Vouch:
+		s.Card.Level, s.Card.Wants = 1, 2
+	case Find, Pick, Report:
+		s.Goal, s.Card, s.CardOn, s.Where, s.Pupils = GoalLost, Card{}, false, Where{}, twins
+		if sc == Find {
+			s.Busy, s.Until = BusyLost, t0.Add(LostLimit)
+		}
 	case Scan:
 		s.Goal, s.Card, s.CardOn = GoalArchive, Card{}, false
 	case Inventory, Missing, Rewrite, CardBack:
@@ -377,13 +385,15 @@ func on(sc Screen) State {
 
 var inputs = []Input{Tick{}, Touch{}, SetLang{Traditional}, Choose{GoalTransfer}, Choose{GoalStatus}, Choose{GoalArchive}, Answer{"yes"}, Answer{"no"}, Answer{"3"}, Answer{"moved"},
 	Answer{"father"}, Answer{"agree"}, Answer{"hospital"}, Answer{"same"}, Answer{"all"}, Answer{"next"}, Answer{"finish"}, Answer{"retry"}, Answer{"pin"}, Answer{"nonsense"}, Back{}, Leave{},
+	Checked{}, Checked{Level: 2}, Checked{Copy: true}, Choose{GoalLost}, Answer{"found"}, Answer{"0"}, Answer{"lost"}, FindPupil{"2015-03-08", "002x"}, FindPupil{"20150308", ""},
+	GotPupils{}, GotPupils{twins[:1]}, GotPupils{twins}, CardMoved{}, CardStays{"lost_unknown"},
 	Credentials{"w", "p"}, EnterPIN{"1"}, Scanned{qr}, Scanned{"nonsense"}, Insert{}, Bad{"many"}, Remove{}, Read{Card: there}, ReadBad{"forged"}, Asked{known}, AskFailed{Why: "status_offline"},
 	SignedIn{}, SignInFailed{"wrong"}, GotParcel{parcel}, ParcelFailed{"archive_unknown"}, Saved{Seq: 3}, SaveFailed{}, Applied{}, NotApplied{Code: "locked"}, Printed{"tray"}, Ticket{Needed: true},
 	TicketFailed{}, Progress{"write", 1, 2}, Rewritten{}, RewriteFailed{Gone: true}, RewriteFailed{Code: "card"}}
 
 func wrapped(s State, in Input) Input {
 	switch in.(type) {
-	case Read, ReadBad, Asked, AskFailed, SignedIn, SignInFailed, GotParcel, ParcelFailed, Saved, SaveFailed, Applied, NotApplied, Printed, Ticket, TicketFailed, Progress, Rewritten, RewriteFailed:
+	case Read, ReadBad, Checked, GotPupils, CardMoved, CardStays, Asked, AskFailed, SignedIn, SignInFailed, GotParcel, ParcelFailed, Saved, SaveFailed, Applied, NotApplied, Printed, Ticket, TicketFailed, Progress, Rewritten, RewriteFailed:
 		return reply(s, in)
 	}
 	return in
@@ -404,6 +414,12 @@ func arg(in Input) string {
 			return ":archive"
 		}
 		return ":" + in.Text
+	case Checked:
+		return fmt.Sprintf(":level=%d,copy=%t", in.Level, in.Copy)
+	case GotPupils:
+		return fmt.Sprintf(":%d", len(in.Pupils))
+	case FindPupil:
+		return ":" + in.Tail
 	case RewriteFailed:
 		return fmt.Sprintf(":gone=%t", in.Gone)
 	}

@@ -53,6 +53,11 @@ type (
 	Read struct{ Card Card }
 	// ReadBad is a card judged otherwise, by its verdict.
 	ReadBad struct{ Verdict string }
+	// Checked is how the issuer's check ended: the level that is proven now, Copy when the chip has not the key it was made with. The zero value: nothing was proven.
+	Checked struct {
+		Level int
+		Copy  bool
+	}
 	// Asked is the register's word on the pupil.
 	Asked struct{ Where Where }
 	// AskFailed: trouble, or "pin_wrong" with the tries left, or "pin_locked".
@@ -126,6 +131,7 @@ func (Bad) input() string           { return "bad" }
 func (Remove) input() string        { return "remove" }
 func (Read) input() string          { return "read" }
 func (ReadBad) input() string       { return "read_bad" }
+func (Checked) input() string       { return "checked" }
 func (Asked) input() string         { return "asked" }
 func (AskFailed) input() string     { return "ask_failed" }
 func (SignedIn) input() string      { return "signed_in" }
@@ -151,6 +157,8 @@ type Effect interface{ Effect() string }
 type (
 	// DoRead: judge the card on the reader → Read, ReadBad.
 	DoRead struct{}
+	// DoCheck lets the issuer prove the chip → Checked. Nothing waits for it.
+	DoCheck struct{}
 	// DoAsk: ask the register where it stands → Asked, AskFailed.
 	DoAsk struct{ PIN Secret }
 	// DoSignIn → SignedIn, SignInFailed.
@@ -176,6 +184,7 @@ type (
 
 // Effect names an effect.
 func (DoRead) Effect() string    { return "read" }
+func (DoCheck) Effect() string   { return "check" }
 func (DoAsk) Effect() string     { return "ask" }
 func (DoSignIn) Effect() string  { return "signin" }
 func (DoParcel) Effect() string  { return "parcel" }

@@ -15,6 +15,10 @@ func (m *machine) result(in Input) {
 		case !m.AwayAt.IsZero(), m.Screen == Reading, m.Screen == Scan, m.Screen == SignIn, m.Screen == Place:
 			m.problem(in.Verdict)
 		}
+	case Checked:
+		m.checked(in)
+	case GotPupils, CardMoved, CardStays:
+		m.lostResult(in)
 	case Asked:
 		m.asked(in.Where)
 	case AskFailed:
@@ -26,14 +30,7 @@ func (m *machine) result(in Input) {
 		m.idle(BusySignIn)
 		st := in.Staff
 		m.Staff, m.Login = &st, ""
-		switch m.Goal {
-		case GoalTransfer:
-			m.to(Guardian)
-		case GoalReturn:
-			m.to(Proof)
-		case GoalArchive:
-			m.archive()
-		}
+		m.onward()
 	case SignInFailed:
 		if m.Screen == SignIn {
 			m.idle(BusySignIn)
@@ -122,8 +119,10 @@ func (m *machine) cardRead(c Card) {
 			return
 		}
 		m.AwayAt, m.Touched = time.Time{}, m.now
+		m.check()
 	case m.Screen == Reading:
 		m.Card = c
+		m.check()
 		if m.Goal != GoalArchive && m.k.Online {
 			m.wait(BusyAsk, AskLimit)
 			m.do(DoAsk{})
@@ -132,6 +131,7 @@ func (m *machine) cardRead(c Card) {
 		m.chosen()
 	case m.Screen == Scan || m.Screen == SignIn:
 		m.Card = c
+		m.check()
 	}
 }
 
@@ -217,7 +217,7 @@ func (m *machine) cardLater() {
 func (m *machine) finish() {
 	m.to(Done)
 	switch m.Goal {
-	case GoalTransfer, GoalReturn, GoalArchive:
+	case GoalTransfer, GoalReturn, GoalArchive, GoalLost:
 		m.do(DoPrint{})
 	}
 }

@@ -22,8 +22,12 @@ const (
 	SignIn    Screen = "signin"    // the registrar's account and password
 	Guardian  Screen = "guardian"  // who consents?
 	Consent   Screen = "consent"   // the statement, held to confirm
+	Vouch     Screen = "vouch"     // the registrar holds child and papers against the card, because it proved less than the rule pack wants
 	Proof     Screen = "proof"     // which proof of recovery was seen?
 	Class     Screen = "class"     // into which class?
+	Find      Screen = "find"      // which pupil has lost the card?
+	Pick      Screen = "pick"      // several fit
+	Report    Screen = "report"    // is it this card? why?
 	Scan      Screen = "scan"      // the archive's QR
 	Inventory Screen = "inventory" // tick off what is in the envelope
 	Missing   Screen = "missing"   // are these really missing?
@@ -38,7 +42,7 @@ const (
 )
 
 // Screens lists every screen, for tables and tests.
-var Screens = []Screen{Home, Place, Reading, Problem, Menu, Confirm, Grade, Reason, SignIn, Guardian, Consent, Proof, Class, Scan, Inventory, Missing,
+var Screens = []Screen{Home, Place, Reading, Problem, Menu, Confirm, Grade, Reason, SignIn, Vouch, Guardian, Consent, Proof, Class, Find, Pick, Report, Scan, Inventory, Missing,
 	Saving, Rewrite, CardBack, Done, Refused, Status, PIN, Trouble}
 
 // Goal is what the family came for.
@@ -52,10 +56,12 @@ const (
 	GoalArchive  Goal = "archive"
 	GoalStatus   Goal = "status"
 	GoalRefresh  Goal = "refresh"
+	GoalLost     Goal = "lost"  // a family without its card; a registrar reports it
+	GoalFound    Goal = "found" // a card that was reported lost lies on the reader
 )
 
 // Goals lists every goal a person can choose.
-var Goals = []Goal{GoalTransfer, GoalReturn, GoalArchive, GoalStatus, GoalRefresh}
+var Goals = []Goal{GoalTransfer, GoalReturn, GoalArchive, GoalStatus, GoalRefresh, GoalLost, GoalFound}
 
 // Lang is a screen language.
 type Lang string
@@ -84,6 +90,7 @@ const (
 	BusyOutcome Busy = "outcome"
 	BusyTicket  Busy = "ticket"
 	BusyRewrite Busy = "rewrite"
+	BusyLost    Busy = "lost"
 )
 
 // Limits of time. All are counted from the input that began them.
@@ -96,6 +103,7 @@ const (
 	AskLimit     = 2 * time.Second // the menu waits no longer for the register
 	StatusLimit  = 8 * time.Second
 	SignInLimit  = 12 * time.Second
+	CheckLimit   = 8 * time.Second // the issuer's check; no screen waits for it
 	ParcelLimit  = 10 * time.Second
 	SaveLimit    = 15 * time.Second
 	OutcomeLimit = 5 * time.Second
@@ -117,7 +125,9 @@ type Card struct {
 	Ended      bool
 	Sequence   uint32
 	Level      int    // 1 signature and chip serial, 2 and 3: the chip answered a challenge
+	Wants      int    // the level that the record was signed for: what its chip can prove
 	ListStale  bool   // the deny list is past its date
+	ListDays   int    // by so many days, those that began count; registry.NoListDays: there is none
 	Ref        string // pupil reference, hex
 }
 
@@ -204,12 +214,14 @@ type State struct {
 	Busy    Busy
 	Until   time.Time // limit of Busy
 	CardOn  bool      // a card lies on the reader
-	AwayAt  time.Time // a flow's card was taken up then; zero: it lies there or is not needed
-	Card    Card      // zero No: none
-	Where   Where
-	Note    string // a remark on the present question, a catalogue key
-	Problem string // which card problem, a verdict word
-	Trouble string // which trouble, a catalogue key
+	// CheckUntil is the limit of the issuer's check while it is under way; zero: it is not.
+	CheckUntil time.Time
+	AwayAt     time.Time // a flow's card was taken up then; zero: it lies there or is not needed
+	Card       Card      // zero No: none
+	Where      Where
+	Note       string // a remark on the present question, a catalogue key
+	Problem    string // which card problem, a verdict word
+	Trouble    string // which trouble, a catalogue key
 
 	ToGrade  int
 	ToClass  string
@@ -217,12 +229,15 @@ type State struct {
 	Guardian string
 	Proof    string
 	Staff    *Staff
+	Vouched  bool   // the registrar held child and papers against the card in person
 	Login    string // kept while a wrong password is mended
 	QR       string
 	Parcel   *Parcel
 	Ticked   []bool // by index of Parcel.Items
 	PINLeft  int
-	Step     string // rewrite progress
+	Pupils   []Candidate // who may have lost the card
+	Chosen   int         // index into Pupils
+	Step     string      // rewrite progress
 	DoneN    int
 	Total    int
 	Result   Result
@@ -242,6 +257,8 @@ type Kiosk struct {
 	Online     bool // the server answered lately
 	// Stopped are the goals the gate refuses now, each with what is wrong (a key of package gate).
 	Stopped map[Goal]string
+	// Cards is what the rule pack asks of the card, by business.
+	Cards map[registry.CardBusiness]registry.CardDemand
 }
 
 // MissingItems lists the numbers of the items not ticked, in the inventory's order.

@@ -121,6 +121,9 @@ func (m *machine) leave() {
 }
 
 func (m *machine) tick() {
+	if m.Checking() && !m.now.Before(m.CheckUntil) {
+		m.checked(Checked{})
+	}
 	switch {
 	case m.Busy != BusyNone && !m.now.Before(m.Until):
 		m.late()
@@ -167,11 +170,22 @@ func (m *machine) late() {
 	case BusyRewrite:
 		m.Result.Card = "failed"
 		m.finish()
+	case BusyLost:
+		m.trouble("lost_offline")
 	}
 }
 
 // Next is when the next Tick is due: the earliest moment at which time alone changes the state; zero when never.
 func (s State) Next() time.Time {
+	at := s.turns()
+	if s.Checking() && (at.IsZero() || s.CheckUntil.Before(at)) {
+		return s.CheckUntil
+	}
+	return at
+}
+
+// turns is when time alone changes the screen.
+func (s State) turns() time.Time {
 	var at time.Time
 	early := func(t time.Time) {
 		if !t.IsZero() && (at.IsZero() || t.Before(at)) {
@@ -197,10 +211,10 @@ func (s State) Next() time.Time {
 
 // Left is the time until the screen clears; zero at home and while something is under way.
 func (s State) Left(now time.Time) time.Duration {
-	if s.Screen == Home || s.Next().IsZero() || (s.Busy != BusyNone && s.AwayAt.IsZero()) {
+	if s.Screen == Home || s.turns().IsZero() || (s.Busy != BusyNone && s.AwayAt.IsZero()) {
 		return 0
 	}
-	return max(0, s.Next().Sub(now))
+	return max(0, s.turns().Sub(now))
 }
 
 // NeedsCard reports whether the card must lie on the reader for this question; taking it up ends the session at once, or after PutBackWait.
@@ -218,10 +232,14 @@ func (s State) holds() hold {
 	switch s.Screen {
 	case Reading, Menu, Confirm, Status, PIN, Problem:
 		return cardGone
-	case Grade, Reason, Guardian, Consent, Proof, Class, Inventory, Missing:
+	case Grade, Reason, Vouch, Guardian, Consent, Proof, Class, Inventory, Missing:
 		return cardWait
 	case SignIn:
-		if s.Goal != GoalArchive {
+		if s.Goal != GoalArchive && s.Goal != GoalLost {
+			return cardWait
+		}
+	case Report:
+		if s.Goal == GoalFound {
 			return cardWait
 		}
 	}
@@ -257,7 +275,7 @@ func (m *machine) reader(in Input) {
 			}
 		default:
 			if m.Screen == Scan || m.Screen == SignIn {
-				m.Card = Card{}
+				m.Card, m.CheckUntil = Card{}, time.Time{}
 			}
 		}
 	case Insert:
@@ -350,7 +368,9 @@ func (m *machine) begin(g Goal) {
 	m.Goal = g
 	switch g {
 	case GoalTransfer, GoalReturn:
-		m.to(Confirm)
+		if !m.barred(g) {
+			m.to(Confirm)
+		}
 	case GoalStatus:
 		if m.Where.Known {
 			m.to(Status)
@@ -389,6 +409,9 @@ func (m *machine) archive() {
 		m.to(Place)
 	case m.Card.Ref != m.Parcel.Ref:
 		m.trouble("other_pupil")
+	case m.barred(GoalArchive):
+	case m.mustVouch():
+		m.to(Vouch)
 	default:
 		m.to(Inventory)
 	}
@@ -412,6 +435,8 @@ func (m *machine) person(in Input) {
 			m.wait(BusySignIn, SignInLimit)
 			m.do(DoSignIn(in))
 		}
+	case FindPupil:
+		m.find(in)
 	case EnterPIN:
 		if m.Screen == PIN && m.Busy == BusyNone && in.PIN != "" && m.Note != "pin.locked" {
 			m.Note = ""
@@ -430,12 +455,14 @@ func (m *machine) choose(g Goal) {
 	switch {
 	case m.Screen == Menu && slices.Contains(Options(m.State, m.k), g):
 		m.begin(g)
-	case m.Screen == Home && g != GoalRefresh:
+	case m.Screen == Home && g != GoalRefresh && g != GoalFound:
 		if m.stopped(g) {
 			return
 		}
 		m.Goal = g
 		switch {
+		case g == GoalLost:
+			m.lost()
 		case g == GoalArchive:
 			m.archive()
 		case m.CardOn:
@@ -493,6 +520,23 @@ func (m *machine) back() {
 		case GoalArchive:
 			m.QR = ""
 			m.to(Scan)
+		case GoalLost:
+			m.wipe()
+		case GoalFound:
+			m.problem("revoked")
+		}
+	case Find:
+		m.wipe()
+	case Pick:
+		m.to(Find)
+	case Report:
+		switch {
+		case m.Goal == GoalFound:
+			m.problem("revoked")
+		case len(m.Pupils) > 1:
+			m.to(Pick)
+		default:
+			m.to(Find)
 		}
 	case Consent:
 		if m.Goal == GoalReturn {
@@ -548,6 +592,14 @@ func (m *machine) answer(v string) {
 			m.Reason = v
 			m.to(SignIn)
 		}
+	case Vouch:
+		switch v {
+		case "yes":
+			m.Vouched = true
+			m.onward()
+		case "no":
+			m.wipe()
+		}
 	case Guardian:
 		if slices.Contains(Guardians, v) {
 			m.Guardian = v
@@ -579,7 +631,22 @@ func (m *machine) answer(v string) {
 		} else if v == "finish" {
 			m.wipe()
 		}
-	case Done, Refused, Problem:
+	case Pick:
+		if n, err := strconv.Atoi(v); err == nil && n >= 0 && n < len(m.Pupils) {
+			m.Chosen = n
+			m.to(Report)
+		}
+	case Report:
+		m.report(v)
+	case Problem:
+		switch {
+		case v == "finish":
+			m.wipe()
+		case v == "found" && m.Problem == "revoked":
+			m.Goal = GoalFound
+			m.lost()
+		}
+	case Done, Refused:
 		if v == "finish" {
 			m.wipe()
 		}

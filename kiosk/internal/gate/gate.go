@@ -32,6 +32,7 @@ type Measured struct {
 	Trusted   bool          // certificates to judge cards by are here
 	Keys      bool          // reading keys are here: names can be shown
 	ListUntil time.Time     // the deny list is good until; zero: there is none
+	PackRules bool          // the rule pack is known: it says by business what an old list stops, and the flow asks it
 	CertUntil time.Time     // the device certificate is good until; zero: none is asked for
 	OutboxErr bool          // the outbox cannot be read or written
 	Outbox    int
@@ -77,7 +78,8 @@ var Keys = []string{Reader, Untrusted, OutboxBad, Refused, Alarm, DiskFull, Outb
 	PrinterGone, LineDown, OutboxLate, DiskLow, ClockOff, ListStale, NoKeys, CertEnds}
 
 var (
-	all    = flow.Goals
+	// Everything done with a card. Reporting a card lost needs neither reader nor outbox: the server answers for it at once, or says why not.
+	all    = []flow.Goal{flow.GoalTransfer, flow.GoalReturn, flow.GoalArchive, flow.GoalStatus, flow.GoalRefresh}
 	writes = []flow.Goal{flow.GoalTransfer, flow.GoalReturn, flow.GoalArchive} // what becomes an event
 	remote = []flow.Goal{flow.GoalArchive, flow.GoalStatus, flow.GoalRefresh}  // what needs the server at once
 )
@@ -113,7 +115,11 @@ func Judge(m Measured) []api.Finding {
 	add(m.SkewKnown && skew >= SkewStop, ClockWrong, all)
 	add(!m.SkewKnown && !m.Newest.IsZero() && m.Newest.Sub(m.Now) >= BackStop, ClockBack, writes)
 	add(m.MinWire > m.Wire, Outdated, writes)
-	add(!m.ListUntil.IsZero() && age(m.ListUntil) >= ListStop, ListOld, writes)
+	old := writes
+	if m.PackRules {
+		old = nil
+	}
+	add(!m.ListUntil.IsZero() && age(m.ListUntil) >= ListStop, ListOld, old)
 	add(m.Printer == "down" || m.Printer == "attention", PrinterBad, nil)
 	add(m.Printer == "paper", PaperOut, nil)
 	add(m.Printer == "jam", PaperJam, nil)

@@ -47,6 +47,7 @@ func TestJudge(t *testing.T) {
 		"list ended this moment":       {func(m *Measured) { m.ListUntil = now }, "", ""},
 		"list ended a second ago":      {func(m *Measured) { m.ListUntil = now.Add(-time.Second) }, ListStale, ""},
 		"list ended 30 days ago":       {func(m *Measured) { m.ListUntil = now.Add(-ListStop) }, ListOld, "tra"},
+		"the same, and the pack rules": {func(m *Measured) { m.ListUntil, m.PackRules = now.Add(-ListStop), true }, ListOld, ""},
 		"a week without a line":        {func(m *Measured) { m.Outbox, m.Oldest = 2000, now.Add(-7*day) }, OutboxLate, ""},
 		"a month without a line":       {func(m *Measured) { m.Outbox, m.Oldest = 2000, now.Add(-OutboxStop) }, OutboxOld, "tra"},
 		"outbox one below full":        {func(m *Measured) { m.Outbox = m.OutboxMax - 1 }, "", ""},

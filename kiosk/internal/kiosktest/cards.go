@@ -2,6 +2,7 @@ package kiosktest
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -23,7 +24,10 @@ type Card struct {
 	Ref      byte
 	Sequence uint32
 	Status   credential.Status
-	Level    int
+	// Level is what the chip can prove to the issuer; 0 is 2, 1 that it has no key.
+	Level int
+	// Copy has not the key that its record's chip has: the issuer's check finds out.
+	Copy bool
 	// Verdict overrides what the card service says ("" judges the record as valid).
 	Verdict localapi.Verdict
 	// Forge breaks the record but lets the card service call it valid: the kiosk must find out itself.
@@ -121,7 +125,9 @@ func (c *Cards) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.mu.Unlock()
 		w.WriteHeader(http.StatusNoContent)
 	case strings.HasSuffix(r.URL.Path, "/tap"):
-		c.tapped(w)
+		c.tapped(w, r, false)
+	case strings.HasSuffix(r.URL.Path, "/check"):
+		c.tapped(w, r, true)
 	case strings.HasSuffix(r.URL.Path, "/relay"):
 		c.relay(w, r)
 	default:
@@ -155,7 +161,12 @@ func (c *Cards) stream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (c *Cards) tapped(w http.ResponseWriter) {
+func (c *Cards) tapped(w http.ResponseWriter, r *http.Request, check bool) {
+	var in localapi.TapRequest
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
 	c.mu.Lock()
 	card, n := c.card, c.tap
 	c.mu.Unlock()
@@ -168,6 +179,9 @@ func (c *Cards) tapped(w http.ResponseWriter) {
 	if t.Verdict == "" || t.Verdict == localapi.VerdictValid {
 		t = c.valid(*card)
 		t.Tap = n
+		if check {
+			c.check(&t, *card, in.Nonce)
+		}
 	}
 	json.NewEncoder(w).Encode(t)
 }
@@ -186,7 +200,7 @@ func (c *Cards) valid(card Card) localapi.Tap {
 	if err != nil {
 		c.t.Error(err)
 	}
-	p.Digests = digests
+	p.Digests, p.Level = digests, card.level()
 	record, err := p.Sign(c.authority.Issuing)
 	if err != nil {
 		c.t.Error(err)
@@ -194,12 +208,32 @@ func (c *Cards) valid(card Card) localapi.Tap {
 	if card.Forge {
 		record[len(record)-1] ^= 1
 	}
-	level := card.Level
-	if level == 0 {
-		level = 2
+	return localapi.Tap{Reader: "r1", Verdict: localapi.VerdictValid, Record: record, Sealed: sealed, ChipSerial: chip, Profile: "xueji-soft", Level: 1,
+		Public: &localapi.Public{CardNo: p.CardNo, PupilRef: p.PupilRef[:], School: p.School, Status: int(p.Status), Sequence: p.Sequence, Issued: p.Issued, Expires: p.Expires, Epoch: p.Epoch, Level: int(p.Level)}}
+}
+
+func (c Card) level() uint8 {
+	if c.Level == 0 {
+		return 2
 	}
-	return localapi.Tap{Reader: "r1", Verdict: localapi.VerdictValid, Record: record, Sealed: sealed, ChipSerial: chip, Profile: "xueji-soft", Level: level,
-		Public: &localapi.Public{CardNo: p.CardNo, PupilRef: p.PupilRef[:], School: p.School, Status: int(p.Status), Sequence: p.Sequence, Issued: p.Issued, Expires: p.Expires, Epoch: p.Epoch}}
+	return uint8(c.Level)
+}
+
+// check is the issuer's part: it signs for the tap, or says that the chip is a copy.
+func (c *Cards) check(t *localapi.Tap, card Card, nonce []byte) {
+	switch {
+	case card.Copy:
+		t.Level, t.Check, t.Verdict = 0, "copy", localapi.VerdictWrongChip
+	case card.level() < 2 || len(nonce) != credential.NonceSize:
+		t.Check = "unproven"
+	default:
+		a := credential.Attestation{Record: sha256.Sum256(t.Record), Nonce: [credential.NonceSize]byte(nonce), At: time.Now().UTC().Truncate(time.Second), Level: 2}
+		var err error
+		if t.Attestation, err = a.Sign(c.authority.Issuing); err != nil {
+			c.t.Error(err)
+		}
+		t.Level, t.Check = 2, localapi.CheckProven
+	}
 }
 
 func (c *Cards) relay(w http.ResponseWriter, r *http.Request) {

@@ -15,7 +15,8 @@ import (
 // Service is what the kiosk asks of cardsvc; *localapi.Client implements it.
 type Service interface {
 	Events(ctx context.Context, handle func(localapi.Event) error) error
-	Tap(ctx context.Context, reader string) (localapi.Tap, error)
+	TapFor(ctx context.Context, reader string, r localapi.TapRequest) (localapi.Tap, error)
+	Check(ctx context.Context, reader string, r localapi.TapRequest) (localapi.Tap, error)
 	Relay(ctx context.Context, reader, ticket string) (localapi.RelayOutcome, error)
 	PutTrust(ctx context.Context, t localapi.Trust) error
 }
@@ -161,13 +162,22 @@ func (w *Watcher) Active() string {
 	return w.active
 }
 
-// Tap judges the card in hand. Errors are cardsvc's (*localapi.Error), CodeNoCard when none lies there.
-func (w *Watcher) Tap(ctx context.Context) (localapi.Tap, error) {
+// Tap judges the card in hand; what the chip proves is bound to the nonce. Errors are cardsvc's (*localapi.Error), CodeNoCard when none lies there.
+func (w *Watcher) Tap(ctx context.Context, nonce []byte) (localapi.Tap, error) {
 	id := w.Active()
 	if id == "" {
 		return localapi.Tap{}, &localapi.Error{Code: localapi.CodeNoCard}
 	}
-	return w.svc.Tap(ctx, id)
+	return w.svc.TapFor(ctx, id, localapi.TapRequest{Nonce: nonce})
+}
+
+// Check is Tap after which the issuer lets the chip prove its secret key, as far as the line allows: localapi.Tap.Check.
+func (w *Watcher) Check(ctx context.Context, nonce []byte) (localapi.Tap, error) {
+	id := w.Active()
+	if id == "" {
+		return localapi.Tap{}, &localapi.Error{Code: localapi.CodeNoCard}
+	}
+	return w.svc.Check(ctx, id, localapi.TapRequest{Nonce: nonce})
 }
 
 // Relay drives the rewrite of the card in hand under a ticket.

@@ -38,7 +38,10 @@ func (s *script) Events(ctx context.Context, handle func(localapi.Event) error) 
 	<-ctx.Done()
 	return ctx.Err()
 }
-func (s *script) Tap(_ context.Context, reader string) (localapi.Tap, error) {
+func (s *script) Check(context.Context, string, localapi.TapRequest) (localapi.Tap, error) {
+	return localapi.Tap{}, nil
+}
+func (s *script) TapFor(_ context.Context, reader string, _ localapi.TapRequest) (localapi.Tap, error) {
 	s.tapped = append(s.tapped, reader)
 	return localapi.Tap{}, nil
 }
@@ -97,7 +100,7 @@ func TestWatcher(t *testing.T) {
 				if !reflect.DeepEqual(got, c.want) || w.Present() != c.present || w.Active() != c.active {
 					t.Errorf("got %v present %s active %q, want %v %s %q", got, w.Present(), w.Active(), c.want, c.present, c.active)
 				}
-				_, err := w.Tap(ctx)
+				_, err := w.Tap(ctx, nil)
 				var e *localapi.Error
 				if c.active == "" && (!errors.As(err, &e) || e.Code != localapi.CodeNoCard) || c.active != "" && (err != nil || svc.tapped[0] != c.active) {
 					t.Errorf("tap: %v %v", err, svc.tapped)

@@ -113,7 +113,7 @@ func (p page) Options() []flow.Goal { return flow.Options(p.S, p.Kiosk) }
 
 // HomeGoals are the tiles at home.
 func (p page) HomeGoals() []flow.Goal {
-	return []flow.Goal{flow.GoalTransfer, flow.GoalStatus, flow.GoalReturn, flow.GoalArchive}
+	return []flow.Goal{flow.GoalTransfer, flow.GoalStatus, flow.GoalReturn, flow.GoalArchive, flow.GoalLost}
 }
 
 // Name is the pupil's masked name, spread a little so that the stars read as letters left out.

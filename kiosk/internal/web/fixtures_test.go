@@ -29,12 +29,16 @@ var (
 	testWhere = flow.Where{Known: true, Masked: true, Name: "李**", Standing: registry.StandingEnrolled, School: "青石镇中心小学", Grade: 3, HasPIN: true}
 )
 
+func testDemand(level, days int, otherwise string) map[registry.CardBusiness]registry.CardDemand {
+	return map[registry.CardBusiness]registry.CardDemand{registry.BusinessTransfer: {Level: level, StaleDays: days, Otherwise: otherwise}}
+}
+
 func view(screen flow.Screen, change func(*desk.View)) desk.View {
 	v := desk.View{State: flow.New(testNow), Kiosk: testKiosk, Now: testNow, Today: registry.DateOf(testNow), KioskNo: 17, Calendar: registry.DefaultCalendar(),
 		Gate: desk.Gate{Line: backend.LineUp, Reader: "ok", Printer: "ok"}}
 	v.State.Screen = screen
 	v.State.Rev = 7
-	if screen != flow.Home && screen != flow.Place && screen != flow.Scan && screen != flow.Problem {
+	if screen != flow.Home && screen != flow.Place && screen != flow.Scan && screen != flow.Problem && screen != flow.Find && screen != flow.Pick {
 		v.State.Card, v.State.CardOn, v.State.Where = testCard, true, testWhere
 	}
 	if change != nil {
@@ -55,6 +59,16 @@ func fixtures() []fixture {
 	transfer := func(f func(*flow.State)) func(*desk.View) {
 		return set(func(s *flow.State) {
 			s.Goal = flow.GoalTransfer
+			if f != nil {
+				f(s)
+			}
+		})
+	}
+	lost := func(f func(*flow.State)) func(*desk.View) {
+		return set(func(s *flow.State) {
+			s.Goal, s.Card, s.Where, s.CardOn, s.Staff = flow.GoalLost, flow.Card{}, flow.Where{}, false, &flow.Staff{Account: "a", Name: "王丽"}
+			s.Pupils = []flow.Candidate{{Name: "李**", Grade: 3, Class: "2 班", CardNo: "330000000000017", Tail: "0017"},
+				{Name: "欧阳**", Grade: 3, Class: "11 班", CardNo: "330000000000025", Tail: "0025", Lost: true}, {Name: "阿***", Grade: 12, Class: "1 班"}}
 			if f != nil {
 				f(s)
 			}
@@ -108,6 +122,40 @@ func fixtures() []fixture {
 		{"consent-return", view(flow.Consent, set(func(s *flow.State) {
 			s.Goal, s.ToGrade, s.ToClass, s.Proof, s.Staff = flow.GoalReturn, 4, "2 班", "hospital", &flow.Staff{Account: "a", Name: "王丽"}
 		}))},
+		{"menu-checking", view(flow.Menu, set(func(s *flow.State) { s.Card.Level, s.Card.Wants, s.CheckUntil = 1, 2, testNow.Add(5*time.Second) }))},
+		{"menu-unproven", view(flow.Menu, set(func(s *flow.State) { s.Card.Level, s.Card.Wants = 1, 2 }))},
+		{"menu-confirm", view(flow.Menu, func(v *desk.View) {
+			v.State.Card.Level, v.State.Card.Wants, v.State.Card.ListStale, v.State.Card.ListDays = 1, 2, true, 12
+			v.Kiosk.Cards = testDemand(2, 30, registry.OtherwiseConfirm)
+		})},
+		{"menu-refuse", view(flow.Menu, func(v *desk.View) {
+			v.State.Card.Level, v.State.Card.Wants = 1, 2
+			v.Kiosk.Cards = testDemand(2, 30, registry.OtherwiseRefuse)
+		})},
+		{"menu-stale-refuse", view(flow.Menu, func(v *desk.View) {
+			v.State.Card.ListStale, v.State.Card.ListDays = true, 35
+			v.Kiosk.Cards = testDemand(0, 30, registry.OtherwiseRefuse)
+		})},
+		{"vouch", view(flow.Vouch, func(v *desk.View) {
+			v.State.Goal, v.State.Card.Level, v.State.Card.Wants, v.State.Staff = flow.GoalTransfer, 1, 2, &flow.Staff{Account: "a", Name: "王丽"}
+			v.Kiosk.Cards = testDemand(2, 30, registry.OtherwiseConfirm)
+		})},
+		{"vouch-stale", view(flow.Vouch, func(v *desk.View) {
+			v.State.Goal, v.State.Card.ListStale, v.State.Card.ListDays, v.State.Staff = flow.GoalTransfer, true, 41, &flow.Staff{Account: "a", Name: "阿依古丽·买买提"}
+			v.Kiosk.Cards = testDemand(0, 30, registry.OtherwiseConfirm)
+		})},
+		{"find", view(flow.Find, lost(nil))},
+		{"find-none", view(flow.Find, lost(func(s *flow.State) { s.Note = "find.none" }))},
+		{"find-busy", view(flow.Find, lost(func(s *flow.State) { s.Busy = flow.BusyLost }))},
+		{"pick", view(flow.Pick, lost(nil))},
+		{"report", view(flow.Report, lost(nil))},
+		{"report-already", view(flow.Report, lost(func(s *flow.State) { s.Chosen = 1 }))},
+		{"report-nocard", view(flow.Report, lost(func(s *flow.State) { s.Chosen = 2 }))},
+		{"report-busy", view(flow.Report, lost(func(s *flow.State) { s.Busy = flow.BusyLost }))},
+		{"report-found", view(flow.Report, lost(func(s *flow.State) { s.Goal, s.CardOn = flow.GoalFound, true }))},
+		{"done-lost", view(flow.Done, lost(func(s *flow.State) { s.Result.Print = "printed" }))},
+		{"done-found", view(flow.Done, lost(func(s *flow.State) { s.Goal, s.CardOn = flow.GoalFound, true }))},
+		{"signin-lost", view(flow.SignIn, lost(func(s *flow.State) { s.Staff = nil }))},
 		{"proof", view(flow.Proof, set(func(s *flow.State) { s.Goal = flow.GoalReturn }))},
 		{"class", view(flow.Class, set(func(s *flow.State) { s.Goal = flow.GoalReturn }))},
 		{"scan", view(flow.Scan, set(func(s *flow.State) { s.Goal = flow.GoalArchive }))},
@@ -166,16 +214,16 @@ func fixtures() []fixture {
 		{"pin-wrong", view(flow.PIN, set(func(s *flow.State) { s.Goal, s.Note, s.PINLeft = flow.GoalStatus, "pin.wrong", 3 }))},
 		{"pin-locked", view(flow.PIN, set(func(s *flow.State) { s.Goal, s.Note = flow.GoalStatus, "pin.locked" }))},
 	}
-	for _, c := range []registry.Code{"locked", "wrong_state", "forbidden", "same_school", "grade_not_offered", "outside_window", "card_mismatch", "internal"} {
+	for _, c := range []registry.Code{"locked", "wrong_state", "forbidden", "same_school", "grade_not_offered", "outside_window", "card_mismatch", "chip_unproven", "list_stale", "internal"} {
 		out = append(out, fixture{"refused-" + string(c), view(flow.Refused, transfer(func(s *flow.State) {
 			s.Result = flow.Result{CaseNo: "ZX-2026-0017-000042", Code: c}
 		}))})
 	}
-	for _, p := range []string{"forged", "unknown_issuer", "expired", "not_yet", "revoked", "wrong_chip", "torn", "rolled_back", "unreadable", "unknown_chip", "blank", "mute", "many", "reader_gone"} {
+	for _, p := range []string{"forged", "unknown_issuer", "expired", "not_yet", "revoked", "copy", "wrong_chip", "torn", "rolled_back", "unreadable", "unknown_chip", "blank", "mute", "many", "reader_gone"} {
 		out = append(out, fixture{"problem-" + p, view(flow.Problem, set(func(s *flow.State) { s.Problem, s.CardOn = p, true }))})
 	}
 	for _, t := range []string{"status_offline", "status_unknown", "archive_offline", "archive_unknown", "archive_done", "archive_elsewhere", "archive_forbidden", "other_pupil",
-		"save_failed", "refresh_failed"} {
+		"save_failed", "refresh_failed", "chip_level", "list_stale", "lost_offline", "lost_forbidden", "lost_state"} {
 		out = append(out, fixture{"trouble-" + t, view(flow.Trouble, set(func(s *flow.State) { s.Trouble = t }))})
 	}
 	for _, n := range []string{"empty", "locked", "unit", "training", "unknown_offline", "unreachable"} {

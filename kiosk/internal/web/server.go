@@ -178,6 +178,7 @@ type message struct {
 	Rev      uint64 `json:"rev"`
 	Do       string `json:"do"`
 	Value    string `json:"value"`
+	Tail     string `json:"tail"`
 	Login    string `json:"login"`
 	Password string `json:"password"`
 }
@@ -229,6 +230,8 @@ func decode(body io.Reader) (flow.Input, error) {
 		in = flow.Credentials{Login: m.Login, Password: flow.Secret(m.Password)}
 	case "pin":
 		in = flow.EnterPIN{PIN: flow.Secret(m.Value)}
+	case "find":
+		in = flow.FindPupil{Birth: m.Value, Tail: m.Tail}
 	case "scan":
 		in = flow.Scanned{Text: m.Value}
 	default:

@@ -58,6 +58,10 @@ var cardActions = map[registry.CardAct]access.Action{
 // ChangeCard does one act to one of a pupil's cards: lost, found again, damaged, handed out, revoked, destroyed. The pupil's record, the card, the line of its
 // life and the status list change in one transaction. CodeWrongState when the act does not fit where the card stands; CodeConflict when somebody was first.
 func (s *Service) ChangeCard(ctx context.Context, who Staff, uid registry.UID, cardNo string, act registry.CardAct, reason, note string) error {
+	return s.changeCardOf(ctx, who, uid, cardNo, act, reason, note, "console")
+}
+
+func (s *Service) changeCardOf(ctx context.Context, who Staff, uid registry.UID, cardNo string, act registry.CardAct, reason, note, via string) error {
 	sc := s.scope(who)
 	p, err := s.st.Pupil(ctx, uid)
 	if err != nil {
@@ -82,7 +86,7 @@ func (s *Service) ChangeCard(ctx context.Context, who Staff, uid registry.UID, c
 			if act == registry.CardDeliver && !iss.DeliveredAt.IsZero() {
 				return nil // signed for already
 			}
-			return s.changeCard(ctx, p, iss, act, reason, note, who.Actor("console"))
+			return s.changeCard(ctx, p, iss, act, reason, note, who.Actor(via))
 		}
 	}
 	return fail(registry.CodeCard, "number", nil)

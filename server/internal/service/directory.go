@@ -98,5 +98,5 @@ func (s *Service) Schools(who Staff) []registry.School {
 // DeviceDirectory is the kiosk's cache of names.
 func (s *Service) DeviceDirectory(ctx context.Context, kiosk store.Kiosk) (api.Directory, error) {
 	d := s.dir.Load()
-	return api.Directory{Version: d.version, Schools: d.list, Offices: d.upper, Pack: s.pack.Version, Cards: s.pack.Cards}, nil
+	return api.Directory{Version: d.version + "-" + s.pack.Version, Schools: d.list, Offices: d.upper, Pack: s.pack.Version, Cards: s.pack.Cards}, nil
 }

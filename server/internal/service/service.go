@@ -165,6 +165,9 @@ type Devices interface {
 	Status(ctx context.Context, kiosk store.Kiosk, r api.StatusRequest) (api.StatusReply, error)
 	Consignment(ctx context.Context, kiosk store.Kiosk, r api.ConsignmentRequest) (api.Consignment, error)
 	Refresh(ctx context.Context, kiosk store.Kiosk, r api.RefreshRequest) (api.RefreshReply, error)
+	PupilsAt(ctx context.Context, kiosk store.Kiosk, r api.PupilsRequest) (api.PupilsReply, error)
+	LostAt(ctx context.Context, kiosk store.Kiosk, r api.LostRequest) (api.CardMoved, error)
+	FoundAt(ctx context.Context, kiosk store.Kiosk, r api.FoundRequest) (api.CardMoved, error)
 	Heartbeat(ctx context.Context, kiosk store.Kiosk, h api.Heartbeat) (api.HeartbeatReply, error)
 }
 

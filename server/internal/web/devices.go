@@ -154,6 +154,15 @@ func (w *server) mountAPI(r fiber.Router) {
 	r.Post(api.PathRefresh, k, call(func(c *fiber.Ctx, in api.RefreshRequest) (api.RefreshReply, error) {
 		return s.Refresh(c.UserContext(), kioskOf(c), in)
 	}))
+	r.Post(api.PathPupils, k, w.slow, call(func(c *fiber.Ctx, in api.PupilsRequest) (api.PupilsReply, error) {
+		return s.PupilsAt(c.UserContext(), kioskOf(c), in)
+	}))
+	r.Post(api.PathLost, k, call(func(c *fiber.Ctx, in api.LostRequest) (api.CardMoved, error) {
+		return s.LostAt(c.UserContext(), kioskOf(c), in)
+	}))
+	r.Post(api.PathFound, k, call(func(c *fiber.Ctx, in api.FoundRequest) (api.CardMoved, error) {
+		return s.FoundAt(c.UserContext(), kioskOf(c), in)
+	}))
 	r.Post(api.PathHeartbeat, k, call(func(c *fiber.Ctx, in api.Heartbeat) (api.HeartbeatReply, error) {
 		return s.Heartbeat(c.UserContext(), kioskOf(c), in)
 	}))

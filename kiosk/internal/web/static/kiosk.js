@@ -96,6 +96,8 @@
       const m = { do: "signin", login: get("login").value, password: get("password").value };
       get("password").value = "";
       send(m);
+    } else if (what === "find") {
+      send({ do: "find", value: get("value").value, tail: get("tail").value });
     } else {
       const v = get("value").value;
       get("value").value = "";
