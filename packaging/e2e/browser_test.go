@@ -151,6 +151,14 @@ func (p *page) do(what string, actions ...chromedp.Action[chromedp.Void]) {
 func (p *page) open(path string) {
 	p.t.Helper()
 	p.do("open "+path, chromedp.Navigate(p.base+path))
+	if !strings.HasPrefix(path, "/pupils/") {
+		return
+	}
+	// A pupil without business for this unit: the console asks why, once. The first reason is chosen already.
+	if asked, err := ask[bool](p, `!!document.querySelector('form[action$="/why"]')`); err == nil && asked {
+		p.do("give the reason", chromedp.Click(`form[action$="/why"] button.pri`))
+		p.until("the page after the reason", `document.readyState === "complete" && !document.querySelector('form[action$="/why"]')`)
+	}
 }
 
 // ask evaluates a JavaScript expression; a page that is just being replaced answers with an error.

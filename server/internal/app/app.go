@@ -28,6 +28,7 @@ type cli struct {
 	Account    accountCmd    `cmd:"" help:"Members of staff."`
 	Duplicates duplicatesCmd `cmd:"" help:"查重: the check of the whole register."`
 	Vault      vaultCmd      `cmd:"" help:"Keys that the register is sealed under."`
+	Audit      auditCmd      `cmd:"" help:"The log of who did and read what."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 
@@ -106,6 +107,7 @@ func (e *env) open() (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
+	st.UseAuditKey(keys.AuditKey())
 	return &opened{st, keys}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"xueji/server/document"
@@ -19,7 +20,10 @@ import (
 // drain is how long requests and work in hand may go on after the end was asked for.
 const drain = 20 * time.Second
 
-type serveCmd struct{ Serve }
+type serveCmd struct {
+	Serve
+	Audit
+}
 
 // Run serves until the context ends. Start: keys, store (with its migrations), fonts, queue, service, workers, listeners. Stop, in turn: no more
 // connections, requests drained, workers drained, queue and store closed.
@@ -60,6 +64,10 @@ func (c *serveCmd) Run(e *env) (err error) {
 	if err != nil {
 		return err
 	}
+	log, err := c.Audit.start(e, o, s.Raise, s.AuditRules)
+	if err != nil {
+		return err
+	}
 	w = worker.New(o.st, queue, s, worker.Options{Log: e.log, Sweep: s.Sweep, Tend: func(ctx context.Context) error {
 		n, err := o.st.Tend(ctx)
 		if n > 0 {
@@ -67,7 +75,7 @@ func (c *serveCmd) Run(e *env) (err error) {
 		}
 		return err
 	}})
-	edge, err := web.New(web.Options{Service: s, Keys: o.keys, Log: e.log, IssuerToken: token, PublicURL: c.PublicURL, StationURL: c.StationURL, Version: e.version,
+	edge, err := web.New(web.Options{Service: s, Keys: o.keys, Log: e.log, IssuerToken: token, PublicURL: c.PublicURL, StationURL: c.StationURL, Version: e.version, Audit: log.public,
 		Proxies: c.Proxies, Ready: o.st.Ping, Degraded: func(ctx context.Context) []string {
 			if queue.Ping(ctx) != nil {
 				return []string{"queue"}
@@ -90,7 +98,13 @@ func (c *serveCmd) Run(e *env) (err error) {
 	// Workers outlive the last request: what it committed is begun, not left to the next start.
 	work, stop := context.WithCancel(context.WithoutCancel(e.ctx))
 	done := make(chan error, 1)
-	go func() { done <- w.Run(work) }()
+	go func() {
+		var wg sync.WaitGroup
+		wg.Go(func() { log.run(work) })
+		err := w.Run(work)
+		wg.Wait()
+		done <- err
+	}()
 	e.log.Info("serving", "listen", ln.Addr().String(), "admin", admin.Addr().String(), "store", o.st.Engine(), "version", e.version)
 	if e.ready != nil {
 		e.ready(ln.Addr().String(), admin.Addr().String())

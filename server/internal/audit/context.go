@@ -77,3 +77,16 @@ func (e Entry) By(ctx context.Context, a registry.Actor) Entry {
 	}
 	return e
 }
+
+type numbersKey struct{}
+
+// NumbersOnly marks a read of which only counts leave the server: it is no look.
+func NumbersOnly(ctx context.Context) context.Context {
+	return context.WithValue(ctx, numbersKey{}, true)
+}
+
+// IsNumbersOnly reads the mark.
+func IsNumbersOnly(ctx context.Context) bool {
+	v, _ := ctx.Value(numbersKey{}).(bool)
+	return v
+}

@@ -1,6 +1,10 @@
 package audit
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -140,4 +144,18 @@ func (r Rules) Count(e Entry) []Day {
 		}
 	}
 	return out
+}
+
+// ParseRules reads rules from JSON, strictly; members left out are those of DefaultRules.
+func ParseRules(b []byte) (Rules, error) {
+	r := DefaultRules
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&r); err != nil {
+		return Rules{}, fmt.Errorf("audit: rules: %w", err)
+	}
+	if !r.Valid() {
+		return Rules{}, errors.New("audit: rules: a number is out of its range")
+	}
+	return r, nil
 }

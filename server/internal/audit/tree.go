@@ -189,3 +189,12 @@ func CheckConsistency(p tlog.TreeProof, tree, old tlog.Tree) error {
 	}
 	return nil
 }
+
+// Prefix is the tree of the first size entries of tree.
+func Prefix(tree tlog.Tree, size int64, read func(level int, n int64) ([]byte, error)) (tlog.Tree, error) {
+	if size == 0 {
+		return tlog.Tree{Hash: (&Range{}).Root()}, nil
+	}
+	root, err := tlog.TreeHash(size, Hashes(tree, read))
+	return tlog.Tree{N: size, Hash: root}, err
+}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"xueji/server/internal/audit"
 	"xueji/server/internal/service"
 	"xueji/server/registry"
 )
@@ -71,26 +72,27 @@ func Mount(r fiber.Router, d Deps) error {
 
 	r.Get("/pupils", k.staff(k.pupils))
 	r.Get("/pupils/suggest", k.staff(k.suggest))
-	r.Get("/pupils/:uid", k.staff(k.pupil))
-	r.Post("/pupils/:uid/unmask", k.staff(k.pupilUnmasked))
-	r.Get("/pupils/:uid/photo", k.staff(k.photo))
-	r.Get("/pupils/:uid/suspend", k.staff(k.suspendPage))
+	r.Get("/pupils/:uid", k.staff(k.why(k.pupil)))
+	r.Post("/pupils/:uid/why", k.staff(k.giveWhy))
+	r.Post("/pupils/:uid/unmask", k.staff(k.why(k.pupilUnmasked)))
+	r.Get("/pupils/:uid/photo", k.staff(k.why(k.photo)))
+	r.Get("/pupils/:uid/suspend", k.staff(k.why(k.suspendPage)))
 	r.Post("/pupils/:uid/suspend", k.staff(k.suspend))
-	r.Get("/pupils/:uid/return", k.staff(k.returnPage))
+	r.Get("/pupils/:uid/return", k.staff(k.why(k.returnPage)))
 	r.Post("/pupils/:uid/return", k.staff(k.returnPupil))
-	r.Get("/pupils/:uid/archive", k.staff(k.archivePage))
+	r.Get("/pupils/:uid/archive", k.staff(k.why(k.archivePage)))
 	r.Post("/pupils/:uid/archive", k.staff(k.buildArchive))
 	r.Post("/pupils/:uid/archive/send", k.staff(k.sendArchive))
 	r.Post("/pupils/:uid/archive/settle", k.staff(k.settleMissing))
-	r.Get("/pupils/:uid/archive/cover.pdf", k.staff(k.coverPDF))
-	r.Get("/pupils/:uid/archive/receipt.pdf", k.staff(k.archiveReceiptPDF))
+	r.Get("/pupils/:uid/archive/cover.pdf", k.staff(k.why(k.coverPDF)))
+	r.Get("/pupils/:uid/archive/receipt.pdf", k.staff(k.why(k.archiveReceiptPDF)))
 	r.Post("/pupils/:uid/card/:act", k.staff(k.changeCard))
 	r.Post("/pupils/:uid/pin", k.staff(k.setPIN))
-	r.Get("/pupils/:uid/cases/:no", k.staff(k.casePage))
+	r.Get("/pupils/:uid/cases/:no", k.staff(k.why(k.casePage)))
 	r.Post("/pupils/:uid/cases/:no/decide", k.staff(k.decide))
 	r.Post("/pupils/:uid/cases/:no/withdraw", k.staff(k.withdraw))
-	r.Get("/pupils/:uid/cases/:no/receipt.pdf", k.staff(k.caseReceiptPDF))
-	r.Get("/pupils/:uid/files/:digest", k.staff(k.pupilFile))
+	r.Get("/pupils/:uid/cases/:no/receipt.pdf", k.staff(k.why(k.caseReceiptPDF)))
+	r.Get("/pupils/:uid/files/:digest", k.staff(k.why(k.pupilFile)))
 
 	r.Get("/duplicates", k.staff(k.duplicates))
 	r.Get("/duplicates/:a/:b", k.staff(k.duplicate))
@@ -179,6 +181,9 @@ func (k *console) staff(h handler) fiber.Handler {
 			}
 			return c.Redirect("/sign-in", fiber.StatusSeeOther)
 		}
+		// The log says who read what, from where.
+		ctx := audit.WithPlace(c.UserContext(), audit.Place{Net: audit.Network(c.IP())})
+		c.SetUserContext(audit.WithActor(ctx, audit.Actor{Actor: who.Actor("console")}))
 		return h(c, who)
 	}
 }

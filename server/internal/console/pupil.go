@@ -188,6 +188,9 @@ func (k *console) pupil(c *fiber.Ctx, who service.Staff) error {
 
 // pupilUnmasked is a POST, so that no link, prefetch or history shows a child's numbers unasked.
 func (k *console) pupilUnmasked(c *fiber.Ctx, who service.Staff) error {
+	if err := k.Service.Unmask(c.UserContext(), who, registry.UID(c.Params("uid"))); err != nil {
+		return err
+	}
 	return k.pupilShow(c, who, false, nil)
 }
 

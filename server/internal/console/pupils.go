@@ -8,6 +8,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"xueji/server/internal/audit"
 	"xueji/server/internal/service"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
@@ -86,7 +87,7 @@ func (k *console) classes(c *fiber.Ctx, who service.Staff, school registry.Unit,
 	if school == "" || grade == 0 {
 		return nil
 	}
-	rows, _, err := k.Service.Search(c.UserContext(), who, store.Query{School: school, Grade: grade, Limit: 500})
+	rows, _, err := k.Service.Search(audit.NumbersOnly(c.UserContext()), who, store.Query{School: school, Grade: grade, Limit: 500}) // class names alone
 	if err != nil {
 		return nil
 	}

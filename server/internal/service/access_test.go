@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"xueji/server/document"
+	"xueji/server/internal/audit"
 	"xueji/server/internal/demo"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
@@ -74,6 +75,9 @@ var table = []struct {
 		return err
 	}, "ok nf ok nf ok nf ok ok nf no"},
 	{"Pupil", func(w *world, who Staff) error { _, _, err := w.r.s.Pupil(w.c(), who, w.uid); return err }, "ok nf ok nf ok nf ok ok nf nf"},
+	{"Why", func(w *world, who Staff) error { _, err := w.r.s.Why(w.c(), who, w.uid); return err }, "ok nf ok nf ok nf ok ok nf nf"},
+	{"GiveReason", func(w *world, who Staff) error { return w.r.s.GiveReason(w.c(), who, w.uid, audit.WhyDaily, "") }, "ok nf ok nf ok nf ok ok nf nf"},
+	{"Unmask", func(w *world, who Staff) error { return w.r.s.Unmask(w.c(), who, w.uid) }, "ok nf ok nf ok nf ok nf nf nf"},
 	{"Issuances", func(w *world, who Staff) error { _, err := w.r.s.Issuances(w.c(), who, w.uid); return err }, "ok nf ok nf ok nf ok ok nf nf"},
 	{"StartImport", func(w *world, who Staff) error {
 		_, err := w.r.s.StartImport(w.c(), who, "x.xlsx", bytes.NewReader([]byte("no workbook")))

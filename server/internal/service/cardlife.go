@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"xueji/server/internal/access"
+	"xueji/server/internal/audit"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
 )
@@ -261,7 +262,7 @@ func (s *Service) held(ctx context.Context, who Staff, school registry.Unit, gra
 	for i := range out {
 		out[i].Card.Ticket = nil
 	}
-	return out, nil
+	return out, s.record(ctx, who, audit.Entry{Kind: audit.Search, What: "cards", N: len(out)})
 }
 
 // maxHeld is how many cards one slip or one receipt covers: the largest schools have fewer pupils.

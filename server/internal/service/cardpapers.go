@@ -15,7 +15,10 @@ func (s *Service) CardLabels(ctx context.Context, who Staff, uids []registry.UID
 		return nil, err
 	}
 	b, err := s.papers.Labels(faces)
-	return b, internal(err)
+	if err != nil {
+		return nil, internal(err)
+	}
+	return b, s.printed(ctx, who, "card_labels", uids)
 }
 
 // DeliverySlip is what a class signs for its cards (grade 0 and class "": every class of the school, each on its own pages). Cards that were signed for, and lost ones, are
@@ -48,7 +51,14 @@ func (s *Service) DeliverySlip(ctx context.Context, who Staff, school registry.U
 		return nil, err
 	}
 	b, err := s.papers.DeliverySlips(slips)
-	return b, internal(err)
+	if err != nil {
+		return nil, internal(err)
+	}
+	var uids []registry.UID
+	for _, row := range waiting {
+		uids = append(uids, row.UID)
+	}
+	return b, s.printed(ctx, who, "delivery_slip", uids)
 }
 
 func classTitle(s store.Summary) string { return registry.GradeTitle(s.Grade) + " " + s.Class }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"xueji/server/internal/access"
+	"xueji/server/internal/audit"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
 )
@@ -73,7 +74,7 @@ func (s *Service) File(ctx context.Context, who Staff, digest string) (store.Fil
 	for _, o := range owners {
 		if o.UID == "" {
 			if o.Unit == who.Unit && sc.May(access.PutPaper) {
-				return s.file(ctx, digest)
+				return s.file(ctx, who, nil, digest)
 			}
 			continue
 		}
@@ -83,17 +84,24 @@ func (s *Service) File(ctx context.Context, who Staff, digest string) (store.Fil
 		}
 		switch sc.Pupil(&p) {
 		case access.ViewFull:
-			return s.file(ctx, digest)
+			return s.file(ctx, who, &p, digest)
 		case access.ViewCard:
 			if p.Photo == digest {
-				return s.file(ctx, digest)
+				return s.file(ctx, who, &p, digest)
 			}
 		}
 	}
 	return store.File{}, registry.ErrNotFound
 }
 
-func (s *Service) file(ctx context.Context, digest string) (store.File, error) {
+// file reads a file and records that it was read; p is the pupil whose it is, nil for a unit's own.
+func (s *Service) file(ctx context.Context, who Staff, p *registry.Pupil, digest string) (store.File, error) {
 	f, err := s.st.File(ctx, digest)
-	return f, internal(err)
+	if err != nil {
+		return f, internal(err)
+	}
+	if p != nil {
+		return f, s.look(ctx, who, audit.FileRead, p, digest)
+	}
+	return f, s.record(ctx, who, audit.Entry{Kind: audit.FileRead, What: digest})
 }

@@ -7,6 +7,7 @@ import (
 
 	"xueji/server/document"
 	"xueji/server/internal/access"
+	"xueji/server/internal/audit"
 	"xueji/server/registry"
 )
 
@@ -67,7 +68,10 @@ func (s *Service) CaseReceipt(ctx context.Context, who Staff, uid registry.UID, 
 		r.Steps = append(r.Steps, v)
 	}
 	b, err := s.papers.CaseReceipt(r)
-	return b, internal(err)
+	if err != nil {
+		return nil, internal(err)
+	}
+	return b, s.look(ctx, who, audit.Print, &p, "case_receipt")
 }
 
 // seal is an opaque signed text for a QR code: kind "." what "." base64url signature by the server.
@@ -95,7 +99,10 @@ func (s *Service) ArchiveCover(ctx context.Context, who Staff, uid registry.UID)
 	to, _ := d.School(a.To)
 	b, err := s.papers.Archive(cover, document.Slip{Cover: cover, Contact: a.Sender.Name, Phone: from.Phone, Address: to.Address, Rows: a.Items, Handler: a.Sender.Name,
 		SentOn: registry.DateOf(a.SentAt), Carrier: a.Carrier})
-	return b, internal(err)
+	if err != nil {
+		return nil, internal(err)
+	}
+	return b, s.look(ctx, who, audit.Print, p, "archive_cover")
 }
 
 // ArchiveReceipt is the 回执, for the receiver and for the sender who gets it back.
@@ -112,7 +119,10 @@ func (s *Service) ArchiveReceipt(ctx context.Context, who Staff, uid registry.UI
 		return nil, err
 	}
 	b, err := s.papers.ArchiveReceipt(document.Receipt{Cover: s.cover(p), ReceivedOn: registry.DateOf(a.ReceivedAt), Receiver: a.Receiver.Name, Rows: a.Items, Missing: a.Missing})
-	return b, internal(err)
+	if err != nil {
+		return nil, internal(err)
+	}
+	return b, s.look(ctx, who, audit.Print, p, "archive_receipt")
 }
 
 // paperOf loads the whole record for whom may print it. The sender of the last consignment may print its receipt after it left their sight (Art. 9).
@@ -164,7 +174,10 @@ func (s *Service) CardFace(ctx context.Context, who Staff, uids []registry.UID) 
 		return nil, err
 	}
 	b, err := s.papers.Faces(faces)
-	return b, internal(err)
+	if err != nil {
+		return nil, internal(err)
+	}
+	return b, s.printed(ctx, who, "card_face", uids)
 }
 
 // faces are what stands on the cards of pupils, once it is known that they may be printed.

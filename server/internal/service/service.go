@@ -45,6 +45,11 @@ type Console interface {
 	Pupil(ctx context.Context, who Staff, uid registry.UID) (registry.Pupil, []store.Entry, error)
 	Issuances(ctx context.Context, who Staff, uid registry.UID) ([]store.Issuance, error)
 
+	// Reasons for looking: asked where they are not evident, remembered for the session. Unmask says that numbers are asked for in full.
+	Why(ctx context.Context, who Staff, uid registry.UID) (ask bool, err error)
+	GiveReason(ctx context.Context, who Staff, uid registry.UID, why, words string) error
+	Unmask(ctx context.Context, who Staff, uid registry.UID) error
+
 	// Enrolment by workbook.
 	StartImport(ctx context.Context, who Staff, name string, workbook io.Reader) (store.Import, error)
 	Import(ctx context.Context, who Staff, id string) (store.Import, error)

@@ -7,6 +7,7 @@ import (
 
 	"xueji/server/api"
 	"xueji/server/document"
+	"xueji/server/internal/audit"
 	"xueji/server/internal/password"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
@@ -27,6 +28,9 @@ func (s *Service) Status(ctx context.Context, kiosk store.Kiosk, r api.StatusReq
 		return api.StatusReply{}, err
 	}
 	p = s.firstUse(ctx, p, kiosk)
+	if err := s.atKiosk(ctx, kiosk, nil, p.UID, "status", audit.WhyPresent, p.Lock); err != nil {
+		return api.StatusReply{}, err
+	}
 	out := s.maskedStatus(&p)
 	old, err := s.onOldEpoch(ctx, pub.Epoch)
 	if err != nil {
@@ -136,6 +140,9 @@ func (s *Service) Consignment(ctx context.Context, kiosk store.Kiosk, r api.Cons
 	ref, err := uid.Ref()
 	if err != nil {
 		return api.Consignment{}, internal(err)
+	}
+	if err := s.atKiosk(ctx, kiosk, &who, uid, "consignment", audit.WhyCase, a.CaseNo); err != nil {
+		return api.Consignment{}, err
 	}
 	name := s.dir.Load().Name
 	return api.Consignment{ArchiveNo: a.No, PupilRef: ref[:], Name: registry.MaskName(p.Form[registry.FName]), From: name(a.From), To: name(a.To),

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"xueji/server/internal/access"
+	"xueji/server/internal/audit"
 	"xueji/server/internal/names"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
@@ -67,7 +68,7 @@ func (s *Service) ToDo(ctx context.Context, who Staff) (ToDo, error) {
 		}
 		return true
 	})
-	return out, nil
+	return out, s.record(ctx, who, audit.Entry{Kind: audit.Search, What: "todo", N: len(out.Mine) + len(out.Waiting) + len(out.Above)})
 }
 
 // Search lists pupils in scope; q's own scope fields are overwritten.
@@ -91,14 +92,30 @@ func (s *Service) Search(ctx context.Context, who Staff, q store.Query) ([]store
 		return nil, 0, internal(err)
 	}
 	n, err := s.st.Count(ctx, q)
-	return rows, n, internal(err)
+	if err != nil {
+		return nil, 0, internal(err)
+	}
+	e := audit.Entry{Kind: audit.Search, What: "list", N: n}
+	if q.Text != "" {
+		e.What, e.Query = "text", s.keys.queryHash(q.Text)
+	}
+	if err := s.record(ctx, who, e); err != nil {
+		return nil, 0, err
+	}
+	return rows, n, nil
 }
 
 // Pupil is one record, cut to what exists for who, with its history when all of it does.
 func (s *Service) Pupil(ctx context.Context, who Staff, uid registry.UID) (registry.Pupil, []store.Entry, error) {
 	p, v, err := s.see(ctx, who, uid)
-	if err != nil || v != access.ViewFull {
+	if err != nil {
 		return p, nil, err
+	}
+	if err := s.look(ctx, who, audit.Look, &p, viewNames[v]); err != nil {
+		return registry.Pupil{}, nil, err
+	}
+	if v != access.ViewFull {
+		return p, nil, nil
 	}
 	h, err := s.st.History(ctx, uid)
 	return p, h, internal(err)
@@ -140,7 +157,10 @@ func (s *Service) Cases(ctx context.Context, who Staff, kind registry.CaseKind, 
 		limit = 500
 	}
 	rows, err := s.st.Cases(ctx, who.Unit, kind, state, limit, max(offset, 0))
-	return rows, internal(err)
+	if err != nil {
+		return nil, internal(err)
+	}
+	return rows, s.record(ctx, who, audit.Entry{Kind: audit.Search, What: "cases", N: len(rows)})
 }
 
 // WhereIs tells whom a duplicate was refused where the person is, and nothing else (Art. 6).
@@ -151,6 +171,9 @@ func (s *Service) WhereIs(ctx context.Context, who Staff, uid registry.UID) (reg
 	p, err := s.st.Pupil(ctx, uid)
 	if err != nil {
 		return "", "", internal(err)
+	}
+	if err := s.record(ctx, who, audit.Entry{Kind: audit.Find, Subject: string(uid), What: "whereabouts", N: 1, Why: audit.WhyDuplicate, Outside: p.School != who.Unit}); err != nil {
+		return "", "", err
 	}
 	return p.School, p.Standing, nil
 }
@@ -181,10 +204,17 @@ func (s *Service) FindByDocument(ctx context.Context, who Staff, idNumber, name 
 			return store.Summary{}, internal(err)
 		}
 		if names.Same(p.Form[registry.FName], name) {
+			e := audit.Entry{Kind: audit.Find, Subject: string(uid), What: "document", N: 1, Why: audit.WhyTransfer, Query: s.keys.queryHash(idNumber, name), Outside: p.School != who.Unit}
+			if err := s.record(ctx, who, e); err != nil {
+				return store.Summary{}, err
+			}
 			return summaryOf(p), nil
 		}
 	}
 	s.onEvent("find_person", "missed")
+	if err := s.record(ctx, who, audit.Entry{Kind: audit.Find, What: "document", Why: audit.WhyTransfer, Query: s.keys.queryHash(idNumber, name), Outside: true}); err != nil {
+		return store.Summary{}, err
+	}
 	return store.Summary{}, registry.ErrNotFound
 }
 

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"time"
 
 	"xueji/server/internal/audit"
 	"xueji/server/internal/store"
@@ -125,9 +126,17 @@ func (s *Store) AccountsOf(ctx context.Context, unit registry.Unit) ([]store.Acc
 
 // PutSession inserts or updates by token.
 func (s *Store) PutSession(ctx context.Context, v store.Session) error {
-	return s.exec(ctx, nil, `INSERT INTO session (token_hash, account, created_at, seen_at, expires_at, via) VALUES ($1, $2, $3, $4, $5, $6)
+	var p plan
+	if !v.SeenAt.After(v.CreatedAt) { // a new one; a later sign of life is no act
+		e := audit.Entry{At: orNow(v.CreatedAt), Kind: audit.SignIn, Account: v.Account, Via: v.Via, Net: audit.PlaceOf(ctx).Net}
+		if err := p.audit(s.auditKey, e); err != nil {
+			return err
+		}
+	}
+	p.add(nil, `INSERT INTO session (token_hash, account, created_at, seen_at, expires_at, via) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (token_hash) DO UPDATE SET seen_at = excluded.seen_at, expires_at = excluded.expires_at`,
 		hexed(v.TokenHash), v.Account, nanos(v.CreatedAt), nanos(v.SeenAt), nanos(v.ExpiresAt), v.Via)
+	return s.db.Write(ctx, p.run)
 }
 
 // Session reads a session; the caller judges ExpiresAt.
@@ -145,5 +154,17 @@ func (s *Store) Session(ctx context.Context, tokenHash []byte) (store.Session, e
 
 // DropSession ends a session; one that is not there is ended already.
 func (s *Store) DropSession(ctx context.Context, tokenHash []byte) error {
-	return s.exec(ctx, nil, `DELETE FROM session WHERE token_hash = $1`, hexed(tokenHash))
+	v, err := s.Session(ctx, tokenHash)
+	if err == registry.ErrNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var p plan
+	if err := p.audit(s.auditKey, audit.Entry{At: time.Now(), Kind: audit.SignOut, Account: v.Account, Via: v.Via, Net: audit.PlaceOf(ctx).Net}); err != nil {
+		return err
+	}
+	p.add(nil, `DELETE FROM session WHERE token_hash = $1`, hexed(tokenHash))
+	return s.db.Write(ctx, p.run)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"xueji/server/api"
+	"xueji/server/internal/audit"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
 )
@@ -80,6 +81,7 @@ func (w *server) authenticate(c *fiber.Ctx) error {
 		return unauthorised("nonce")
 	}
 	c.Locals("kiosk", k)
+	c.SetUserContext(audit.WithPlace(c.UserContext(), audit.Place{Net: audit.Network(c.IP())}))
 	return nil
 }
 

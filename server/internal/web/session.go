@@ -10,6 +10,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"xueji/server/internal/audit"
 	"xueji/server/internal/console"
 	"xueji/server/internal/service"
 	"xueji/server/registry"
@@ -25,6 +26,7 @@ const (
 
 // people is what a request under the console passes through: security headers, the session, the way to the sign-in page, and the CSRF check.
 func (w *server) people(c *fiber.Ctx) error {
+	c.SetUserContext(audit.WithPlace(c.UserContext(), audit.Place{Net: audit.Network(c.IP())}))
 	h := &c.Response().Header
 	h.Set("Content-Security-Policy", w.csp)
 	h.Set("X-Content-Type-Options", "nosniff")

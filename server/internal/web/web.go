@@ -17,6 +17,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"xueji/server/api"
+	"xueji/server/internal/audit"
 	"xueji/server/internal/console"
 	"xueji/server/internal/service"
 )
@@ -45,6 +46,8 @@ type Options struct {
 	Degraded func(context.Context) []string
 	// TriesPerMinute bounds failed sign-ins and enrolments of one address and name; 0: 10.
 	TriesPerMinute int
+	// Audit is the log's public face; nil shows none.
+	Audit *audit.Public
 	// NoConsole leaves the pages out (tests of the API alone).
 	NoConsole bool
 }
@@ -133,6 +136,7 @@ func New(o Options) (*Web, error) {
 	app.Get("/livez", func(c *fiber.Ctx) error { return c.SendString("alive\n") })
 	app.Get("/readyz", w.readyz)
 	w.mountAPI(app)
+	w.mountAudit(app)
 	if !o.NoConsole {
 		app.Use(hostAllowed(names))
 		app.Use(w.people)

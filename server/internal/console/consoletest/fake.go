@@ -26,8 +26,9 @@ type Fake struct {
 	Now      time.Time
 	Staff    map[string]service.Staff // by login; the password is "right"
 	Imported map[string]store.Import
-	Posted   []any // what acts were asked, in order: refs, events, reasons
-	Refuse   error // the next act answers this once
+	Posted   []any                 // what acts were asked, in order: refs, events, reasons
+	Refuse   error                 // the next act answers this once
+	AskWhy   map[registry.UID]bool // the reason for looking at these is asked
 	// KioskTasks are what kiosks brought and the register refused.
 	KioskTasks []service.KioskEvent
 
@@ -622,4 +623,34 @@ func (f *Fake) StaffList(context.Context, service.Staff) ([]store.Account, error
 	}
 	slices.SortFunc(out, func(a, b store.Account) int { return strings.Compare(string(a.Unit)+a.Login, string(b.Unit)+b.Login) })
 	return out, nil
+}
+
+// Why is evident unless AskWhy names the pupil and no reason was given.
+func (f *Fake) Why(_ context.Context, _ service.Staff, uid registry.UID) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, err := f.one(uid); err != nil {
+		return false, err
+	}
+	return f.AskWhy[uid], nil
+}
+
+// GiveReason takes any reason.
+func (f *Fake) GiveReason(_ context.Context, _ service.Staff, uid registry.UID, why, words string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if why == "other" && words == "" {
+		return &registry.Error{Code: registry.CodeInvalid, Field: "words"}
+	}
+	delete(f.AskWhy, uid)
+	f.Posted = append(f.Posted, []string{"why", why, words})
+	return nil
+}
+
+// Unmask notes that it was asked.
+func (f *Fake) Unmask(_ context.Context, _ service.Staff, uid registry.UID) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.Posted = append(f.Posted, []string{"unmask", string(uid)})
+	return nil
 }
