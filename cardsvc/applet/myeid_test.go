@@ -60,7 +60,7 @@ func nonce(t *testing.T, label string) (n [credential.NonceSize]byte) {
 	return n
 }
 
-// TestMyEIDByHeart holds making and tapping a MyEID card, byte for byte, to a conversation with OsEID through pcscd.
+// TestMyEIDByHeart holds making and tapping a MyEID card, byte for byte, to a conversation with OsEID.
 func TestMyEIDByHeart(t *testing.T) {
 	script, err := os.ReadFile("testdata/myeid-oseid.txt")
 	if err != nil {
