@@ -469,13 +469,14 @@ func (b *builder) dryDeep(what string, steps []Step, have Args, depth int) Args 
 		case s.Random != nil:
 			env[s.Random.Name] = make([]byte, s.Random.Size)
 		}
+		before := maps.Clone(env) // one way in leaves nothing to the others
 		for i, n := range s.Use {
 			proc, ok := b.p.procedures[n]
 			if !ok {
 				b.fail(s.Line, "%s: no procedure %q", what, n)
 				return env
 			}
-			after := b.dryDeep("procedures."+n, proc, env, depth+1)
+			after := b.dryDeep("procedures."+n, proc, before, depth+1)
 			if i == 0 {
 				for k, v := range after {
 					env[k] = v
