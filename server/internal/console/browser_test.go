@@ -271,6 +271,7 @@ func TestUpload(t *testing.T) {
 
 // stationFake is a cardsvc as a script plays it: one reader, and relays that end as told.
 type stationFake struct {
+	card    string // the record of what lies on the reader
 	mu      sync.Mutex
 	reader  map[string]any
 	events  []chan string
@@ -331,6 +332,11 @@ func (s *stationFake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		}
+	case strings.HasSuffix(r.URL.Path, "/tap") && r.Method == http.MethodPost:
+		s.mu.Lock()
+		card := s.card
+		s.mu.Unlock()
+		json.NewEncoder(w).Encode(map[string]any{"verdict": "valid", "record": []byte(card), "chip_serial": []byte{1, 2, 3, 4}})
 	case strings.HasSuffix(r.URL.Path, "/relay") && r.Method == http.MethodPost:
 		var b struct{ Ticket string }
 		json.NewDecoder(r.Body).Decode(&b)
@@ -464,6 +470,59 @@ func TestIssuing(t *testing.T) {
 		s.lay(state)
 		says(text)
 	}
+}
+
+// TestRewriting: cards laid one after the other at a station; one is behind and written anew, one leaves too early and is finished, one is up to date and written on demand,
+// one is not a card of the register.
+func TestRewriting(t *testing.T) {
+	f := consoletest.New()
+	s, addr := newStation(t)
+	b := open(t, serve(t, f, addr), "clerk")
+	b.goTo("/cards/rewrite")
+	says := func(text string) {
+		t.Helper()
+		b.until(text, fmt.Sprintf(`document.querySelector("[data-say]").textContent.includes(%q)`, text))
+	}
+	lay := func(record string) {
+		s.mu.Lock()
+		s.card = record
+		s.mu.Unlock()
+		s.lay("card")
+	}
+	uid := string(f.UID("王子涵"))
+	says("请放学生卡")
+	lay("behind " + uid)
+	r := s.relay(t)
+	if r.ticket != "ticket-"+uid {
+		t.Fatalf("ticket %s", r.ticket)
+	}
+	r.answer <- map[string]any{"ok": true, "card_no": "1"}
+	says("王子涵的卡已重写")
+	s.lay("empty")
+	says("请放学生卡")
+
+	lay("behind " + uid)
+	r = s.relay(t)
+	s.lay("empty")
+	r.answer <- map[string]any{"ok": false, "code": "gone"}
+	says("卡离开太早")
+	lay("behind " + uid)
+	r = s.relay(t)
+	r.answer <- map[string]any{"ok": true, "resumed": true}
+	says("王子涵的卡已重写")
+	s.lay("empty")
+
+	lay(uid)
+	says("王子涵的卡内容已是最新")
+	b.do(chromedp.Click(chromedp.CSS(`[data-act="ask"]`)))
+	r = s.relay(t)
+	r.answer <- map[string]any{"ok": true}
+	says("王子涵的卡已重写")
+	s.lay("empty")
+
+	lay("another province's")
+	says("这张卡没有写成")
+	b.until("three on the list", `document.querySelectorAll("[data-list] li").length === 3 && document.querySelector("[data-none]").hidden`)
 }
 
 // TestTwoReaders: two readers at one desk never have the same name; the second keeps none until it is used; each works by itself.

@@ -120,6 +120,8 @@ func Mount(r fiber.Router, d Deps) error {
 	r.Get("/cards", k.staff(k.cards))
 	r.Get("/cards/queue", k.staff(k.cardQueue))
 	r.Post("/cards/ticket", k.staff(k.cardTicket))
+	r.Get("/cards/rewrite", k.staff(k.rewrite))
+	r.Post("/cards/rewrite", k.staff(k.rewriteTicket))
 	r.Get("/cards/trust", k.staff(k.cardTrust))
 	r.Get("/cards/faces.pdf", k.staff(k.cardFaces))
 	r.Get("/cards/labels.pdf", k.staff(k.cardLabels))

@@ -61,21 +61,21 @@ func parseViews(k *console) (*views, error) {
 
 // page is what the layout reads; D is the page's own.
 type page struct {
-	Lang, Title, Active    string
-	Signed, Bare           bool
-	Name, Unit, Role       string
-	CSRF, Version, Path    string
-	Station                string
-	May                    may
-	Flash                  *flash
-	Problem                *problem
-	CSS, JS, IssueJS, Icon string
-	Today                  string
-	Languages              []struct{ Code, Name string }
-	D                      any
+	Lang, Title, Active     string
+	Signed, Bare            bool
+	Name, Unit, Role        string
+	CSRF, Version, Path     string
+	Station                 string
+	May                     may
+	Flash                   *flash
+	Problem                 *problem
+	CSS, JS, ScriptJS, Icon string
+	Today                   string
+	Languages               []struct{ Code, Name string }
+	D                       any
 	// Refresh: without script the page asks for itself again.
 	Refresh bool
-	// Script names a second script of the page ("issue").
+	// Script names a second script of the page ("issue", "rewrite").
 	Script string
 }
 
@@ -90,7 +90,7 @@ func (k *console) show(c *fiber.Ctx, who *service.Staff, name, titleKey string, 
 	p := page{
 		Lang: lang, Title: k.words.say(lang, titleKey), Active: name,
 		CSRF: k.CSRF(c), Version: k.Version, Path: string(c.Request().URI().RequestURI()), Station: k.StationURL,
-		CSS: assetPath("console.css"), JS: assetPath("console.js"), IssueJS: assetPath("issue.js"), Icon: assetPath("icon.svg"),
+		CSS: assetPath("console.css"), JS: assetPath("console.js"), Icon: assetPath("icon.svg"),
 		Languages: languages, D: d,
 	}
 	if c.Method() != fiber.MethodGet { // a posted page cannot be opened again by its address
@@ -104,6 +104,9 @@ func (k *console) show(c *fiber.Ctx, who *service.Staff, name, titleKey string, 
 	}
 	for _, o := range opts {
 		o(&p)
+	}
+	if p.Script != "" {
+		p.ScriptJS = assetPath(p.Script + ".js")
 	}
 	b := k.views.bufs.Get().(*bytes.Buffer)
 	defer k.views.bufs.Put(b)

@@ -91,7 +91,7 @@ func pages(f *consoletest.Fake) []struct{ Who, Path string } {
 		{"registrar", "/cases"}, {"registrar", "/cases?state=all"}, {"officer", "/cases?kind=transfer&state=refused"}, {"registrar", "/archives"}, {"officer", "/archives"},
 		{"registrar", "/enrol"}, {"registrar", "/enrol/imports/im-1"}, {"registrar", "/enrol/imports/im-2"}, {"registrar", "/enrol/imports/im-3"}, {"registrar", "/enrol/new"},
 		{"registrar", "/transfers/new"}, {"clerk", "/cards"}, {"clerk", "/cards?school=2133000101&class=2班"},
-		{"clerk", "/cards?run=r-1"}, {"clerk", "/cards/runs"}, {"clerk", "/cards/runs/r-1"}, {"clerk", "/cards/runs/r-1?state=made"}, {"clerk", "/cards/runs/r-9"}, {"clerk", "/cards/handout"},
+		{"clerk", "/cards?run=r-1"}, {"clerk", "/cards/rewrite"}, {"clerk", "/cards/runs"}, {"clerk", "/cards/runs/r-1"}, {"clerk", "/cards/runs/r-1?state=made"}, {"clerk", "/cards/runs/r-9"}, {"clerk", "/cards/handout"},
 		{"registrar", "/cards/handout"}, {"registrar", "/cards/handout?school=2133000101&class=1班"}, {"registrar", "/pupils/" + uid("李思源")}, {"operator", "/kiosks"}, {"leader", "/kiosks"}, {"registrar", "/kiosks"},
 		{"registrar", "/duplicates"}, {"officer", "/duplicates"}, {"officer", "/duplicates?state=same"}, {"registrar", "/duplicates/" + uid("萧景行") + "/" + rare},
 		{"officer", "/duplicates/" + uid("王子涵") + "/" + uid("李思源")},

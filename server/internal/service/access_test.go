@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"xueji/server/api"
 	"xueji/server/document"
 	"xueji/server/internal/audit"
 	"xueji/server/internal/demo"
@@ -36,7 +37,7 @@ const duties = 2
 
 // Words of the table: ok; nf: does not exist for them; no: forbidden; –: not about persons. Others are codes that show that access let them through.
 var words = map[string]registry.Code{"ok": "", "nf": registry.CodeNotFound, "no": registry.CodeForbidden, "turn": registry.CodeNotYourTurn, "state": registry.CodeWrongState,
-	"inv": registry.CodeInvalid, "dup": registry.CodeDuplicate, "same": registry.CodeSameSchool, "lock": registry.CodeLocked}
+	"inv": registry.CodeInvalid, "dup": registry.CodeDuplicate, "same": registry.CodeSameSchool, "lock": registry.CodeLocked, "card": registry.CodeCard}
 
 type world struct {
 	r     *rig
@@ -159,6 +160,10 @@ var table = []struct {
 		_, err := w.r.s.IssueCard(w.c(), who, IssueRequest{UID: w.uid})
 		return err
 	}, "no nf no nf no nf no inv nf nf"},
+	{"RewriteCard", func(w *world, who Staff) error { // a card that the register does not take
+		_, err := w.r.s.RewriteCard(w.c(), who, api.CardProof{Record: []byte("no record")}, false)
+		return err
+	}, "no no no no no no no card card no"},
 	{"SpoilCard", func(w *world, who Staff) error { return w.r.s.SpoilCard(w.c(), who, IssueRequest{UID: w.uid}) }, "no nf no nf no nf no state nf nf"},
 	{"HeldCards", func(w *world, who Staff) error {
 		waiting, given, err := w.r.s.HeldCards(w.c(), who, demo.YunheShiyan, 0, "")

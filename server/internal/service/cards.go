@@ -450,40 +450,92 @@ func (s *Service) refresh(ctx context.Context, kiosk store.Kiosk, r api.RefreshR
 		return api.RefreshReply{}, err
 	}
 	p = s.firstUse(ctx, p, kiosk)
-	if pub.Sequence >= p.Card.Sequence {
-		if err := s.seenOnCard(ctx, p, pub, kiosk); err != nil {
-			return api.RefreshReply{}, err
-		}
-		old, err := s.onOldEpoch(ctx, pub.Epoch)
-		if err != nil || !old {
-			return api.RefreshReply{}, err
-		}
-		if p, err = s.st.Pupil(ctx, p.UID); err != nil {
-			return api.RefreshReply{}, internal(err)
-		}
-		if p, err = s.renew(ctx, p, registry.RenewEpoch, registry.Actor{Account: systemAccount, Via: kioskVia(kiosk)}); err != nil {
-			return api.RefreshReply{}, err
-		}
+	p, behind, err := s.catchUp(ctx, p, pub, registry.Actor{Account: systemAccount, Via: kioskVia(kiosk)}, false)
+	if err != nil || !behind {
+		return api.RefreshReply{}, err
 	}
+	ticket, err := s.rewriteTicket(ctx, &p)
+	return api.RefreshReply{Needed: err == nil, Ticket: ticket}, err
+}
+
+// catchUp compares a card that was read with what the register wants on it: behind says that it is to be written anew. ask wants that of a card that is not behind, too.
+func (s *Service) catchUp(ctx context.Context, p registry.Pupil, pub credential.Public, by registry.Actor, ask bool) (after registry.Pupil, behind bool, err error) {
+	if pub.Sequence < p.Card.Sequence {
+		return p, true, nil
+	}
+	if err := s.seenOnCard(ctx, p, pub, by.Via); err != nil {
+		return p, false, err
+	}
+	old, err := s.onOldEpoch(ctx, pub.Epoch)
+	if err != nil || !old && !ask {
+		return p, false, err
+	}
+	if p, err = s.st.Pupil(ctx, p.UID); err != nil {
+		return p, false, internal(err)
+	}
+	why := registry.RenewAsked
+	if old {
+		why = registry.RenewEpoch
+	}
+	p, err = s.renew(ctx, p, why, by)
+	return p, err == nil, err
+}
+
+// rewriteTicket lets the issuer write the pupil's card anew, once.
+func (s *Service) rewriteTicket(ctx context.Context, p *registry.Pupil) (string, error) {
 	iss, err := s.st.IssuanceByCard(ctx, p.Card.Number)
 	if err != nil {
-		return api.RefreshReply{}, internal(err)
+		return "", internal(err)
 	}
 	ticket := newToken()
 	sum := sha256.Sum256([]byte(ticket))
 	iss.Ticket, iss.TicketTill, iss.UpdatedAt = sum[:], s.now().UTC().Add(ticketLife), s.now().UTC()
-	if err := s.st.PutIssuance(ctx, iss); err != nil {
-		return api.RefreshReply{}, internal(err)
-	}
-	return api.RefreshReply{Needed: true, Ticket: ticket}, nil
+	return ticket, internal(s.st.PutIssuance(ctx, iss))
 }
 
-// seenOnCard notes a sequence that a kiosk verified on the card and the register did not know of (an issuer's report that was lost).
-func (s *Service) seenOnCard(ctx context.Context, p registry.Pupil, pub credential.Public, kiosk store.Kiosk) error {
+// CardTap is a card that was laid on a station's reader. Ticket is set when it is to be written anew.
+type CardTap struct {
+	UID    registry.UID
+	Name   string
+	CardNo string
+	Ticket string
+}
+
+// RewriteCard is Refresh at a station: staff who make cards lay a pupil's card on a reader. ask wants it written though it is up to date. A card that the register does not
+// take is CodeCard, one of a pupil out of reach CodeNotFound.
+func (s *Service) RewriteCard(ctx context.Context, who Staff, card api.CardProof, ask bool) (CardTap, error) {
+	return again(func() (CardTap, error) { return s.rewriteCard(ctx, who, card, ask) })
+}
+
+func (s *Service) rewriteCard(ctx context.Context, who Staff, card api.CardProof, ask bool) (CardTap, error) {
+	sc := s.scope(who)
+	if err := sc.Check(access.Issue); err != nil {
+		return CardTap{}, err
+	}
+	p, pub, err := s.cardHolder(ctx, card, s.now())
+	if err != nil {
+		return CardTap{}, err
+	}
+	if v := sc.Pupil(&p); v == access.ViewNone || v == access.ViewCase {
+		return CardTap{}, registry.ErrNotFound
+	}
+	p, behind, err := s.catchUp(ctx, p, pub, who.Actor("console"), ask)
+	if err != nil {
+		return CardTap{}, err
+	}
+	out := CardTap{UID: p.UID, Name: p.Form[registry.FName], CardNo: p.Card.Number}
+	if behind {
+		out.Ticket, err = s.rewriteTicket(ctx, &p)
+	}
+	return out, err
+}
+
+// seenOnCard notes a sequence that a kiosk or station verified on the card and the register did not know of (an issuer's report that was lost).
+func (s *Service) seenOnCard(ctx context.Context, p registry.Pupil, pub credential.Public, via string) error {
 	if pub.Sequence <= p.Card.Written || pub.Sequence > p.Card.Sequence {
 		return nil
 	}
-	c, err := s.decide(p, registry.CardWritten{Number: pub.CardNo, Sequence: pub.Sequence}, registry.Actor{Account: "system", Via: kioskVia(kiosk)}, s.now())
+	c, err := s.decide(p, registry.CardWritten{Number: pub.CardNo, Sequence: pub.Sequence}, registry.Actor{Account: systemAccount, Via: via}, s.now())
 	if err != nil {
 		return err
 	}

@@ -143,3 +143,37 @@ func TestSuspendedWhileTheCardIsMade(t *testing.T) {
 		t.Fatalf("sequence %d, written %d", p.Card.Sequence, p.Card.Written)
 	}
 }
+
+// TestRewriteAtStation: a clerk lays cards on a station's reader: one that is behind is ordered anew, one that is up to date only when asked, one of another's school not.
+func TestRewriteAtStation(t *testing.T) {
+	r := newRig(t)
+	r.authority()
+	must0(t, r.s.PutEpochs(r.ctx, api.Epochs{Newest: 1, Kept: []uint16{1}}))
+	uid := r.enrolled(0)
+	card := r.issue(uid, chipA)
+	clerk := r.staff("clerk.yunhe")
+	got := must[CardTap](t)(r.s.RewriteCard(r.ctx, clerk, card, false))
+	if got.Ticket != "" || got.UID != uid || got.Name != r.form(0)[registry.FName] {
+		t.Fatalf("%+v", got)
+	}
+	if got = must[CardTap](t)(r.s.RewriteCard(r.ctx, clerk, card, true)); got.Ticket == "" {
+		t.Fatal("asked, and no ticket")
+	}
+	card = r.personalise(got.Ticket, chipA)
+	must0(t, r.s.PutEpochs(r.ctx, api.Epochs{Newest: 2, Kept: []uint16{1, 2}}))
+	r.epoch = 2
+	got = must[CardTap](t)(r.s.RewriteCard(r.ctx, clerk, card, false))
+	if got.Ticket == "" {
+		t.Fatal("a card of the epoch before is not behind at a station")
+	}
+	card = r.personalise(got.Ticket, chipA)
+	if got = must[CardTap](t)(r.s.RewriteCard(r.ctx, clerk, card, false)); got.Ticket != "" || r.pupil(uid).Card.Written != 3 {
+		t.Fatalf("%+v", got)
+	}
+	_, err := r.s.RewriteCard(r.ctx, r.staff("registrar.yunhe"), card, false)
+	wantCode(t, err, registry.CodeForbidden)
+	bad := card
+	bad.ChipSerial = chipB
+	_, err = r.s.RewriteCard(r.ctx, clerk, bad, false)
+	wantCode(t, err, registry.CodeCard)
+}

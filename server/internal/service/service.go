@@ -103,6 +103,8 @@ type Console interface {
 	CloseRun(ctx context.Context, who Staff, id string) error
 	Draw(ctx context.Context, who Staff, r DrawRequest) (Drawn, error)
 	ReleaseLane(ctx context.Context, who Staff, lane string) error
+	// RewriteCard brings a pupil's card up to date at a station.
+	RewriteCard(ctx context.Context, who Staff, card api.CardProof, ask bool) (CardTap, error)
 	IssueCard(ctx context.Context, who Staff, r IssueRequest) (IssueTicket, error)
 	SpoilCard(ctx context.Context, who Staff, r IssueRequest) error
 	// Handing out: what a class has to sign for, the slip to sign, and its receipt.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"xueji/server/api"
 	"xueji/server/internal/service"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
@@ -268,6 +269,25 @@ func (f *Fake) ReleaseLane(_ context.Context, _ service.Staff, lane string) erro
 
 func (f *Fake) IssueCard(ctx context.Context, who service.Staff, r service.IssueRequest) (service.IssueTicket, error) {
 	return f.StartIssue(ctx, who, r.UID, r.Reason)
+}
+
+// RewriteCard takes the record for the pupil's id: what "behind" begins is behind.
+func (f *Fake) RewriteCard(_ context.Context, _ service.Staff, card api.CardProof, ask bool) (service.CardTap, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.refused(); err != nil {
+		return service.CardTap{}, err
+	}
+	rest, behind := strings.CutPrefix(string(card.Record), "behind ")
+	l, err := f.one(registry.UID(rest))
+	if err != nil {
+		return service.CardTap{}, &registry.Error{Code: registry.CodeCard}
+	}
+	out := service.CardTap{UID: l.p.UID, Name: l.p.Form[registry.FName], CardNo: registry.NewCardNumber("33", 42)}
+	if behind || ask {
+		out.Ticket = "ticket-" + rest
+	}
+	return out, nil
 }
 
 func (f *Fake) SpoilCard(_ context.Context, _ service.Staff, r service.IssueRequest) error {
