@@ -68,7 +68,8 @@ func (w *world) menu(c *pupil) {
 	w.lay(c.card)
 	k.partSays("h1", "要办什么")
 	k.silent(c.name())
-	k.partSays(".pupil .chip", "有效") // the signature held, and the record belongs to this chip
+	// The signature held, and the record belongs to this chip; the issuer's word on the chip may be here already.
+	k.until("what the card proved", `/有效|芯片已验证/.test(document.querySelector(".pupil .chip").innerText)`)
 }
 
 func (w *world) goal(name string) {
@@ -118,6 +119,7 @@ func (w *world) startTransfer(c *pupil, glass bool) (caseNo string) {
 	w.t.Helper()
 	k := w.stand()
 	w.menu(c)
+	k.partSays(".pupil .chip", "芯片已验证") // the issuer asked the chip, through the reader
 	w.goal("transfer")
 	w.answer("要转到本校吗", "yes")
 	w.answer("转入几年级", "1")

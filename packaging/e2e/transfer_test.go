@@ -121,6 +121,7 @@ func (w *world) transfer() {
 	office.partSays(".flash", "已退回")
 	starter := w.staff("registrar.qingshi")
 	starter.open("/pupils/" + refused.uid + "/cases/" + refused.caseNo)
+	starter.says("芯片已验证（签发机构当场核验）") // judged by the register from what came with the event
 	starter.says(newOffice + "退回：无空余学位")
 	starter.says("由监护人向转入学校主管部门申请协调学位")
 	w.menu(refused)

@@ -143,9 +143,9 @@ func TestDemands(t *testing.T) {
 
 // A family without its card: registrar, pupil, reason, done with a paper. Without a line it is not promised.
 func TestLostCard(t *testing.T) {
-	s, fx := walk(start(), here, Choose{GoalLost})
+	s, _ := walk(start(), here, Choose{GoalLost})
 	want(t, s, SignIn)
-	s, fx = walk(s, here, Credentials{"w", "p"}, reply(s, SignedIn{Staff{Account: "a", Name: "王丽"}}), FindPupil{"2015-03-08", "002x"})
+	s, fx := walk(s, here, Credentials{"w", "p"}, reply(s, SignedIn{Staff{Account: "a", Name: "王丽"}}), FindPupil{"2015-03-08", "002x"})
 	want(t, s, Find)
 	if !slices.Equal(fx, []string{"signin", "find"}) {
 		t.Fatalf("effects %v", fx)
