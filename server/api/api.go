@@ -202,10 +202,11 @@ type Directory struct {
 	Cards map[registry.CardBusiness]registry.CardDemand `json:"cards,omitempty"`
 }
 
-// SignIn is a member of staff at the kiosk.
+// SignIn is a member of staff at the kiosk: by login and password, or by staff card and PIN.
 type SignIn struct {
 	Login    string `json:"login"`
-	Password string `json:"password"`
+	Password string `json:"password"`       // the PIN when Card is there
+	Card     []byte `json:"card,omitempty"` // chip serial of the staff card as the reader gave it
 }
 
 // StaffSession is the reply. Token is good for 10 minutes at this kiosk.

@@ -499,6 +499,9 @@ type Actor struct {
 	Unit    Unit   `json:"unit,omitempty"`
 	Role    Role   `json:"role,omitempty"`
 	Via     string `json:"via,omitempty"` // "console", "kiosk:0017", "import", "clock"
+	// For is the name, and ForAccount the account, of whoever is away and whose role the account acts in ("代 周敏"); "" in the own role.
+	For        string `json:"for,omitempty"`
+	ForAccount string `json:"for_account,omitempty"`
 }
 
 // TaskKind is why something stands on a unit's to-do list.

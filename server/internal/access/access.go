@@ -44,6 +44,8 @@ const (
 	Tie              Action = "tie"               // merge two records, undo it
 	Numbers          Action = "numbers"           // give an official number
 	Oversee          Action = "oversee"           // urge overdue work below; move papers of a school that ended
+	KeepStaff        Action = "keep_staff"        // create, change, disable accounts; end sessions (see Keeps)
+	Substitute       Action = "substitute"        // name who stands in while somebody of the unit is away
 )
 
 // at says in which kind of unit a role has an action.
@@ -89,6 +91,8 @@ var grants = map[Action]map[registry.Role]at{
 	Tie:              {registry.RoleOfficer: atOffice},
 	Numbers:          {registry.RoleOfficer: atOffice},
 	Oversee:          {registry.RoleOfficer: atOffice},
+	KeepStaff:        {registry.RoleSecurity: atOffice},
+	Substitute:       {registry.RoleLeader: atSchool, registry.RoleSecurity: atOffice},
 }
 
 // Register is the directory with its list of schools.

@@ -11,7 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
+	"xueji/server/internal/access"
+	"xueji/server/internal/oidc"
+	"xueji/server/internal/service"
+	"xueji/server/registry"
 	"xueji/server/vault"
 )
 
@@ -34,6 +39,53 @@ type Serve struct {
 	PublicURL  string   `env:"XUEJI_PUBLIC_URL" name:"public-url" help:"What people type to reach the console; https here makes cookies secure."`
 	StationURL string   `env:"XUEJI_STATION_URL" name:"station-url" default:"http://127.0.0.1:7021" help:"The issuing station's cardsvc, as its browser sees it."`
 	Proxies    []string `env:"XUEJI_PROXIES" help:"Addresses of reverse proxies whose X-Forwarded-For is believed."`
+	Guard
+}
+
+// Guard are the settings of sign-in.
+type Guard struct {
+	SecondFactor   []string      `env:"XUEJI_SECOND_FACTOR" name:"second-factor" help:"Roles that work with two factors only (registrar, leader, officer, clerk, operator, security, auditor), or none. Default: officer, operator, security and auditor; none for a demonstration."`
+	SessionLife    time.Duration `env:"XUEJI_SESSION_LIFE" name:"session-life" default:"12h" help:"A console session ends so long after sign-in."`
+	SessionIdle    time.Duration `env:"XUEJI_SESSION_IDLE" name:"session-idle" default:"30m" help:"And so long after it was last used."`
+	OIDCIssuer     string        `env:"XUEJI_OIDC_ISSUER" name:"oidc-issuer" help:"The office's identity provider (OpenID Connect): its issuer address. Empty: none."`
+	OIDCClient     string        `env:"XUEJI_OIDC_CLIENT" name:"oidc-client" help:"This console's client id there."`
+	OIDCSecretFile string        `env:"XUEJI_OIDC_SECRET_FILE" name:"oidc-secret-file" help:"File with the client's secret, mode 0600." type:"path"`
+	OIDCClaim      string        `env:"XUEJI_OIDC_CLAIM" name:"oidc-claim" default:"sub" help:"The verified claim that names an account here."`
+	OIDCName       string        `env:"XUEJI_OIDC_NAME" name:"oidc-name" help:"What the button says, such as 统一身份认证."`
+	OIDCStrong     bool          `env:"XUEJI_OIDC_STRONG" name:"oidc-strong" help:"The provider asks for a second factor itself: none is asked for here."`
+}
+
+// policy is how sign-in is guarded. demo: the register was made by seed and holds invented people only.
+func (g *Guard) policy(demo bool) (service.Policy, error) {
+	p := service.DefaultPolicy()
+	p.Absolute, p.Idle, p.StrongProvider = g.SessionLife, g.SessionIdle, g.OIDCStrong
+	if p.Absolute < 5*time.Minute || p.Absolute > 24*time.Hour || p.Idle < time.Minute || p.Idle > p.Absolute {
+		return p, errors.New("--session-life: 5 minutes to 24 hours; --session-idle: a minute to that")
+	}
+	switch {
+	case len(g.SecondFactor) > 0:
+		p.SecondFactor = nil
+		for _, r := range g.SecondFactor {
+			if r == "none" && len(g.SecondFactor) == 1 {
+				break
+			}
+			if access.DutyOf(registry.Role(r)) == "" {
+				return p, fmt.Errorf("--second-factor: %q is no role", r)
+			}
+			p.SecondFactor = append(p.SecondFactor, registry.Role(r))
+		}
+	case demo:
+		p.SecondFactor = nil
+	}
+	return p, nil
+}
+
+// provider is the identity provider, nil when none is configured.
+func (g *Guard) provider(publicURL string) (service.Provider, error) {
+	if g.OIDCIssuer == "" {
+		return nil, nil
+	}
+	return oidc.New(oidc.Config{Issuer: g.OIDCIssuer, ClientID: g.OIDCClient, SecretFile: g.OIDCSecretFile, Claim: g.OIDCClaim, Name: g.OIDCName, PublicURL: publicURL})
 }
 
 // vault are the settings of the register's vault.

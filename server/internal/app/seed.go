@@ -54,7 +54,10 @@ func (c *seedCmd) Run(e *env) (err error) {
 	if err := s.PutUnits(e.ctx, schools, offices); err != nil {
 		return err
 	}
-	actors, err := seedAccounts(e.ctx, o.st, g)
+	if err := o.st.PutBlob(e.ctx, blobDemo, []byte(fmt.Sprintf("seed %d", c.Seed))); err != nil {
+		return err
+	}
+	actors, err := seedAccounts(e.ctx, s, g)
 	if err != nil {
 		return err
 	}
@@ -72,8 +75,19 @@ func (c *seedCmd) Run(e *env) (err error) {
 	return err
 }
 
-// seedAccounts makes the demonstration's accounts. They all have one printed password, so it is hashed once.
-func seedAccounts(ctx context.Context, st store.Store, g *demo.Generator) (map[string]registry.Actor, error) {
+// blobDemo marks a register that seed made: its people are invented, its passwords printed, and it asks for no second factor unless told to.
+const blobDemo = "demonstration"
+
+func isDemo(ctx context.Context, st store.Store) (bool, error) {
+	_, err := st.Blob(ctx, blobDemo)
+	if registry.CodeOf(err) == registry.CodeNotFound {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// seedAccounts makes the demonstration's accounts, under the same rules as any. They all have one printed password, so it is hashed once.
+func seedAccounts(ctx context.Context, s *service.Service, g *demo.Generator) (map[string]registry.Actor, error) {
 	enc, err := password.New(password.Default, 0).Encode(ctx, demo.Password)
 	if err != nil {
 		return nil, err
@@ -84,9 +98,10 @@ func seedAccounts(ctx context.Context, st store.Store, g *demo.Generator) (map[s
 	for _, a := range g.Accounts() {
 		sum := sha256.Sum256([]byte("demo account " + a.Login))
 		acc := store.Account{ID: "a-" + hex.EncodeToString(sum[:13]), Login: a.Login, Name: a.Name, Unit: a.Unit, Role: a.Role, Password: enc, TrainedOn: a.TrainedOn,
-			CreatedAt: time.Now().UTC()}
+			TrainedCert: a.TrainedCert,
+			CreatedAt:   time.Now().UTC()}
 		actors[a.Login] = registry.Actor{Account: acc.ID, Name: a.Name, Unit: a.Unit, Role: a.Role, Via: "console"}
-		eg.Go(func() error { return st.PutAccount(ctx, acc) })
+		eg.Go(func() error { return s.PutStaff(ctx, acc) })
 	}
 	return actors, eg.Wait()
 }

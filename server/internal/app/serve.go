@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"xueji/server/document"
+	"xueji/server/internal/factor"
 	"xueji/server/internal/service"
 	"xueji/server/internal/web"
 	"xueji/server/internal/worker"
@@ -54,12 +55,33 @@ func (c *serveCmd) Run(e *env) (err error) {
 	}
 	defer func() { err = errors.Join(err, queue.Close()) }()
 
+	demo, err := isDemo(e.ctx, o.st)
+	if err != nil {
+		return err
+	}
+	policy, err := c.policy(demo)
+	if err != nil {
+		return err
+	}
+	if demo {
+		e.log.Warn("a demonstration register: invented people, printed passwords. Never put real pupils into it", "second_factor", policy.SecondFactor)
+	}
+	provider, err := c.provider(c.PublicURL)
+	if err != nil {
+		return err
+	}
+	relying, err := factor.NewRelying(c.PublicURL, "学籍")
+	if err != nil {
+		return err
+	}
+
 	var w *worker.Worker
 	var count func(name, what string)
 	s, err := service.New(e.ctx, service.Options{Store: o.st, Keys: o.keys, Papers: papers, Log: e.log,
 		Wake:        func(ids ...jobs.ID) { w.Nudge(ids...) },
 		WakeImports: func() { w.NudgeImports() },
 		OnEvent:     func(name, what string) { count(name, what) },
+		Policy:      &policy, Relying: relying, Provider: provider,
 	})
 	if err != nil {
 		return err

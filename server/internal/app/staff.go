@@ -43,7 +43,8 @@ type accountAddCmd struct {
 	Name         string `required:"" help:"Name as it stands on papers."`
 	Unit         string `required:"" help:"学校标识码 or region code of the office."`
 	Role         string `required:"" enum:"registrar,leader,officer,clerk,operator,security,auditor" help:"registrar, leader, officer, clerk, operator, security or auditor."`
-	TrainedOn    string `name:"trained-on" help:"Date of training, 2006-01-02; a registrar cannot work without (Art. 23)."`
+	TrainedOn    string `name:"trained-on" required:"" help:"Date of training, 2006-01-02: no training record, no account (Art. 23)."`
+	Certificate  string `required:"" help:"Number of the training certificate; the same for all accounts of one person."`
 	PasswordFile string `name:"password-file" help:"File with the password; without it, the first line of standard input." type:"path"`
 }
 
@@ -61,7 +62,8 @@ func (c *accountAddCmd) Run(e *env) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	a, err := s.AddAccount(e.ctx, store.Account{Login: c.Login, Name: c.Name, Unit: registry.Unit(c.Unit), Role: registry.Role(c.Role), TrainedOn: registry.Date(c.TrainedOn)}, pass)
+	a, err := s.AddAccount(e.ctx, store.Account{Login: c.Login, Name: c.Name, Unit: registry.Unit(c.Unit), Role: registry.Role(c.Role), TrainedOn: registry.Date(c.TrainedOn),
+		TrainedCert: c.Certificate}, pass)
 	if err != nil {
 		return err
 	}

@@ -58,12 +58,13 @@ func Mount(r fiber.Router, d Deps) error {
 
 	r.Get("/sign-in", k.signInPage)
 	r.Post("/sign-in", k.signIn)
+	k.mountSignIn(r)
 	r.Get("/lang/:to", k.setLang)
 	r.Post("/sign-out", k.staff(k.signOut))
 
 	r.Get("/", k.staff(k.home))
 	r.Get("/help", k.staff(k.help))
-	r.Get("/staff", k.staff(k.staffList))
+	k.mountAccounts(r)
 
 	r.Get("/todo", k.staff(k.todo))
 	r.Get("/todo/count", k.staff(k.todoCount))
@@ -138,9 +139,9 @@ func Mount(r fiber.Router, d Deps) error {
 	r.Get("/cards/slip.pdf", k.staff(k.deliverySlip))
 
 	r.Get("/kiosks", k.staff(k.kiosks))
-	r.Post("/kiosks", k.staff(k.newKiosk))
-	r.Post("/kiosks/:id/revoke", k.staff(k.revokeKiosk))
-	r.Post("/kiosks/:id/move", k.staff(k.moveKiosk))
+	r.Post("/kiosks", k.fresh(k.newKiosk))
+	r.Post("/kiosks/:id/revoke", k.fresh(k.revokeKiosk))
+	r.Post("/kiosks/:id/move", k.fresh(k.moveKiosk))
 	r.Post("/kiosks/carry", k.staff(k.carryIn))
 	r.Get("/kiosks/:id/receipt.json", k.staff(k.carryReceipt))
 	r.Get("/kiosks/events", k.staff(k.kioskEvents))
@@ -218,6 +219,8 @@ type may struct {
 	Act, Keep, KeepKiosks, Revoke, HandOut, Care bool
 	KioskTasks                                   bool // finishes what the register refused of a kiosk's
 	Judge                                        bool // says what a likeness is (查重)
+	// KeepStaff: makes and changes accounts. Substitute: names who stands in for whom.
+	KeepStaff, Substitute bool
 }
 
 func mayOf(who service.Staff) may {
@@ -232,7 +235,7 @@ func roleMay(who service.Staff) may {
 	case registry.RoleRegistrar:
 		return may{Todo: true, Pupils: true, Enrol: school, Transfer: school, Kiosks: true, Act: true, Keep: school, Revoke: true, HandOut: school, Care: school}
 	case registry.RoleLeader:
-		return may{Todo: true, Pupils: true, Kiosks: true, KeepKiosks: true, Staff: true, Act: true, Revoke: true, HandOut: school, Care: school}
+		return may{Todo: true, Pupils: true, Kiosks: true, KeepKiosks: true, Staff: true, Act: true, Revoke: true, HandOut: school, Care: school, Substitute: school}
 	case registry.RoleOfficer:
 		return may{Todo: true, Pupils: true, Kiosks: true, Staff: true, Act: true, Judge: true}
 	case registry.RoleClerk:
@@ -240,7 +243,7 @@ func roleMay(who service.Staff) may {
 	case registry.RoleOperator:
 		return may{Kiosks: true, KeepKiosks: true, Staff: true}
 	case registry.RoleSecurity:
-		return may{Staff: true}
+		return may{Staff: true, KeepStaff: !school, Substitute: !school}
 	}
 	return may{}
 }

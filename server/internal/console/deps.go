@@ -12,7 +12,7 @@ import (
 //
 // Mount(r fiber.Router, d Deps) error — registers every page and action and /static/console/…; web owns /v1/…, /events (SSE, see below), /livez, /readyz.
 //
-// The session cookie is "xj_session". A request under Mount without a session may only reach GET/POST /sign-in and /static; for others web redirects to
+// The session cookie is "xj_session". A request under Mount without a session may only reach /sign-in, what is under it, and /static; for others web redirects to
 // /sign-in?next=…. Every unsafe method needs the token of CSRF(c), in form field "csrf" or header X-CSRF-Token.
 //
 // /events is server-sent events of the signed-in unit: event name = Notice.What, data = JSON of service.Notice; a comment line each 20 s.
@@ -22,9 +22,14 @@ type Deps struct {
 	Staff func(c *fiber.Ctx) (service.Staff, bool)
 	// CSRF is the token to put into forms; it works before sign-in too.
 	CSRF func(c *fiber.Ctx) string
-	// SignIn checks login and password, starts a session and sets the cookie; SignOut ends it.
-	SignIn  func(c *fiber.Ctx, login, password string) (service.Staff, error)
-	SignOut func(c *fiber.Ctx) error
+	// From is where the request comes from. SignedIn sets the cookies of what came of a step of signing in; SignOut ends the session.
+	From     func(c *fiber.Ctx) service.From
+	SignedIn func(c *fiber.Ctx, in service.SignedIn)
+	SignOut  func(c *fiber.Ctx) error
+	// Half is the token of a sign-in that waits for its second factor. Ticket gives the ticket of a sign-in under way at the identity provider and takes it away,
+	// or sets a new one.
+	Half   func(c *fiber.Ctx) string
+	Ticket func(c *fiber.Ctx, set string) string
 	// Lang is "zh-Hans", "zh-Hant" or "en" (cookie "xj_lang", else Accept-Language).
 	Lang func(c *fiber.Ctx) string
 	// Problem words an error in the language of the request (never nil text).

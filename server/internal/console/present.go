@@ -14,32 +14,41 @@ import (
 func (k *console) funcs(lang string) template.FuncMap {
 	t := func(key string, pairs ...any) string { return k.words.say(lang, key, pairs...) }
 	return template.FuncMap{
-		"t":      t,
-		"has":    func(key string) bool { return k.words.has(lang, key) },
-		"unit":   func(u registry.Unit) string { return k.Service.Directory().Name(u) },
-		"day":    func(d registry.Date) string { return k.day(lang, d) },
-		"date":   func(d registry.Date) string { return k.date(lang, d) },
-		"stamp":  func(at time.Time) string { return k.stamp(lang, at) },
-		"dayOf":  func(at time.Time) string { return k.day(lang, dateOf(at)) },
-		"iso":    func(at time.Time) string { return at.In(registry.Beijing).Format(time.RFC3339) },
-		"grade":  func(g int) string { return k.grade(lang, g) },
-		"code":   func(l registry.ListName, c string) string { return k.code(lang, l, c) },
-		"list":   func(l string) []registry.CodeItem { return registry.List(registry.ListName(l)) },
-		"clock":  func(from, due registry.Date, unsure bool) clock { return k.clock(lang, from, due, unsure) },
-		"tail":   func(s any) string { return tail(fmt.Sprint(s), 4) },
-		"mask":   func(n registry.Number) string { return maskNumber(n) },
-		"title":  func(f registry.Field) string { return k.fieldTitle(lang, f) },
-		"add":    func(a, b int) int { return a + b },
-		"join":   strings.Join,
-		"dict":   dict,
-		"seq":    seq,
-		"pct":    func(a, b int) int { return percent(a, b) },
-		"lang":   func() string { return lang },
-		"form":   func(f registry.Form, key string) string { return f[registry.FieldKey(key)] },
-		"asDate": func(s string) registry.Date { return registry.Date(s) },
-		"whys":   registry.CardReasons,
-		"str":    func(v any) string { return fmt.Sprint(v) },
+		"t":       t,
+		"has":     func(key string) bool { return k.words.has(lang, key) },
+		"unit":    func(u registry.Unit) string { return k.Service.Directory().Name(u) },
+		"day":     func(d registry.Date) string { return k.day(lang, d) },
+		"date":    func(d registry.Date) string { return k.date(lang, d) },
+		"stamp":   func(at time.Time) string { return k.stamp(lang, at) },
+		"dayOf":   func(at time.Time) string { return k.day(lang, dateOf(at)) },
+		"iso":     func(at time.Time) string { return at.In(registry.Beijing).Format(time.RFC3339) },
+		"grade":   func(g int) string { return k.grade(lang, g) },
+		"code":    func(l registry.ListName, c string) string { return k.code(lang, l, c) },
+		"list":    func(l string) []registry.CodeItem { return registry.List(registry.ListName(l)) },
+		"clock":   func(from, due registry.Date, unsure bool) clock { return k.clock(lang, from, due, unsure) },
+		"tail":    func(s any) string { return tail(fmt.Sprint(s), 4) },
+		"mask":    func(n registry.Number) string { return maskNumber(n) },
+		"title":   func(f registry.Field) string { return k.fieldTitle(lang, f) },
+		"add":     func(a, b int) int { return a + b },
+		"join":    strings.Join,
+		"dict":    dict,
+		"dataimg": dataImage,
+		"seq":     seq,
+		"pct":     func(a, b int) int { return percent(a, b) },
+		"lang":    func() string { return lang },
+		"form":    func(f registry.Form, key string) string { return f[registry.FieldKey(key)] },
+		"asDate":  func(s string) registry.Date { return registry.Date(s) },
+		"whys":    registry.CardReasons,
+		"str":     func(v any) string { return fmt.Sprint(v) },
 	}
+}
+
+// dataImage lets a picture that this program drew stand in a page as a data address; anything else becomes nothing.
+func dataImage(s string) template.URL {
+	if strings.HasPrefix(s, "data:image/png;base64,") {
+		return template.URL(s)
+	}
+	return ""
 }
 
 func dict(pairs ...any) (map[string]any, error) {

@@ -75,8 +75,12 @@ type page struct {
 	D                       any
 	// Refresh: without script the page asks for itself again.
 	Refresh bool
-	// Script names a second script of the page ("issue", "rewrite").
+	// Script names a second script of the page ("issue", "rewrite", "passkey").
 	Script string
+	// Onward leads to another page of ours at once.
+	Onward string
+	// Acting is whose role the reader acts in.
+	Acting *service.Substitute
 }
 
 // problem is an error as a form shows it above itself.
@@ -99,6 +103,7 @@ func (k *console) show(c *fiber.Ctx, who *service.Staff, name, titleKey string, 
 	if who != nil {
 		p.Signed, p.Name, p.Unit, p.May = true, who.Name, k.Service.Directory().Name(who.Unit), mayOf(*who)
 		p.Role = k.words.say(lang, "role."+string(who.Role))
+		p.Acting = who.For
 		p.Today = k.dayFull(lang, k.Service.Today())
 		p.Flash = k.takeFlash(c)
 	}

@@ -2,49 +2,14 @@ package console
 
 import (
 	"errors"
-	"sort"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 
 	"xueji/server/api"
 	"xueji/server/internal/service"
-	"xueji/server/internal/store"
 	"xueji/server/registry"
 )
-
-func (k *console) signInPage(c *fiber.Ctx) error {
-	if _, ok := k.Staff(c); ok {
-		return c.Redirect("/", fiber.StatusSeeOther)
-	}
-	return k.signInForm(c, nil)
-}
-
-func (k *console) signInForm(c *fiber.Ctx, p *problem) error {
-	next := c.FormValue("next", c.Query("next"))
-	if !localPath(next) {
-		next = "/"
-	}
-	return k.show(c, nil, "signin", "signin.title", fiber.Map{"Next": next, "Login": c.FormValue("login")}, withProblem(p))
-}
-
-// signIn says the same for an unknown name and a wrong password.
-func (k *console) signIn(c *fiber.Ctx) error {
-	if _, err := k.SignIn(c, c.FormValue("login"), c.FormValue("password")); err != nil {
-		p := k.problem(c, err)
-		switch registry.CodeOf(err) {
-		case registry.CodeNotFound, registry.CodeForbidden, registry.CodeInvalid:
-			p = &problem{Title: k.words.say(k.lang(c), "signin.wrong"), Help: k.words.say(k.lang(c), "signin.wrong_help")}
-		}
-		c.Status(fiber.StatusUnauthorized)
-		return k.signInForm(c, p)
-	}
-	next := c.FormValue("next")
-	if !localPath(next) {
-		next = "/"
-	}
-	return c.Redirect(next, fiber.StatusSeeOther)
-}
 
 func (k *console) signOut(c *fiber.Ctx, _ service.Staff) error {
 	if err := k.SignOut(c); err != nil {
@@ -72,27 +37,6 @@ var keys = []struct{ Keys, Say string }{
 	{"/", "key.search"}, {"j k", "key.move"}, {"x", "key.select"}, {"Shift+x", "key.select_all"}, {"Enter", "key.open"}, {"a", "key.accept"}, {"r", "key.refuse"},
 	{"g t", "key.todo"}, {"g s", "key.pupils"}, {"g b", "key.cases"}, {"g d", "key.archives"}, {"g n", "key.enrol"}, {"g z", "key.transfer"}, {"g c", "key.cards"}, {"g k", "key.kiosks"},
 	{"1 … 8", "key.lane"}, {"p", "key.print"}, {"?", "key.help"}, {"Esc", "key.escape"},
-}
-
-type staffGroup struct {
-	Unit registry.Unit
-	Rows []store.Account
-}
-
-func (k *console) staffList(c *fiber.Ctx, who service.Staff) error {
-	as, err := k.Service.StaffList(c.UserContext(), who)
-	if err != nil {
-		return err
-	}
-	sort.SliceStable(as, func(i, j int) bool { return as[i].Unit < as[j].Unit })
-	var gs []staffGroup
-	for _, a := range as {
-		if n := len(gs); n == 0 || gs[n-1].Unit != a.Unit {
-			gs = append(gs, staffGroup{Unit: a.Unit})
-		}
-		gs[len(gs)-1].Rows = append(gs[len(gs)-1].Rows, a)
-	}
-	return k.show(c, &who, "staff", "staff.title", gs)
 }
 
 // problem words an error for a form.

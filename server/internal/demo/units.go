@@ -1,6 +1,8 @@
 package demo
 
 import (
+	"fmt"
+
 	"xueji/server/registry"
 )
 
@@ -79,6 +81,7 @@ type Account struct {
 	Unit        registry.Unit
 	Role        registry.Role
 	TrainedOn   registry.Date // Art. 23
+	TrainedCert string
 }
 
 // Actor is how an account signs in a Plan; the account's ID is its login there, unless Options.Actor says otherwise.
@@ -122,6 +125,9 @@ func (g *Generator) Accounts() []Account {
 	for _, o := range []registry.Unit{Yunhe, Qingshi, City, Province} {
 		add(registry.RoleSecurity, o)
 		add(registry.RoleAuditor, o)
+	}
+	for i := range out {
+		out[i].TrainedCert = fmt.Sprintf("PX-2024-%05d", i+1)
 	}
 	return out
 }

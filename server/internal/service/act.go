@@ -138,6 +138,9 @@ func (s *Service) Act(ctx context.Context, who Staff, uid registry.UID, seen int
 	if err := sc.Event(&p, ev); err != nil {
 		return registry.Pupil{}, err
 	}
+	if err := fourEyes(&p, ev, who); err != nil {
+		return registry.Pupil{}, err
+	}
 	if seen != 0 && seen != p.Version {
 		return registry.Pupil{}, s.conflict(ctx, uid)
 	}
@@ -361,4 +364,16 @@ func (s *Service) newCaseFor(ctx context.Context, who Staff, act access.Action, 
 		return "", err
 	}
 	return s.newCaseNo(ctx, kind, 1)
+}
+
+// fourEyes: what somebody started in one role, nobody decides in another role they stand in for: two people stay two people.
+func fourEyes(p *registry.Pupil, ev registry.Event, who Staff) error {
+	e, ok := ev.(registry.DecideStep)
+	if !ok {
+		return nil
+	}
+	if c := p.Case(e.CaseNo); c != nil && c.Starter.Account == who.ID && who.ID != "" && c.Starter.Role != who.Role {
+		return fail(registry.CodeForbidden, "", map[string]string{"why": "four_eyes"})
+	}
+	return nil
 }

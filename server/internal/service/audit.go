@@ -195,7 +195,7 @@ func (s *Service) GiveReason(ctx context.Context, who Staff, uid registry.UID, w
 		return err
 	}
 	sum := sha256.Sum256([]byte(who.Token))
-	return internal(s.st.PutReason(ctx, sum[:], uid, why, sealed, s.now().Add(consoleSession)))
+	return internal(s.st.PutReason(ctx, sum[:], uid, why, sealed, s.now().Add(s.policy.Absolute)))
 }
 
 // Unmask records that numbers and addresses were asked for in full.

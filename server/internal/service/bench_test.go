@@ -135,7 +135,9 @@ func (r *rig) staff(login string) Staff {
 	if err != nil {
 		r.t.Fatalf("%s: %v", login, err)
 	}
-	return staffOf(a, "")
+	who := staffOf(a, "")
+	who.Fresh = true
+	return who
 }
 
 // await waits for a condition that the worker brings about.

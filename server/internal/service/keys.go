@@ -24,6 +24,7 @@ type Keys struct {
 	blind   []byte
 	match   []byte
 	csrf    []byte
+	guard   []byte // counts of tries, device cookies, secrets of second factors
 	receipt ed25519.PrivateKey
 	office  *ecdh.PrivateKey // outboxes carried on a stick are sealed to it
 }
@@ -81,14 +82,15 @@ func NewKeys(seed []byte) (*Keys, error) {
 	csrf, err2 := derive("csrf")
 	receipt, err3 := derive("receipt")
 	seal, err4 := derive("office")
-	if err := errors.Join(err0, err1, err2, err3, err4); err != nil {
+	guard, err5 := derive("guard")
+	if err := errors.Join(err0, err1, err2, err3, err4, err5); err != nil {
 		return nil, err
 	}
 	office, err := ecdh.X25519().NewPrivateKey(seal)
 	if err != nil {
 		return nil, err
 	}
-	return &Keys{blind: blind, match: pairing, csrf: csrf, receipt: ed25519.NewKeyFromSeed(receipt), office: office}, nil
+	return &Keys{blind: blind, match: pairing, csrf: csrf, guard: guard, receipt: ed25519.NewKeyFromSeed(receipt), office: office}, nil
 }
 
 // ReceiptKey is the public half that kiosks pin.

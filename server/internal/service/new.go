@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"xueji/server/internal/access"
+	"xueji/server/internal/factor"
 	"xueji/server/internal/password"
 	"xueji/server/internal/store"
 	"xueji/server/jobs"
@@ -23,17 +24,21 @@ import (
 type Options struct {
 	Store       store.Store
 	Keys        *Keys
-	Papers      Papers                  // nil: papers answer CodeUnavailable
-	Passes      *password.Hasher        // nil: password.Default, one hash a processor
-	Pack        *registry.Pack          // nil: CN-2013
-	Calendar    *registry.Calendar      // nil: the built-in notices
-	Now         func() time.Time        // nil: time.Now
-	Log         *slog.Logger            // nil: discard
-	Wake        func(ids ...jobs.ID)    // called after a commit with the rows it left to be worked on; must not block. nil: none
-	WakeImports func()                  // an import was queued; must not block. nil: none
-	PollLive    time.Duration           // how often Live looks whether another process changed the unit's tasks; 0: 15 s
-	OnEvent     func(name, what string) // counts for operators: ("inbox","refused")…; nil: none
-	ImportBatch int                     // rows of a workbook in one transaction; 0: 250
+	Papers      Papers                         // nil: papers answer CodeUnavailable
+	Passes      *password.Hasher               // nil: password.Default, one hash a processor
+	Pack        *registry.Pack                 // nil: CN-2013
+	Calendar    *registry.Calendar             // nil: the built-in notices
+	Now         func() time.Time               // nil: time.Now
+	Log         *slog.Logger                   // nil: discard
+	Wake        func(ids ...jobs.ID)           // called after a commit with the rows it left to be worked on; must not block. nil: none
+	WakeImports func()                         // an import was queued; must not block. nil: none
+	PollLive    time.Duration                  // how often Live looks whether another process changed the unit's tasks; 0: 15 s
+	OnEvent     func(name, what string)        // counts for operators: ("inbox","refused")…; nil: none
+	ImportBatch int                            // rows of a workbook in one transaction; 0: 250
+	Policy      *Policy                        // how sign-in is guarded; nil: DefaultPolicy
+	Relying     *factor.Relying                // passkeys; nil: none here
+	Provider    Provider                       // the office's identity provider; nil: none
+	OnGuarded   func(context.Context, Guarded) // told of every act on accounts and sessions; nil: none
 }
 
 // Service is the server's use cases. It is safe for concurrent use.
@@ -51,6 +56,11 @@ type Service struct {
 	pollLive    time.Duration
 	onEvent     func(name, what string)
 	importBatch int
+	policy      Policy
+	relying     *factor.Relying
+	provider    Provider
+	onGuarded   func(context.Context, Guarded)
+	strangers   chan struct{} // unknown browsers take a turn here before a password is hashed
 	hub         hub
 	dir         atomic.Pointer[directory]
 	trust       trustCache
@@ -71,7 +81,11 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		return nil, errors.New("service: a store and keys are required")
 	}
 	s := &Service{st: o.Store, keys: o.Keys, papers: o.Papers, passes: o.Passes, pack: o.Pack, cal: o.Calendar, now: o.Now, log: o.Log, wake: o.Wake, wakeImports: o.WakeImports,
-		pollLive: o.PollLive, onEvent: o.OnEvent, importBatch: o.ImportBatch}
+		pollLive: o.PollLive, onEvent: o.OnEvent, importBatch: o.ImportBatch,
+		relying: o.Relying, provider: o.Provider, onGuarded: o.OnGuarded, strangers: newStrangers(), policy: DefaultPolicy()}
+	if o.Policy != nil {
+		s.policy = *o.Policy
+	}
 	if s.passes == nil {
 		s.passes = password.New(password.Default, 0)
 	}

@@ -16,17 +16,38 @@ import (
 type Staff struct {
 	store.Account
 	Token string // session token, for CSRF derivation
+	// Fresh: they proved who they are within the last minutes (Policy.Fresh); dangerous acts ask for it.
+	Fresh bool
+	// Bare: their role works with two factors and they have proven one; they may only set up the second.
+	Bare bool
+	// For is whose role they act in while that one is away (Role is then theirs); nil in their own.
+	For *Substitute
+}
+
+// Substitute is a substitution as the one who stands in acts under it.
+type Substitute struct {
+	ID      string
+	Account string
+	Name    string
+	Role    registry.Role
+	Own     registry.Role // the role they leave meanwhile
+	Until   registry.Date
 }
 
 // Actor is how history names them.
 func (s Staff) Actor(via string) registry.Actor {
-	return registry.Actor{Account: s.ID, Name: s.Name, Unit: s.Unit, Role: s.Role, Via: via}
+	a := registry.Actor{Account: s.ID, Name: s.Name, Unit: s.Unit, Role: s.Role, Via: via}
+	if s.For != nil {
+		a.For, a.ForAccount = s.For.Name, s.For.Account
+	}
+	return a
 }
 
-// Console is what pages need. The console package consumes it; *Service implements it. Errors are *registry.Error. Everything is scoped to who: what a
+// Console is what pages need. Guarding is its part on accounts. The console package consumes it; *Service implements it. Errors are *registry.Error. Everything is scoped to who: what a
 // person may not see is CodeNotFound.
 type Console interface {
-	SignIn(ctx context.Context, login, password, remote string) (Staff, error)
+	Guarding
+	SignIn(ctx context.Context, login, password string, from From) (SignedIn, error)
 	SignOut(ctx context.Context, token string) error
 	WhoIs(ctx context.Context, token string) (Staff, error)
 	Directory() registry.Directory

@@ -145,7 +145,8 @@ func chainDigest(key []byte, kiosk string, seq uint64, chain []byte) []byte {
 }
 
 func accountDigest(key []byte, a store.Account) []byte {
-	return audit.Digest(key, []byte("account"), []byte(a.ID), []byte(a.Login), []byte(a.Name), []byte(a.Unit), []byte(a.Role), []byte(a.Password), fmt.Append(nil, a.Disabled), []byte(a.TrainedOn))
+	return audit.Digest(key, []byte("account"), []byte(a.ID), []byte(a.Login), []byte(a.Name), []byte(a.Unit), []byte(a.Role), []byte(a.Password), fmt.Append(nil, a.Disabled), []byte(a.TrainedOn),
+		[]byte(a.TrainedCert), []byte(a.ExternalID), []byte(a.InviteHash), fmt.Append(nil, nanos(a.InviteUntil)), []byte(a.MadeBy), []byte(a.StaffCard), fmt.Append(nil, a.CardLevel), []byte(a.CardPIN))
 }
 
 func kioskDigest(key []byte, k store.Kiosk) []byte {

@@ -28,8 +28,9 @@ var Distribution = map[string]string{
 	// the log of who did and read what: entries with their subject, tiles and kept checkpoints by their own key; exports by approval
 	"audit_entry": "subject", "audit_tile": "tile", "audit_checkpoint": "size", "audit_day": "account", "audit_alert": "id", "audit_reason": "token_hash",
 	"export_approval": "no", "export_copy": "no",
+	"factor": "account", "guard_try": "name", "once": "id",
 	// small
-	"unit_school": Reference, "unit_office": Reference, "account": Reference, "kiosk": Reference, "counter": Reference, "revocation": Reference,
+	"unit_school": Reference, "unit_office": Reference, "account": Reference, "kiosk": Reference, "substitution": Reference, "counter": Reference, "revocation": Reference,
 	"vault_key": Reference, "status_list": Reference, "blob": Reference, "audit_head": Reference,
 }
 

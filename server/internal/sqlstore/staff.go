@@ -67,18 +67,22 @@ func (s *Store) LoadUnits(ctx context.Context) ([]registry.School, []registry.Of
 	return schools, offices, err
 }
 
-const accountColumns = `id, login, name, unit, role, password, disabled, trained_on, created_at`
+const accountColumns = `id, login, name, unit, role, password, disabled, trained_on, created_at, trained_cert, external_id, invite_hash, invite_until, made_by,
+	staff_card, card_level, card_pin`
 
-// PutAccount inserts or updates by ID; ErrConflict when the login is another's.
+// PutAccount inserts or updates by ID; ErrConflict when the login, the external id or the card is another's.
 func (s *Store) PutAccount(ctx context.Context, a store.Account) error {
 	p := s.plan()
 	if err := p.audit(s.auditKey, act(ctx, audit.Account, audit.ClassAccount, a.ID, "put", accountDigest(s.auditKey, a))); err != nil {
 		return err
 	}
-	p.add(nil, `INSERT INTO account (`+accountColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+	p.add(nil, `INSERT INTO account (`+accountColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 		ON CONFLICT (id) DO UPDATE SET login = excluded.login, name = excluded.name, unit = excluded.unit, role = excluded.role, password = excluded.password,
-		disabled = excluded.disabled, trained_on = excluded.trained_on`,
-		a.ID, a.Login, p.sealText(place("account", "name", a.ID), a.Name), string(a.Unit), string(a.Role), a.Password, a.Disabled, string(a.TrainedOn), nanos(a.CreatedAt))
+		disabled = excluded.disabled, trained_on = excluded.trained_on, trained_cert = excluded.trained_cert, external_id = excluded.external_id,
+		invite_hash = excluded.invite_hash, invite_until = excluded.invite_until, staff_card = excluded.staff_card, card_level = excluded.card_level,
+		card_pin = excluded.card_pin, made_by = excluded.made_by`,
+		a.ID, a.Login, p.sealText(place("account", "name", a.ID), a.Name), string(a.Unit), string(a.Role), a.Password, a.Disabled, string(a.TrainedOn), nanos(a.CreatedAt), a.TrainedCert,
+		a.ExternalID, a.InviteHash, nanos(a.InviteUntil), a.MadeBy, a.StaffCard, int64(a.CardLevel), a.CardPIN)
 	return s.db.Write(ctx, p.run)
 }
 
@@ -86,9 +90,10 @@ func (s *Store) accounts(ctx context.Context, where string, args ...any) ([]stor
 	var out []store.Account
 	err := s.query(ctx, func(r Rows) error {
 		var a store.Account
-		var made int64
-		err := r.Scan(&a.ID, &a.Login, &a.Name, (*string)(&a.Unit), (*string)(&a.Role), &a.Password, &a.Disabled, (*string)(&a.TrainedOn), &made)
-		a.CreatedAt = moment(made)
+		var made, invited int64
+		err := r.Scan(&a.ID, &a.Login, &a.Name, (*string)(&a.Unit), (*string)(&a.Role), &a.Password, &a.Disabled, (*string)(&a.TrainedOn), &made,
+			&a.TrainedCert, &a.ExternalID, &a.InviteHash, &invited, &a.MadeBy, &a.StaffCard, &a.CardLevel, &a.CardPIN)
+		a.CreatedAt, a.InviteUntil = moment(made), moment(invited)
 		if err == nil {
 			err = s.openText(place("account", "name", a.ID), &a.Name)
 		}
@@ -124,32 +129,80 @@ func (s *Store) AccountsOf(ctx context.Context, unit registry.Unit) ([]store.Acc
 	return s.accounts(ctx, `unit = $1 ORDER BY login`, string(unit))
 }
 
+// AccountsByCert lists the accounts of one person.
+func (s *Store) AccountsByCert(ctx context.Context, cert string) ([]store.Account, error) {
+	return s.accounts(ctx, `trained_cert <> '' AND trained_cert = $1 ORDER BY login`, cert)
+}
+
+// AccountByExternal finds who an identity provider names.
+func (s *Store) AccountByExternal(ctx context.Context, id string) (store.Account, error) {
+	return s.account(ctx, `external_id <> '' AND external_id = $1`, id)
+}
+
+// AccountByCard finds whose staff card it is.
+func (s *Store) AccountByCard(ctx context.Context, cardHash string) (store.Account, error) {
+	return s.account(ctx, `staff_card <> '' AND staff_card = $1`, cardHash)
+}
+
+const sessionColumns = `token_hash, account, created_at, seen_at, expires_at, via, fresh_at, strength, how, remote, agent, acting`
+
 // PutSession inserts or updates by token.
 func (s *Store) PutSession(ctx context.Context, v store.Session) error {
 	var p plan
 	if !v.SeenAt.After(v.CreatedAt) { // a new one; a later sign of life is no act
-		e := audit.Entry{At: orNow(v.CreatedAt), Kind: audit.SignIn, Account: v.Account, Via: v.Via, Net: audit.PlaceOf(ctx).Net}
+		e := audit.Entry{At: orNow(v.CreatedAt), Kind: audit.SignIn, Account: v.Account, Via: v.Via, Net: audit.PlaceOf(ctx).Net, What: v.How}
 		if err := p.audit(s.auditKey, e); err != nil {
 			return err
 		}
 	}
-	p.add(nil, `INSERT INTO session (token_hash, account, created_at, seen_at, expires_at, via) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (token_hash) DO UPDATE SET seen_at = excluded.seen_at, expires_at = excluded.expires_at`,
-		hexed(v.TokenHash), v.Account, nanos(v.CreatedAt), nanos(v.SeenAt), nanos(v.ExpiresAt), v.Via)
+	p.add(nil, `INSERT INTO session (`+sessionColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+		ON CONFLICT (token_hash) DO UPDATE SET seen_at = excluded.seen_at, expires_at = excluded.expires_at, fresh_at = excluded.fresh_at,
+		strength = excluded.strength, how = excluded.how, acting = excluded.acting`,
+		hexed(v.TokenHash), v.Account, nanos(v.CreatedAt), nanos(v.SeenAt), nanos(v.ExpiresAt), v.Via, nanos(v.FreshAt), int64(v.Strength), v.How, v.Remote, v.Agent,
+		v.Acting)
 	return s.db.Write(ctx, p.run)
+}
+
+func (s *Store) sessions(ctx context.Context, where string, args ...any) ([]store.Session, error) {
+	var out []store.Session
+	err := s.query(ctx, func(r Rows) error {
+		var v store.Session
+		var token string
+		var made, seen, until, fresh int64
+		err := r.Scan(&token, &v.Account, &made, &seen, &until, &v.Via, &fresh, &v.Strength, &v.How, &v.Remote, &v.Agent, &v.Acting)
+		v.TokenHash, v.CreatedAt, v.SeenAt, v.ExpiresAt, v.FreshAt = unhex(token), moment(made), moment(seen), moment(until), moment(fresh)
+		out = append(out, v)
+		return err
+	}, `SELECT `+sessionColumns+` FROM session WHERE `+where, args...)
+	return out, err
+}
+
+// TouchSession updates a session that is there.
+func (s *Store) TouchSession(ctx context.Context, v store.Session) error {
+	return s.exec(ctx, nil, `UPDATE session SET seen_at = $2, fresh_at = $3, strength = $4, how = $5, acting = $6 WHERE token_hash = $1`, hexed(v.TokenHash),
+		nanos(v.SeenAt), nanos(v.FreshAt), int64(v.Strength), v.How, v.Acting)
 }
 
 // Session reads a session; the caller judges ExpiresAt.
 func (s *Store) Session(ctx context.Context, tokenHash []byte) (store.Session, error) {
-	v := store.Session{TokenHash: tokenHash}
-	var made, seen, until int64
-	err := s.row(ctx, []any{&v.Account, &made, &seen, &until, &v.Via},
-		`SELECT account, created_at, seen_at, expires_at, via FROM session WHERE token_hash = $1`, hexed(tokenHash))
+	found, err := s.sessions(ctx, `token_hash = $1`, hexed(tokenHash))
 	if err != nil {
 		return store.Session{}, err
 	}
-	v.CreatedAt, v.SeenAt, v.ExpiresAt = moment(made), moment(seen), moment(until)
-	return v, nil
+	if len(found) == 0 {
+		return store.Session{}, registry.ErrNotFound
+	}
+	return found[0], nil
+}
+
+// SessionsOf lists an account's sessions.
+func (s *Store) SessionsOf(ctx context.Context, account string) ([]store.Session, error) {
+	return s.sessions(ctx, `account = $1 ORDER BY seen_at DESC, token_hash`, account)
+}
+
+// DropSessions ends an account's sessions but one.
+func (s *Store) DropSessions(ctx context.Context, account string, keep []byte) error {
+	return s.exec(ctx, nil, `DELETE FROM session WHERE account = $1 AND token_hash <> $2`, account, hexed(keep))
 }
 
 // DropSession ends a session; one that is not there is ended already.

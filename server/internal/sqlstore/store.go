@@ -64,13 +64,19 @@ func (s *Store) Close() error {
 // keepDone is how long outbox rows stay after they were done, for whoever looks into a complaint.
 const keepDone = 7 * 24 * time.Hour
 
-// Sweep removes sessions past their end and outbox rows done more than a week ago.
+// Sweep removes sessions, one-time things and counts past their end and outbox rows done more than a week ago.
 func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 	return s.db.Write(ctx, func(tx Tx) error {
 		if err := tx.Exec(nil, `DELETE FROM audit_reason WHERE until <= $1`, nanos(now)); err != nil {
 			return err
 		}
 		if err := tx.Exec(nil, `DELETE FROM session WHERE expires_at <= $1`, nanos(now)); err != nil {
+			return err
+		}
+		if err := tx.Exec(nil, `DELETE FROM once WHERE until <= $1`, nanos(now)); err != nil {
+			return err
+		}
+		if err := tx.Exec(nil, `DELETE FROM guard_try WHERE until <= $1`, nanos(now)); err != nil {
 			return err
 		}
 		return tx.Exec(nil, `DELETE FROM outbox WHERE state = 'done' AND settled_at <= $1`, nanos(now.Add(-keepDone)))

@@ -18,6 +18,7 @@ type Store interface {
 	Lists
 	Units
 	Accounts
+	Guards
 	Kiosks
 	Inbox
 	Outbox
@@ -32,7 +33,7 @@ type Store interface {
 	Alerts
 	Matches
 	Vaults
-	// Sweep removes what has run out: sessions past ExpiresAt, and outbox rows done more than a week ago. Safe at any time, by anyone.
+	// Sweep removes what has run out: sessions, one-time things and counts of tries past their end, and outbox rows done more than a week ago. Safe at any time, by anyone.
 	Sweep(ctx context.Context, now time.Time) error
 	Close() error
 	// Ping is readiness: nil when a trivial read succeeds.
@@ -193,6 +194,15 @@ type Account struct {
 	Disabled  bool
 	TrainedOn registry.Date // Art. 23: training before duty
 	CreatedAt time.Time
+
+	TrainedCert string // number of the training certificate: one person, one certificate
+	ExternalID  string // what the office's identity provider calls them; unique, "" when none
+	InviteHash  string // hex SHA-256 of the one-time code that sets the first password; "" when none is out
+	InviteUntil time.Time
+	MadeBy      string // account id, "" for the command line
+	StaffCard   string // hex SHA-256 of the chip serial of their staff card; unique, "" when none
+	CardLevel   int    // what reading the chip proves, 1–3; 0 without a card
+	CardPIN     string // argon2id, encoded
 }
 
 // Session is a signed-in browser. Token is stored hashed (SHA-256).
@@ -203,6 +213,13 @@ type Session struct {
 	SeenAt    time.Time
 	ExpiresAt time.Time
 	Via       string
+
+	FreshAt  time.Time // when the holder last proved who they are
+	Strength int       // factors proven: 1 or 2
+	How      string    // "password", "password+totp", "passkey"…
+	Remote   string    // address it was started from
+	Agent    string    // browser and system in a few words
+	Acting   string    // substitution in whose role the holder works now, "" for the own role
 }
 
 // Accounts keeps staff and sessions.
@@ -211,9 +228,20 @@ type Accounts interface {
 	Account(ctx context.Context, id string) (Account, error)
 	AccountByLogin(ctx context.Context, login string) (Account, error)
 	AccountsOf(ctx context.Context, unit registry.Unit) ([]Account, error)
+	// AccountsByCert lists the accounts of one training certificate: of one person.
+	AccountsByCert(ctx context.Context, cert string) ([]Account, error)
+	// AccountByExternal and AccountByCard find the one account; ErrNotFound also for "".
+	AccountByExternal(ctx context.Context, id string) (Account, error)
+	AccountByCard(ctx context.Context, cardHash string) (Account, error)
+	// PutSession inserts, or updates the one with that token.
 	PutSession(ctx context.Context, s Session) error
 	Session(ctx context.Context, tokenHash []byte) (Session, error)
+	// TouchSession moves SeenAt, FreshAt, Strength, How and Acting of a session that is still there; one that was ended stays ended (no error).
+	TouchSession(ctx context.Context, s Session) error
 	DropSession(ctx context.Context, tokenHash []byte) error
+	// SessionsOf lists an account's sessions, last seen first; DropSessions ends all but keep (nil: all).
+	SessionsOf(ctx context.Context, account string) ([]Session, error)
+	DropSessions(ctx context.Context, account string, keep []byte) error
 }
 
 // Kiosk is an enrolled device.

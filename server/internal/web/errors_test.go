@@ -62,20 +62,6 @@ func TestNonces(t *testing.T) {
 	}
 }
 
-func TestTriesForgetAfterAMinute(t *testing.T) {
-	at := time.Unix(0, 0)
-	tr := &tries{max: 3, now: func() time.Time { return at }}
-	for range 3 {
-		tr.count("x", 1)
-	}
-	if tr.count("x", 0) < 3 || tr.count("y", 0) != 0 {
-		t.Fatal("counts of one reach another, or are lost")
-	}
-	if at = at.Add(time.Minute); tr.count("x", 0) != 0 {
-		t.Fatal("remembered after a minute")
-	}
-}
-
 // The guard on every header block that fasthttp parses: no panic, and a header that it lets through has one Host and one way to say its length.
 func FuzzGuard(f *testing.F) {
 	f.Add("Host: a\r\n")

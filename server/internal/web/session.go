@@ -18,7 +18,10 @@ import (
 
 const (
 	cookieSession = "xj_session"
-	cookieAnon    = "xj_anon" // names a browser before sign-in, for the CSRF token of the sign-in form
+	cookieHalf    = "xj_half"   // a right password that waits for its second factor
+	cookieDevice  = "xj_device" // this browser signed in before: its own count of attempts
+	cookieTicket  = "xj_oidc"   // a sign-in under way at the identity provider
+	cookieAnon    = "xj_anon"   // names a browser before sign-in, for the CSRF token of the sign-in form
 	localStaff    = "staff"
 	fieldCSRF     = "csrf"
 	headerCSRF    = "X-CSRF-Token"
@@ -48,18 +51,28 @@ func (w *server) people(c *fiber.Ctx) error {
 			return err
 		}
 	}
-	if _, ok := staff(c); !ok && !static && !open(c.Path()) {
+	if who, ok := staff(c); !ok && !static && !open(c.Path()) {
 		if c.Method() == http.MethodGet && !strings.HasPrefix(c.Get(fiber.HeaderAccept), fiber.MIMEApplicationJSON) && c.Path() != "/events" {
 			return c.Redirect("/sign-in?next="+url.QueryEscape(c.OriginalURL()), http.StatusSeeOther)
 		}
 		return &registry.Error{Code: registry.CodeForbidden, Params: map[string]string{"why": "session"}}
+	} else if ok && who.Bare && !static && !bareMay(c.Path()) {
+		if c.Method() == http.MethodGet && !strings.HasPrefix(c.Get(fiber.HeaderAccept), fiber.MIMEApplicationJSON) && c.Path() != "/events" {
+			return c.Redirect("/account/second", http.StatusSeeOther)
+		}
+		return &registry.Error{Code: registry.CodeForbidden, Params: map[string]string{"why": "second"}}
 	}
 	return c.Next()
 }
 
+// bareMay are the paths of a session whose role works with two factors and that has proven one: setting up the second, and leaving.
+func bareMay(path string) bool {
+	return open(path) || path == "/sign-out" || path == "/account/second" || path == "/account/totp" || strings.HasPrefix(path, "/account/passkey/")
+}
+
 // open paths need no session.
 func open(path string) bool {
-	return path == "/sign-in" || strings.HasPrefix(path, "/lang/") || path == "/favicon.ico"
+	return path == "/sign-in" || strings.HasPrefix(path, "/sign-in/") || strings.HasPrefix(path, "/lang/") || path == "/favicon.ico"
 }
 
 func safe(method string) bool {
@@ -139,15 +152,19 @@ func (w *server) deps() console.Deps {
 		Service: w.svc,
 		Staff:   staff,
 		CSRF:    w.csrf,
-		SignIn: func(c *fiber.Ctx, login, password string) (service.Staff, error) {
-			who, err := w.svc.SignIn(c.UserContext(), login, password, c.IP())
-			if err != nil {
-				return who, err
+		From: func(c *fiber.Ctx) service.From {
+			return service.From{Remote: c.IP(), Agent: c.Get(fiber.HeaderUserAgent), Device: c.Cookies(cookieDevice)}
+		},
+		SignedIn: w.signedIn,
+		Half:     func(c *fiber.Ctx) string { return c.Cookies(cookieHalf) },
+		Ticket: func(c *fiber.Ctx, set string) string {
+			was := c.Cookies(cookieTicket)
+			if set != "" { // Lax: the provider's page leads back here
+				c.Cookie(&fiber.Cookie{Name: cookieTicket, Value: set, Path: "/sign-in/", HTTPOnly: true, Secure: w.secure, SameSite: "Lax", MaxAge: 600})
+			} else if was != "" {
+				c.Cookie(&fiber.Cookie{Name: cookieTicket, Path: "/sign-in/", HTTPOnly: true, Secure: w.secure, SameSite: "Lax", MaxAge: -1})
 			}
-			w.setCookie(c, cookieAnon, "", -1)
-			w.setCookie(c, cookieSession, who.Token, 0)
-			c.Locals(localStaff, who)
-			return who, nil
+			return was
 		},
 		SignOut: func(c *fiber.Ctx) error {
 			err := w.svc.SignOut(c.UserContext(), c.Cookies(cookieSession))
@@ -160,4 +177,22 @@ func (w *server) deps() console.Deps {
 		PublicURL:  strings.TrimRight(w.opt.PublicURL, "/"),
 		Version:    w.opt.Version,
 	}
+}
+
+// signedIn sets what came of a step of signing in: half way, or a session under a new token (no token that was there before sign-in lives on).
+func (w *server) signedIn(c *fiber.Ctx, in service.SignedIn) {
+	if in.Half != "" {
+		w.setCookie(c, cookieHalf, in.Half, 0)
+		return
+	}
+	w.setCookie(c, cookieHalf, "", -1)
+	w.setCookie(c, cookieAnon, "", -1)
+	if old := c.Cookies(cookieSession); old != "" {
+		_ = w.svc.SignOut(c.UserContext(), old) // it runs out by itself if this fails
+	}
+	w.setCookie(c, cookieSession, in.Staff.Token, 0)
+	if in.Device != "" {
+		c.Cookie(&fiber.Cookie{Name: cookieDevice, Value: in.Device, Path: "/sign-in", HTTPOnly: true, Secure: w.secure, SameSite: "Strict", MaxAge: 180 * 24 * 3600})
+	}
+	c.Locals(localStaff, in.Staff)
 }

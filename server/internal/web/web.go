@@ -27,6 +27,8 @@ type Service interface {
 	service.Console
 	service.Devices
 	service.Issuer
+	// TrySlow bounds attempts at something from an address or a machine; right gives the attempt back.
+	TrySlow(ctx context.Context, what, source string) (right func() error, err error)
 }
 
 // Options of the edge. Service, CSRF and Log are required.
@@ -44,8 +46,6 @@ type Options struct {
 	// Ready says why the server is not ready, nil when it is. Degraded lists parts that are down while work goes on.
 	Ready    func(context.Context) error
 	Degraded func(context.Context) []string
-	// TriesPerMinute bounds failed sign-ins and enrolments of one address and name; 0: 10.
-	TriesPerMinute int
 	// Audit is the log's public face; nil shows none.
 	Audit *audit.Public
 	// NoConsole leaves the pages out (tests of the API alone).
@@ -71,7 +71,6 @@ type server struct {
 	csp     string
 	secure  bool
 	nonces  nonces
-	slow    fiber.Handler
 	metrics *Metrics
 	streams context.Context // ends when the server stops: open event streams end with it
 }
@@ -94,9 +93,6 @@ func New(o Options) (*Web, error) {
 	}
 	if o.Ready == nil {
 		o.Ready = func(context.Context) error { return nil }
-	}
-	if o.TriesPerMinute == 0 {
-		o.TriesPerMinute = 10
 	}
 	w := &server{opt: o, svc: o.Service, keys: o.Keys, log: o.Log, now: o.Now, metrics: newMetrics()}
 	names, err := w.policy()
@@ -124,7 +120,6 @@ func New(o Options) (*Web, error) {
 	app.Server().HeaderReceived = w.bodyLimit
 	app.Server().NoDefaultServerHeader = true
 	app.Server().CloseOnShutdown = true
-	w.slow = (&tries{max: o.TriesPerMinute, now: o.Now}).handle
 
 	app.Use(requestid.New(requestid.Config{Generator: newRef}))
 	app.Use(w.observe)
@@ -140,7 +135,6 @@ func New(o Options) (*Web, error) {
 	if !o.NoConsole {
 		app.Use(hostAllowed(names))
 		app.Use(w.people)
-		app.Post("/sign-in", w.slow)
 		app.Get("/events", w.events)
 		if err := console.Mount(app, w.deps()); err != nil {
 			stop()

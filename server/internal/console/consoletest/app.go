@@ -28,6 +28,9 @@ func CSP(station string) string {
 // App serves the console over a Fake with stand-ins for web's sessions, tokens, headers and live notices.
 func App(f *Fake, station string) (*fiber.App, error) {
 	status := func(err error) int {
+		if e := (*registry.Error)(nil); errors.As(err, &e) && e.Params["why"] == "password" {
+			return fiber.StatusUnauthorized
+		}
 		switch registry.CodeOf(err) {
 		case registry.CodeNotFound:
 			return fiber.StatusNotFound
@@ -49,13 +52,12 @@ func App(f *Fake, station string) (*fiber.App, error) {
 			return s, err == nil
 		},
 		CSRF: func(*fiber.Ctx) string { return CSRF },
-		SignIn: func(c *fiber.Ctx, login, password string) (service.Staff, error) {
-			s, err := f.SignIn(c.UserContext(), login, password, "")
-			if err == nil {
-				c.Cookie(&fiber.Cookie{Name: "xj_session", Value: s.Token, Path: "/", HTTPOnly: true})
-			}
-			return s, err
+		From: func(*fiber.Ctx) service.From { return service.From{} },
+		SignedIn: func(c *fiber.Ctx, in service.SignedIn) {
+			c.Cookie(&fiber.Cookie{Name: "xj_session", Value: in.Staff.Token, Path: "/", HTTPOnly: true})
 		},
+		Half:   func(*fiber.Ctx) string { return "" },
+		Ticket: func(*fiber.Ctx, string) string { return "" },
 		SignOut: func(c *fiber.Ctx) error {
 			c.Cookie(&fiber.Cookie{Name: "xj_session", Path: "/", MaxAge: -1})
 			return nil

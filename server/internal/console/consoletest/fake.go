@@ -23,6 +23,8 @@ import (
 
 // Fake implements service.Console. Its exported members may be changed by a test before use.
 type Fake struct {
+	// Guarding beyond what the fake has is tested over the real service (package web).
+	service.Guarding
 	Now      time.Time
 	Staff    map[string]service.Staff // by login; the password is "right"
 	Imported map[string]store.Import
@@ -126,12 +128,19 @@ func (f *Fake) refused() error {
 	return err
 }
 
-func (f *Fake) SignIn(_ context.Context, login, password, _ string) (service.Staff, error) {
+func (f *Fake) SignIn(_ context.Context, login, password string, _ service.From) (service.SignedIn, error) {
 	s, ok := f.Staff[login]
 	if !ok || password != "right" {
-		return service.Staff{}, &registry.Error{Code: registry.CodeForbidden, Field: "password"}
+		return service.SignedIn{}, &registry.Error{Code: registry.CodeForbidden, Field: "password", Params: map[string]string{"why": "password"}}
 	}
-	return s, nil
+	return service.SignedIn{Staff: s}, nil
+}
+
+func (f *Fake) PasskeyHost() string  { return "" }
+func (f *Fake) ProviderName() string { return "" }
+
+func (f *Fake) Substitutions(context.Context, service.Staff) ([]service.SubstituteRow, error) {
+	return nil, nil
 }
 
 func (f *Fake) SignOut(context.Context, string) error { return nil }

@@ -33,7 +33,7 @@ func Empty() *Fake {
 		Staff: map[string]service.Staff{},
 	}
 	add := func(login, name string, unit registry.Unit, role registry.Role) {
-		f.Staff[login] = service.Staff{Account: store.Account{ID: "a-" + login, Login: login, Name: name, Unit: unit, Role: role, TrainedOn: "2026-08-20"}, Token: "token-" + login}
+		f.Staff[login] = service.Staff{Account: store.Account{ID: "a-" + login, Login: login, Name: name, Unit: unit, Role: role, TrainedOn: "2026-08-20"}, Token: "token-" + login, Fresh: true}
 	}
 	add("registrar", "周敏", registrytest.PrimaryA, registry.RoleRegistrar)
 	add("leader", "陈国栋", registrytest.PrimaryA, registry.RoleLeader)

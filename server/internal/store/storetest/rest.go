@@ -219,7 +219,8 @@ func units(t *testing.T, s store.Store) {
 
 func accounts(t *testing.T, s store.Store) {
 	ctx := t.Context()
-	a := store.Account{ID: "a1", Login: "li", Name: "李老师", Unit: SchoolA, Role: registry.RoleRegistrar, Password: "$argon2id$", TrainedOn: "2026-01-01", CreatedAt: Epoch.UTC()}
+	a := store.Account{ID: "a1", Login: "li", Name: "李老师", Unit: SchoolA, Role: registry.RoleRegistrar, Password: "$argon2id$", TrainedOn: "2026-01-01", CreatedAt: Epoch.UTC(), TrainedCert: "PX-1", ExternalID: "li@x",
+		InviteHash: "aa", InviteUntil: Epoch.UTC(), MadeBy: "a9", StaffCard: "cc", CardLevel: 1, CardPIN: "$"}
 	must(t, s.PutAccount(ctx, a))
 	got, err := s.AccountByLogin(ctx, "li")
 	must(t, err)
@@ -241,8 +242,26 @@ func accounts(t *testing.T, s store.Store) {
 	}
 	_, err = s.Account(ctx, "nobody")
 	wantCode(t, err, registry.CodeNotFound)
+	for what, find := range map[string]func(string) (store.Account, error){
+		"li@x": func(v string) (store.Account, error) { return s.AccountByExternal(ctx, v) }, "cc": func(v string) (store.Account, error) { return s.AccountByCard(ctx, v) },
+	} {
+		if got, err := find(what); err != nil || got != a {
+			t.Fatalf("by %s: %+v %v", what, got, err)
+		}
+		_, err := find("")
+		wantCode(t, err, registry.CodeNotFound)
+	}
+	if of, err := s.AccountsByCert(ctx, "PX-1"); err != nil || len(of) != 1 || of[0] != a {
+		t.Fatalf("by certificate: %+v %v", of, err)
+	}
+	if of, err := s.AccountsByCert(ctx, ""); err != nil || len(of) != 0 {
+		t.Fatalf("without a certificate: %+v %v", of, err)
+	}
+	wantCode(t, s.PutAccount(ctx, store.Account{ID: "a4", Login: "dan", Unit: SchoolA, ExternalID: "li@x"}), registry.CodeConflict)
+	wantCode(t, s.PutAccount(ctx, store.Account{ID: "a4", Login: "dan", Unit: SchoolA, StaffCard: "cc"}), registry.CodeConflict)
 
-	v := store.Session{TokenHash: []byte("token"), Account: "a1", CreatedAt: Epoch.UTC(), SeenAt: Epoch.UTC(), ExpiresAt: Epoch.Add(time.Hour).UTC(), Via: "console"}
+	v := store.Session{TokenHash: []byte("token"), Account: "a1", CreatedAt: Epoch.UTC(), SeenAt: Epoch.UTC(), ExpiresAt: Epoch.Add(time.Hour).UTC(), Via: "console",
+		FreshAt: Epoch.UTC(), Strength: 2, How: "passkey", Remote: "192.0.2.7", Agent: "Chromium", Acting: "s1"}
 	must(t, s.PutSession(ctx, v))
 	v.SeenAt = Epoch.Add(time.Minute).UTC()
 	must(t, s.PutSession(ctx, v))
@@ -256,7 +275,23 @@ func accounts(t *testing.T, s store.Store) {
 	_, err = s.Session(ctx, []byte("token"))
 	wantCode(t, err, registry.CodeNotFound)
 	must(t, s.PutSession(ctx, v))
+	w := v
+	w.TokenHash, w.SeenAt = []byte("other"), Epoch.UTC()
+	must(t, s.PutSession(ctx, w))
+	if of, err := s.SessionsOf(ctx, "a1"); err != nil || !reflect.DeepEqual(of, []store.Session{v, w}) {
+		t.Fatalf("sessions %+v %v", of, err)
+	}
+	must(t, s.DropSessions(ctx, "a1", []byte("token")))
+	if of, err := s.SessionsOf(ctx, "a1"); err != nil || !reflect.DeepEqual(of, []store.Session{v}) {
+		t.Fatalf("sessions %+v %v", of, err)
+	}
+	v.Strength, v.How, v.Acting, v.SeenAt = 2, "password+totp", "", Epoch.Add(2*time.Minute).UTC()
+	must(t, s.TouchSession(ctx, v))
+	if got, err := s.Session(ctx, []byte("token")); err != nil || !reflect.DeepEqual(got, v) {
+		t.Fatalf("touched %+v %v", got, err)
+	}
 	must(t, s.DropSession(ctx, []byte("token")))
+	must(t, s.TouchSession(ctx, v)) // brings nothing back
 	must(t, s.DropSession(ctx, []byte("token")))
 	_, err = s.Session(ctx, []byte("token"))
 	wantCode(t, err, registry.CodeNotFound)

@@ -1,0 +1,217 @@
+package web_test
+
+import (
+	"context"
+	"encoding/base32"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/webauthn"
+	"github.com/chromedp/chromedp"
+
+	"xueji/server/internal/demo"
+	"xueji/server/internal/factor"
+)
+
+const patience = 40 * time.Second
+
+// tab is a page in the real Chromium.
+type tab struct {
+	t    *testing.T
+	ctx  context.Context
+	base string
+}
+
+func openTab(t *testing.T, base string) *tab {
+	t.Helper()
+	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("lang", "zh-CN"))
+	actx, stop := chromedp.NewExecAllocator(context.Background(), opts...)
+	t.Cleanup(stop)
+	ctx, stop2 := chromedp.NewContext(actx)
+	t.Cleanup(stop2)
+	ctx, stop3 := context.WithTimeout(ctx, 4*time.Minute)
+	t.Cleanup(stop3)
+	b := &tab{t, ctx, base}
+	b.do(chromedp.Navigate("about:blank"), chromedp.EmulateViewport(1366, 900))
+	return b
+}
+
+func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, steps...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *tab) goTo(path string) { b.t.Helper(); b.do(chromedp.Navigate(b.base + path)) }
+
+func (b *tab) js(expr string) any {
+	b.t.Helper()
+	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[any](expr))
+	if err != nil {
+		b.t.Fatalf("%s: %v", expr, err)
+	}
+	return v
+}
+
+func (b *tab) until(what, expr string) {
+	b.t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(25 * time.Millisecond) {
+		if v, err := chromedp.Run(b.ctx, chromedp.Evaluate[any]("document.readyState === 'complete' && !!("+expr+")")); err == nil && v == true {
+			return
+		}
+	}
+	text, _ := chromedp.Run(b.ctx, chromedp.Evaluate[any](`location.pathname + " | " + document.querySelector("main").innerText.slice(0, 600)`))
+	b.t.Fatalf("never came: %s\n%v", what, text)
+}
+
+func (b *tab) at(path string) {
+	b.t.Helper()
+	b.until("to be at "+path, fmt.Sprintf("location.pathname === %q", path))
+}
+
+// fill types into fields by name and presses the form's button, as a keyboard's Enter does.
+func (b *tab) fill(form string, kv ...string) {
+	b.t.Helper()
+	for i := 0; i+1 < len(kv); i += 2 {
+		b.js(fmt.Sprintf(`document.querySelector(%q).elements[%q].value = %q; 1`, form, kv[i], kv[i+1]))
+	}
+	b.js(fmt.Sprintf(`document.querySelector(%q).requestSubmit(); 1`, form))
+}
+
+// shot keeps a picture when SHOTS names a folder.
+func (b *tab) shot(name string) {
+	dir := os.Getenv("SHOTS")
+	if dir == "" {
+		return
+	}
+	png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	os.MkdirAll(dir, 0o755)
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// An officer's first day, in a real browser: sign in, be led to set up a second factor, add an authenticator and a passkey, sign in by each, and by the passkey
+// alone. The authenticator is Chromium's virtual one: the ceremonies are the real ones.
+func TestSecondFactorInABrowser(t *testing.T) {
+	r := newRig(t)
+	b := openTab(t, r.base)
+	if _, err := chromedp.Call(b.ctx, webauthn.Enable, webauthn.EnableParams{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := chromedp.Call(b.ctx, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
+		Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal, HasResidentKey: true, HasUserVerification: true,
+		IsUserVerified: true, AutomaticPresenceSimulation: true}}); err != nil {
+		t.Fatal(err)
+	}
+	signIn := func() {
+		t.Helper()
+		b.goTo("/sign-in")
+		b.fill(`form[action="/sign-in"]`, "login", "officer.yunhe", "password", demo.Password)
+	}
+	signOut := func() {
+		t.Helper()
+		b.js(`document.querySelector('form[action="/sign-out"]').requestSubmit(); 1`)
+		b.at("/sign-in")
+	}
+	b.goTo("/sign-in")
+	b.shot("signin")
+	signIn()
+	b.at("/account/second")
+	b.shot("second-setup")
+	if b.goTo("/todo"); b.js(`location.pathname`) != "/account/second" {
+		t.Fatal("works before the second factor is set up")
+	}
+	// The authenticator app.
+	secret := strings.ReplaceAll(fmt.Sprint(b.js(`document.querySelector(".secret").textContent`)), " ", "")
+	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(secret)
+	if err != nil {
+		t.Fatal(secret, err)
+	}
+	code := func() string { return factor.Code(raw, factor.Step(r.now())) }
+	b.fill(`form[action="/account/totp"]`, "code", code())
+	b.until("the recovery codes", `document.querySelectorAll(".recovery li").length === 8`)
+	recovery := fmt.Sprint(b.js(`document.querySelector(".recovery li").textContent`))
+	b.shot("recovery")
+	// The passkey.
+	b.goTo("/account/second")
+	b.until("the script", `!document.querySelector("form[data-new]").hidden`)
+	b.fill(`form[data-new]`, "name", "办公室电脑")
+	b.at("/account")
+	b.until("both factors listed", `document.body.textContent.includes("办公室电脑")`)
+	b.shot("account")
+	signOut()
+	// Password, then the passkey.
+	signIn()
+	b.at("/sign-in/second")
+	b.shot("second-passkey")
+	b.until("the script", `document.querySelector("form[data-passkey]")`)
+	b.js(`document.querySelector("form[data-passkey] button").click(); 1`)
+	b.at("/todo")
+	signOut()
+	// The passkey alone.
+	b.until("the button", `!document.querySelector('form[action="/sign-in/passkey"]').hidden`)
+	b.js(`document.querySelector('form[action="/sign-in/passkey"] button').click(); 1`)
+	b.at("/todo")
+	signOut()
+	// Password, then the authenticator's code; the same code again is refused.
+	r.pass(2 * factor.Period)
+	signIn()
+	b.at("/sign-in/second")
+	b.goTo("/sign-in/second?way=totp")
+	b.shot("second-totp")
+	used := code()
+	b.fill(`form[action="/sign-in/second"]`, "code", used)
+	b.at("/todo")
+	signOut()
+	signIn()
+	b.at("/sign-in/second")
+	b.goTo("/sign-in/second?way=totp")
+	b.fill(`form[action="/sign-in/second"]`, "code", used)
+	b.until("to be refused", `document.querySelector("[role=alert] b")`)
+	b.shot("second-refused")
+	b.goTo("/sign-in/second?way=recovery")
+	b.fill(`form[action="/sign-in/second"]`, "code", recovery)
+	b.at("/todo")
+	// A dangerous act after a while asks again who it is.
+	r.pass(16 * time.Minute)
+	b.goTo("/account/second")
+	b.at("/account/confirm")
+	b.shot("confirm")
+	b.js(`document.querySelector("form[data-passkey] button").click(); 1`)
+	b.at("/account/second")
+}
+
+// Without scripts all but passkeys works; cookies are what they must be.
+func TestSignInWithoutScripts(t *testing.T) {
+	r := newRig(t)
+	b := r.browser()
+	st, _, h := b.post("/sign-in", "/sign-in", "login", "registrar.yunhe", "password", demo.Password)
+	if st != http.StatusSeeOther {
+		t.Fatal(st)
+	}
+	for _, c := range h.Values("Set-Cookie") {
+		if strings.HasPrefix(c, "xj_anon") {
+			continue
+		}
+		if low := strings.ToLower(c); !strings.Contains(low, "httponly") || !strings.Contains(low, "samesite=strict") {
+			t.Errorf("cookie %s", c)
+		}
+	}
+	if st, body, _ := b.get("/account"); st != 200 || !contains(body, "registrar.yunhe", "我的账号") && !contains(body, "registrar.yunhe") {
+		t.Fatal(st)
+	}
+	if st, _, _ := b.post("/account", "/account/sessions/end", "session", ""); st != http.StatusSeeOther {
+		t.Fatal(st)
+	}
+}
