@@ -125,10 +125,14 @@ func (t *Trial) pki() error {
 
 // master gives keys derived of a phrase; begun says that the chip has keys of a trial already.
 func (t *Trial) master(phrase string, begun bool) applet.WriteOption {
-	return applet.WithKeys(applet.Keys{Rand: t.Rand, Begun: begun, Derive: func(name string, diversifier []byte) (securemsg.Secret, error) {
+	return applet.WithKeys(applet.Keys{Rand: t.Rand, Begun: begun, Derive: t.derive(phrase)})
+}
+
+func (t *Trial) derive(phrase string) func(string, []byte) (securemsg.Secret, error) {
+	return func(name string, diversifier []byte) (securemsg.Secret, error) {
 		h := sha256.Sum256([]byte(phrase + "\x00" + t.Profile.Name + "\x00" + name))
 		return securemsg.Diversify(securemsg.Cipher(t.Profile.Cipher), securemsg.NewSecret(h[:16]), diversifier)
-	}})
+	}
 }
 
 // counter measures, and can stop: after left commands nothing more is sent, as when a card leaves the field.
@@ -211,8 +215,38 @@ func (t *Trial) run(ctx context.Context) error {
 	if err := t.strangers(ctx, r); err != nil {
 		return err
 	}
+	if r, err = t.rekey(ctx, r); err != nil {
+		return err
+	}
 	_, err = t.write(ctx, "restore", r)
 	return err
+}
+
+// rekey changes all keys of the chip and changes them back, and writes under the keys in between.
+func (t *Trial) rekey(ctx context.Context, r applet.Reading) (applet.Reading, error) {
+	const step = "change of keys"
+	if t.Profile.Rekey == nil {
+		if t.Profile.Secret() {
+			t.say(Left, step, "the profile knows none: the card keeps its keys")
+		}
+		return r, nil
+	}
+	was := phrase
+	for _, next := range []string{phrase + " next", phrase} {
+		keys := applet.WithKeys(applet.Keys{Rand: t.Rand, Derive: t.derive(next), Was: t.derive(was)})
+		if err := t.use(ctx, "rekey", func(tx applet.Transmitter) error { return applet.Rekey(ctx, tx, t.Profile, r.ChipSerial, keys) }); err != nil {
+			return r, t.fail(step, err)
+		}
+		t.keys, was = t.master(next, true), next
+		if next != phrase {
+			var err error
+			if r, err = t.write(ctx, "write with the new keys", r); err != nil {
+				return r, err
+			}
+		}
+	}
+	t.say(Good, step, "there and back; %s", t.costs("rekey"))
+	return r, nil
 }
 
 func (t *Trial) recognise(ctx context.Context) error {

@@ -360,6 +360,19 @@ func TestMachines(t *testing.T) {
 	if tr, err := d.Trust(ctx); err != nil || string(tr.ReadingKeys[1]) != "sealed" {
 		t.Fatalf("sealed keys: %v", err)
 	}
+	if err := issuer.PutEpochs(ctx, api.Epochs{Newest: 2, Kept: []uint16{1, 2}}); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := issuer.Epochs(ctx); err != nil || e.Newest != 2 || len(e.Kept) != 2 {
+		t.Fatalf("epochs: %+v %v", e, err)
+	}
+	wantCode(t, "an older copy of the issuer", issuer.PutEpochs(ctx, api.Epochs{Newest: 1, Kept: []uint16{1}}), registry.CodeConflict)
+	if err := issuer.PutEpochs(ctx, api.Epochs{Newest: 2, Kept: []uint16{2}}); err != nil {
+		t.Fatal(err)
+	}
+	if tr, err := d.Trust(ctx); err != nil || len(tr.ReadingKeys) != 0 {
+		t.Fatalf("keys of an epoch that is over: %d %v", len(tr.ReadingKeys), err)
+	}
 	sess, err := d.SignIn(ctx, api.SignIn{Login: "registrar.yunhe", Password: s.password(t, "registrar.yunhe")})
 	if err != nil || sess.Token == "" {
 		t.Fatalf("staff at the kiosk: %v", err)
