@@ -1,9 +1,6 @@
 package registry
 
-import (
-	"slices"
-	"strconv"
-)
+import "slices"
 
 // begin checks what holds for every case (its number, the evidence, the time of the year, the rule pack's conditions) and opens it.
 func (d *decision) begin(c Case) error {
@@ -163,5 +160,3 @@ func params(kv ...string) map[string]string {
 	}
 	return m
 }
-
-func gradeParams(grade int) map[string]string { return params("grade", strconv.Itoa(grade)) }

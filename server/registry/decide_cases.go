@@ -49,10 +49,7 @@ func (d *decision) enrol(e Enrol) error {
 	if c.Entry == EntryLater && d.env.Pack.LateEntryReason && e.Reason == "" || tooLong(e.Reason, maxReason) {
 		return invalid("reason")
 	}
-	if d.env.Pack.NoIDToProvince && noDocument(e.Form) { // T1: level by level to the province, on one guardian's document at least
-		if e.Form[FG1IDNumber] == "" && e.Form[FG2IDNumber] == "" {
-			return &Error{Code: CodeEvidence, Field: string(FG1IDNumber)}
-		}
+	if d.env.Pack.NoIDToProvince && noDocument(e.Form) { // T1: level by level to the province; CheckForm asked for a guardian's document
 		c.Steps = append(c.Steps, d.chain(s.Authority, TierProvince)...)
 	}
 	if err := d.evidence(CaseEnrol, e.Evidence); err != nil {

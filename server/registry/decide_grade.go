@@ -24,13 +24,14 @@ func (d *decision) promote(e Promote) error {
 		return err
 	}
 	pack := d.env.Pack
+	school, _ := d.env.Directory.School(d.p.School)
 	why := ""
 	switch ends := Date(strconv.Itoa(e.Year) + "-" + pack.SchoolYearEnds); {
 	case d.p.Promotion != nil && d.p.Promotion.Year >= e.Year:
 		why = "promoted"
 	case d.p.StayYear == e.Year:
 		why = "stay"
-	case slices.Contains(pack.StageEnds, d.p.Grade) && !slices.Contains(pack.PromoteOver, d.p.Grade):
+	case slices.Contains(pack.StageEnds, d.p.Grade) && (!slices.Contains(pack.PromoteOver, d.p.Grade) || school.ToGrade <= d.p.Grade):
 		why = "stage_end"
 	case d.p.EnrolledOn > ends:
 		why = "placed"

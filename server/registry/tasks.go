@@ -75,7 +75,8 @@ func (t *tasks) step() {
 	for _, done := range c.Steps[:i] {
 		others = append(others, done.Unit)
 	}
-	t.add(Task{Kind: TaskStep, Unit: s.Unit, CaseNo: c.No, Case: c.Kind, Party: s.Party, Arrived: DateOf(s.ArrivedAt), DueOn: s.DueOn, Unsure: s.Unsure}, others...)
+	t.add(Task{Kind: TaskStep, Unit: s.Unit, CaseNo: c.No, Case: c.Kind, Party: s.Party, Arrived: DateOf(s.ArrivedAt), DueOn: s.DueOn, Unsure: s.Unsure,
+		Escalated: s.EscalatedOn != ""}, others...)
 	if s.EscalatedOn != "" {
 		t.add(Task{Kind: TaskEscalated, Unit: Above(t.dir, s.Unit), CaseNo: c.No, Case: c.Kind, Party: s.Party, Arrived: s.EscalatedOn, DueOn: s.UrgeBy}, others...)
 	}
@@ -121,20 +122,21 @@ func (t *tasks) moved() CaseKind {
 
 func (t *tasks) archive() {
 	a := &t.p.Archive
-	send := Task{Kind: TaskArchiveSend, Unit: a.From, CaseNo: a.CaseNo, Case: t.moved(), Party: PartySenderArchive, Arrived: dateOrNone(a.CalledAt), DueOn: a.DueOn, Unsure: a.Unsure}
+	send := Task{Kind: TaskArchiveSend, Unit: a.From, CaseNo: a.CaseNo, Case: t.moved(), Party: PartySenderArchive, Arrived: dateOrNone(a.CalledAt), DueOn: a.DueOn, Unsure: a.Unsure,
+		Escalated: a.EscalatedOn != "" && a.State == ArchiveCalled}
 	switch a.State {
 	case ArchiveNone:
 		if a.BuildDue == "" {
 			break
 		}
-		t.add(Task{Kind: TaskArchiveBuild, Unit: a.Custodian, Arrived: t.p.EnrolledOn, DueOn: a.BuildDue, Unsure: a.BuildUnsure}, a.To)
+		t.add(Task{Kind: TaskArchiveBuild, Unit: a.Custodian, Arrived: t.p.EnrolledOn, DueOn: a.BuildDue, Unsure: a.BuildUnsure, Escalated: a.EscalatedOn != ""}, a.To)
 		if a.To != "" {
 			t.add(send, a.To)
 		}
 	case ArchiveCalled:
 		t.add(send, a.To)
 	case ArchiveTransit:
-		t.add(Task{Kind: TaskArchiveReceive, Unit: a.To, CaseNo: a.CaseNo, Case: t.moved(), Arrived: dateOrNone(a.SentAt), DueOn: a.DueOn, Unsure: a.Unsure}, a.From)
+		t.add(Task{Kind: TaskArchiveReceive, Unit: a.To, CaseNo: a.CaseNo, Case: t.moved(), Arrived: dateOrNone(a.SentAt), DueOn: a.DueOn, Unsure: a.Unsure, Escalated: a.EscalatedOn != ""}, a.From)
 	}
 	if unit, _ := a.Waits(); unit != "" && a.EscalatedOn != "" {
 		t.add(Task{Kind: TaskEscalated, Unit: Above(t.dir, unit), Case: t.moved(), Arrived: a.EscalatedOn, DueOn: a.UrgeBy}, unit)

@@ -534,6 +534,8 @@ type Task struct {
 	DueOn   Date     `json:"due_on"`
 	Unsure  bool     `json:"unsure,omitempty"`
 	To      ReportTo `json:"to,omitempty"` // dropout_report: to whom
+	// Escalated: the office above has it on its list (step, archive_build, archive_send, archive_receive).
+	Escalated bool `json:"escalated,omitempty"`
 	// Others are units that wait for this task (shown under 等待他方).
 	Others []Unit `json:"others,omitempty"`
 }

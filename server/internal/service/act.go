@@ -15,7 +15,7 @@ import (
 
 // decide runs one event on a pupil and makes the change to commit: record, history row, to-do rows, notices, search index.
 func (s *Service) decide(p registry.Pupil, ev registry.Event, actor registry.Actor, at time.Time) (store.Change, error) {
-	env := s.env(at, actor)
+	env := s.env(at, actor, ruler(&p, ev))
 	after, effects, err := registry.Decide(p, ev, env)
 	if err != nil {
 		return store.Change{}, internal(err)
@@ -26,7 +26,7 @@ func (s *Service) decide(p registry.Pupil, ev registry.Event, actor registry.Act
 	}
 	c := store.Change{
 		Pupil: after,
-		Entry: store.Entry{At: at.UTC(), Actor: actor, Kind: ev.Kind(), CaseNo: caseOf(after, ev), Payload: payload, Pack: s.pack.Version},
+		Entry: store.Entry{At: at.UTC(), Actor: actor, Kind: ev.Kind(), CaseNo: caseOf(after, ev), Payload: payload, Pack: env.Pack.Version},
 		Tasks: registry.Tasks(after, env),
 		Index: indexOf(after),
 	}
@@ -274,7 +274,7 @@ func needsSerial(p *registry.Pupil, no registry.CaseNo) bool {
 
 // pupilSerial draws the serial of a number without resident ID: one counter per letter, region and birth date, which is all the number holds besides.
 func (s *Service) pupilSerial(ctx context.Context, p *registry.Pupil) (int, error) {
-	letter := s.pack.NumberLetter(p.Form)
+	letter := s.PackOf(s.Today(), p.School).NumberLetter(p.Form)
 	if letter == registry.NumberG {
 		return 0, nil
 	}

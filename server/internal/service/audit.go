@@ -110,7 +110,7 @@ func (s *Service) evident(who Staff, p *registry.Pupil) audit.Given {
 	if c := p.OpenCase(); c != nil && mine(c) {
 		return audit.Given{Why: audit.WhyCase, Case: c.No}
 	}
-	for _, t := range registry.Tasks(*p, s.env(s.now(), registry.Actor{})) {
+	for _, t := range registry.Tasks(*p, s.env(s.now(), registry.Actor{}, p.School)) {
 		if t.Unit == who.Unit || t.Above == who.Unit && t.DueOn != "" && t.DueOn < s.Today() {
 			no := t.CaseNo
 			if no == "" {

@@ -31,7 +31,7 @@ func conflictOfStore(err error) bool {
 // moveCard moves an issuance along the registry's table and adds the line of its life; the store checks that it was the next one.
 func (s *Service) moveCard(iss *store.Issuance, act registry.CardAct, reason, note string, school registry.Unit, actor registry.Actor) error {
 	now := s.now().UTC()
-	m, err := registry.DecideCard(iss.State, act, reason, note, school, s.env(now, actor))
+	m, err := registry.DecideCard(iss.State, act, reason, note, school, s.env(now, actor, school))
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func (d *device) event(card api.CardProof, staff *api.StaffProof, serial int) ap
 // another tap, is worth signature and serial. A pack that asks for the chip refuses those, says what was asked, and takes the proven one.
 func TestAttestedLevel(t *testing.T) {
 	r, uid, card, d, staff := transferRig(t)
-	r.s.pack = must[*registry.Pack](t)(registry.DefaultPack().Overlay([]byte(`{"version":"ZJ-2","title":"t","cards":{"transfer":{"level":2,"stale_days":2,"otherwise":"refuse"}}}`)))
+	r.s.packs = registry.OnePack(must[*registry.Pack](t)(registry.DefaultPack().Overlay([]byte(`{"version":"ZJ-2","title":"t","cards":{"transfer":{"level":2,"stale_days":2,"otherwise":"refuse"}}}`))))
 	claimed := d.event(card, staff, 1) // card.Level says 2
 	out := d.send(claimed)[0]
 	outcome(t, out, "refused", registry.CodeChip)
@@ -143,7 +143,7 @@ func TestCopyIsSeen(t *testing.T) {
 		t.Fatalf("%+v", p.Card)
 	}
 	found := false
-	for _, k := range registry.Tasks(p, r.s.env(r.now(), registry.Actor{})) {
+	for _, k := range registry.Tasks(p, r.s.env(r.now(), registry.Actor{}, p.School)) {
 		found = found || k.Kind == registry.TaskCardCopy && k.Unit == p.School
 	}
 	if !found {

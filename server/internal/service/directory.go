@@ -98,5 +98,6 @@ func (s *Service) Schools(who Staff) []registry.School {
 // DeviceDirectory is the kiosk's cache of names.
 func (s *Service) DeviceDirectory(ctx context.Context, kiosk store.Kiosk) (api.Directory, error) {
 	d := s.dir.Load()
-	return api.Directory{Version: d.version + "-" + s.pack.Version, Schools: d.list, Offices: d.upper, Pack: s.pack.Version, Cards: s.pack.Cards}, nil
+	pack := s.PackOf(s.Today(), kiosk.School)
+	return api.Directory{Version: d.version + "-" + pack.Version, Schools: d.list, Offices: d.upper, Pack: pack.Version, Cards: pack.Cards}, nil
 }

@@ -64,8 +64,10 @@ func TestDuplicateIsComparedFirst(t *testing.T) {
 	if _, err := r.s.Act(r.ctx, officer, other, 0, accept); err != nil {
 		t.Fatal(err)
 	}
-	if p := r.pupil(other); p.Standing != registry.StandingEnrolled {
-		t.Fatalf("after the word: %s", p.Standing)
+	// The newcomer has no document of their own: the county's word goes on to the city and the province (T1).
+	p := r.pupil(other)
+	if st, ok := p.OpenCase().Next(); !ok || st.Party != registry.PartyCityAuth {
+		t.Fatalf("after the word: %s, %s's turn", p.Standing, st.Party)
 	}
 }
 

@@ -256,3 +256,71 @@ func (s *Service) system(ctx context.Context, p registry.Pupil, ev registry.Even
 	s.committed(p, c)
 	return nil
 }
+
+// ruler is the unit whose province's rules an event is decided under: the school that takes the pupil in, else the pupil's own.
+func ruler(p *registry.Pupil, ev registry.Event) registry.Unit {
+	switch e := ev.(type) {
+	case registry.Enrol:
+		return e.School
+	case registry.StartTransfer:
+		return e.To
+	case registry.StartAdvance:
+		return e.To
+	case registry.ComeHome:
+		return e.School
+	}
+	if c := p.OpenCase(); c != nil {
+		if st, ok := c.Next(); ok {
+			return st.Unit
+		}
+	}
+	return p.School
+}
+
+// Escalate gives what is long overdue to the offices above, and returns how much it gave. It looks at a day's overdue tasks once; two at once do no harm.
+func (s *Service) Escalate(ctx context.Context) (int, error) {
+	today := s.Today()
+	if last, ok := s.escalated.Load().(registry.Date); ok && last == today {
+		return 0, nil
+	}
+	clock := registry.Actor{Account: systemAccount, Via: "clock"}
+	done := 0
+	for offset := 0; ; offset += sideLimit {
+		rows, err := s.st.OverdueTasks(ctx, today, sideLimit, offset)
+		if err != nil {
+			return done, internal(err)
+		}
+		for _, t := range rows {
+			if ctx.Err() != nil {
+				return done, nil
+			}
+			ev := registry.Escalate{}
+			switch t.Kind {
+			case registry.TaskStep:
+				ev.CaseNo = t.CaseNo
+			case registry.TaskArchiveBuild, registry.TaskArchiveSend, registry.TaskArchiveReceive:
+			default:
+				continue
+			}
+			if t.Escalated || t.Above == "" {
+				continue
+			}
+			p, err := s.st.Pupil(ctx, t.Task.UID)
+			if err == nil {
+				err = s.system(ctx, p, ev, clock)
+			}
+			switch registry.CodeOf(err) {
+			case "":
+				done++
+			case registry.CodeWrongState, registry.CodeConflict: // not long enough yet, or somebody moved it at this moment
+			default:
+				s.log.WarnContext(ctx, "not escalated yet", "task", string(t.Kind), "err", err)
+			}
+		}
+		if len(rows) < sideLimit {
+			break
+		}
+	}
+	s.escalated.Store(today)
+	return done, nil
+}

@@ -27,6 +27,7 @@ type Options struct {
 	Papers      Papers                         // nil: papers answer CodeUnavailable
 	Passes      *password.Hasher               // nil: password.Default, one hash a processor
 	Pack        *registry.Pack                 // nil: CN-2013
+	Packs       *registry.PackSet              // by date and province; nil: Pack, always and everywhere
 	Calendar    *registry.Calendar             // nil: the built-in notices
 	Now         func() time.Time               // nil: time.Now
 	Log         *slog.Logger                   // nil: discard
@@ -47,7 +48,8 @@ type Service struct {
 	keys        *Keys
 	papers      Papers
 	passes      *password.Hasher
-	pack        *registry.Pack
+	packs       *registry.PackSet
+	escalated   atomic.Value // registry.Date: the last day whose overdue tasks were all looked at
 	cal         *registry.Calendar
 	now         func() time.Time
 	log         *slog.Logger
@@ -80,7 +82,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if o.Store == nil || o.Keys == nil {
 		return nil, errors.New("service: a store and keys are required")
 	}
-	s := &Service{st: o.Store, keys: o.Keys, papers: o.Papers, passes: o.Passes, pack: o.Pack, cal: o.Calendar, now: o.Now, log: o.Log, wake: o.Wake, wakeImports: o.WakeImports,
+	s := &Service{st: o.Store, keys: o.Keys, papers: o.Papers, passes: o.Passes, packs: o.Packs, cal: o.Calendar, now: o.Now, log: o.Log, wake: o.Wake, wakeImports: o.WakeImports,
 		pollLive: o.PollLive, onEvent: o.OnEvent, importBatch: o.ImportBatch,
 		relying: o.Relying, provider: o.Provider, onGuarded: o.OnGuarded, strangers: newStrangers(), policy: DefaultPolicy()}
 	if o.Policy != nil {
@@ -89,8 +91,12 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if s.passes == nil {
 		s.passes = password.New(password.Default, 0)
 	}
-	if s.pack == nil {
-		s.pack = registry.DefaultPack()
+	if s.packs == nil {
+		pack := o.Pack
+		if pack == nil {
+			pack = registry.DefaultPack()
+		}
+		s.packs = registry.OnePack(pack)
 	}
 	if s.cal == nil {
 		s.cal = registry.DefaultCalendar()
@@ -125,15 +131,20 @@ func (s *Service) Today() registry.Date { return registry.DateOf(s.now()) }
 // Calendar is the working-day calendar in force.
 func (s *Service) Calendar() *registry.Calendar { return s.cal }
 
-// Pack is the rule pack in force.
-func (s *Service) Pack() *registry.Pack { return s.pack }
+// Pack is the country's rule pack in force today. PackOf is a unit's.
+func (s *Service) Pack() *registry.Pack { return s.packs.For(s.Today(), "") }
+
+// PackOf is the rule pack in force on a day for a school or office: its province's layer over the country's.
+func (s *Service) PackOf(on registry.Date, u registry.Unit) *registry.Pack {
+	return s.packs.ForUnit(on, u, s.dir.Load())
+}
 
 // scope resolves what exists for a member of staff, from the directory of this moment.
 func (s *Service) scope(who Staff) access.Scope { return access.Of(who.Account, s.dir.Load()) }
 
-// env is the environment of a decision now.
-func (s *Service) env(at time.Time, actor registry.Actor) registry.Env {
-	return registry.Env{Now: at, Actor: actor, Pack: s.pack, Calendar: s.cal, Directory: s.dir.Load()}
+// env is the environment of a decision now, under the rules of a unit's province.
+func (s *Service) env(at time.Time, actor registry.Actor, u registry.Unit) registry.Env {
+	return registry.Env{Now: at, Actor: actor, Pack: s.PackOf(registry.DateOf(at), u), Calendar: s.cal, Directory: s.dir.Load()}
 }
 
 // fail makes a domain error.

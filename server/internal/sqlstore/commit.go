@@ -150,9 +150,10 @@ const (
 	sqlTokensDrop  = `DELETE FROM search_token WHERE student_uid = $1 AND school = $2 AND %s`
 	sqlTokensPut   = `INSERT INTO search_token (token, school, student_uid) SELECT j.value, $2, $1 FROM %s j WHERE true ON CONFLICT (token, school, student_uid) DO NOTHING`
 	sqlPupilInsert = `INSERT INTO pupil (student_uid, version, name, sex, birth, school, grade, class, class_sort, name_sort, number, standing, lock_case, archive,
-		card_no, terms_sum, index_key, sealed) VALUES ($1, 1, '', '', '', $2, $3, $4, $5, '', '', $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (student_uid) DO NOTHING`
+		card_no, terms_sum, index_key, sealed, study_school) VALUES ($1, 1, '', '', '', $2, $3, $4, $5, '', '', $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (student_uid) DO NOTHING`
 	sqlPupilUpdate = `UPDATE pupil SET version = version + 1, name = '', sex = '', birth = '', school = $2, grade = $3, class = $4, class_sort = $5, name_sort = '',
-		number = '', standing = $6, lock_case = $7, archive = $8, card_no = $9, terms_sum = $10, index_key = $11, sealed = $12 WHERE student_uid = $1 AND version = $13 AND terms_sum = $14`
+		number = '', standing = $6, lock_case = $7, archive = $8, card_no = $9, terms_sum = $10, index_key = $11, sealed = $12, study_school = $13
+		WHERE student_uid = $1 AND version = $14 AND terms_sum = $15`
 	sqlDocInsert = `INSERT INTO pupil_doc (student_uid, doc, sealed) VALUES ($1, '', $2)`
 	sqlDocUpdate = `UPDATE pupil_doc SET doc = '', sealed = $2 WHERE student_uid = $1`
 	sqlHistory   = `INSERT INTO history (student_uid, version, at, kind, case_no, pack, actor, payload) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
@@ -242,7 +243,7 @@ func (p *plan) change(ctx context.Context, key []byte, d Dialect, c *store.Chang
 		return fmt.Errorf("sqlstore: encode list row: %w", err)
 	}
 	row := []any{uid, string(pu.School), int64(pu.Grade), pu.Class, classSort(pu.Class), string(pu.Standing), string(pu.Lock), string(pu.Archive.State), card, now.sum,
-		now.indexKey, p.seal(place("pupil", "sealed", uid), line)}
+		now.indexKey, p.seal(place("pupil", "sealed", uid), line), studySchool(pu)}
 	sealed := p.seal(place("pupil_doc", "sealed", uid), doc)
 	if fresh {
 		p.add(oneRow(conflict("version")), sqlPupilInsert, row...)
@@ -276,6 +277,14 @@ func (p *plan) change(ctx context.Context, key []byte, d Dialect, c *store.Chang
 		p.add(nil, sqlOutbox, uid, o.ID, o.Kind, p.seal(place("outbox", "payload", uid, o.ID), o.Payload), nanos(o.At))
 	}
 	return nil
+}
+
+// studySchool is where the pupil is taught, when that is not the school of the 学籍; "" otherwise.
+func studySchool(pu *registry.Pupil) string {
+	if u := pu.StudySchool(); u != pu.School {
+		return string(u)
+	}
+	return ""
 }
 
 func (p *plan) putTokens(d Dialect, uid, school string, tokens []int64) {
@@ -361,6 +370,8 @@ const (
 		ON CONFLICT (case_no) DO UPDATE SET student_uid = excluded.student_uid WHERE case_claim.student_uid = excluded.student_uid`
 	sqlClaimArchive = `INSERT INTO archive_claim (archive_no, student_uid) VALUES ($1, $2)
 		ON CONFLICT (archive_no) DO UPDATE SET student_uid = excluded.student_uid WHERE archive_claim.student_uid = excluded.student_uid`
+	sqlClaimCertificate = `INSERT INTO certificate_claim (certificate_no, student_uid) VALUES ($1, $2)
+		ON CONFLICT (certificate_no) DO UPDATE SET student_uid = excluded.student_uid WHERE certificate_claim.student_uid = excluded.student_uid`
 	sqlClaimsDrop = `DELETE FROM id_claim WHERE student_uid = $1 AND NOT (%s)`
 )
 
@@ -385,6 +396,11 @@ func (p *plan) claims(d Dialect, changes []store.Change) {
 		if pu.Number != "" {
 			for _, n := range numberClaims(p.v, pu.Number) {
 				all = append(all, claim{sqlClaimNumber, n, uid})
+			}
+		}
+		for _, k := range pu.Certificates {
+			if k.CaseNo == c.Entry.CaseNo || pu.Version == 0 {
+				all = append(all, claim{sqlClaimCertificate, k.No, uid})
 			}
 		}
 		if pu.Archive.No != "" {
@@ -416,6 +432,8 @@ func (p *plan) claims(d Dialect, changes []store.Change) {
 			err = conflict("case_no")
 		case sqlClaimArchive:
 			err = conflict("archive_no")
+		case sqlClaimCertificate:
+			err = conflict("certificate")
 		}
 		p.add(oneRow(err), c.table, c.key, c.uid)
 	}

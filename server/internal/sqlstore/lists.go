@@ -46,6 +46,12 @@ func (s *Store) TasksAbove(ctx context.Context, unit registry.Unit, today regist
 		string(unit), string(today), int64(page(limit)))
 }
 
+// OverdueTasks lists tasks of whatever unit that were due before a day.
+func (s *Store) OverdueTasks(ctx context.Context, before registry.Date, limit, offset int) ([]store.TaskRow, error) {
+	return s.tasks(ctx, `task t JOIN pupil p ON p.student_uid = t.student_uid WHERE t.due_on < $1`+soonest+` LIMIT $2 OFFSET $3`,
+		string(before), int64(page(limit)), int64(max(offset, 0)))
+}
+
 // Waiting lists tasks of others that unit waits for.
 func (s *Store) Waiting(ctx context.Context, unit registry.Unit, limit int) ([]store.TaskRow, error) {
 	return s.tasks(ctx, `task_other o JOIN task t ON t.student_uid = o.student_uid AND t.n = o.n JOIN pupil p ON p.student_uid = o.student_uid

@@ -17,7 +17,7 @@ var Distribution = map[string]string{
 	"pin_try": "student_uid", "search_token": "student_uid", "task": "student_uid", "task_other": "student_uid", "search_term": "student_uid", "outbox": "student_uid", "issuance": "student_uid",
 	"issuance_life": "student_uid", "card_lease": "student_uid", "suspicion": "student_uid", "suspicion_unit": "student_uid",
 	// claims over the whole register
-	"id_claim": "id_hash", "number_claim": "number", "case_claim": "case_no", "archive_claim": "archive_no", "issuance_claim": "issuance_id",
+	"id_claim": "id_hash", "number_claim": "number", "case_claim": "case_no", "archive_claim": "archive_no", "certificate_claim": "certificate_no", "issuance_claim": "issuance_id",
 	"card_claim": "card_no", "status_claim": "status_idx", "ticket_claim": "ticket_hash",
 	// blocking keys of 查重, each at its own place: a newcomer asks for ten
 	"match_key": "match_key",

@@ -13,7 +13,7 @@ import (
 
 // summaryColumns are a list row's, of a table or alias p.
 const summaryColumns = `p.student_uid, p.name, p.sex, p.birth, p.school, p.grade, p.class, p.number, p.standing, p.lock_case, p.card_no, p.version, p.class_sort,
-	p.name_sort, p.sealed`
+	p.name_sort, p.sealed, p.study_school`
 
 // listed is a list row as it is scanned, then opened.
 type listed struct {
@@ -27,7 +27,7 @@ type listed struct {
 func (l *listed) dest() []any {
 	s := &l.Summary
 	return []any{(*string)(&s.UID), &s.Name, &s.Sex, (*string)(&s.Birth), (*string)(&s.School), &s.Grade, &s.Class, (*string)(&s.Number),
-		(*string)(&s.Standing), (*string)(&s.Lock), &s.CardNo, &s.Version, &l.class, &l.name, &l.sealed}
+		(*string)(&s.Standing), (*string)(&s.Lock), &s.CardNo, &s.Version, &l.class, &l.name, &l.sealed, (*string)(&s.Study)}
 }
 
 // openListed fills in what is sealed.
@@ -71,7 +71,8 @@ func (w *where) and(format string, v any) {
 	w.conds = append(w.conds, fmt.Sprintf(format, w.arg(v)))
 }
 
-// branch is one of the two disjoint parts of a scope: pupils of the schools, and pupils elsewhere whose open case has a step of the unit.
+// branch is one of the two disjoint parts of a scope: pupils of the schools, and pupils elsewhere whose open case has a step of the unit or who
+// are taught there.
 type branch struct {
 	sql  string // FROM … WHERE …
 	args []any
@@ -92,6 +93,9 @@ func (s *Store) branches(q store.Query, find []string) []branch {
 		}
 		if q.Class != "" {
 			w.and("p.class = $%d", q.Class)
+		}
+		if q.Study != "" {
+			w.and("p.study_school <> '' AND p.study_school = $%d", string(q.Study))
 		}
 		if q.Standing != "" {
 			w.and("p.standing = $%d", string(q.Standing))
@@ -137,7 +141,9 @@ func (s *Store) branches(q store.Query, find []string) []branch {
 	}
 	if q.Unit != "" {
 		out = append(out, build(func(w *where) {
-			w.and("p.student_uid IN (SELECT student_uid FROM case_unit WHERE state = 'open' AND unit = $%d)", string(q.Unit))
+			unit := w.arg(string(q.Unit))
+			w.conds = append(w.conds, fmt.Sprintf(`p.student_uid IN (SELECT student_uid FROM case_unit WHERE state = 'open' AND unit = $%d
+				UNION SELECT student_uid FROM pupil WHERE study_school <> '' AND study_school = $%d)`, unit, unit))
 			if len(schools) > 0 {
 				w.conds = append(w.conds, "NOT ("+s.d.In("p.school", w.arg(s.d.List(schools)))+")")
 			}

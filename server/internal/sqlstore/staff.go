@@ -13,16 +13,22 @@ import (
 func (s *Store) PutUnits(ctx context.Context, schools []registry.School, offices []registry.Office) error {
 	p := s.plan()
 	for _, o := range offices {
-		p.add(nil, `INSERT INTO unit_office (code, name, tier, parent) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (code) DO UPDATE SET name = excluded.name, tier = excluded.tier, parent = excluded.parent`,
-			string(o.Code), o.Name, string(o.Tier), string(o.Parent))
+		p.add(nil, `INSERT INTO unit_office (code, name, tier, parent, remote) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (code) DO UPDATE SET name = excluded.name, tier = excluded.tier, parent = excluded.parent, remote = excluded.remote`,
+			string(o.Code), o.Name, string(o.Tier), string(o.Parent), o.Remote)
 	}
 	for _, c := range schools {
-		p.add(nil, `INSERT INTO unit_school (code, name, kind, region, authority, from_grade, to_grade, public, phone, address)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (code) DO UPDATE SET name = excluded.name, kind = excluded.kind,
+		former, err := formerNames(c.Former)
+		if err != nil {
+			return err
+		}
+		p.add(nil, `INSERT INTO unit_school (code, name, kind, region, authority, from_grade, to_grade, public, phone, address, remote, state, ended_on, successor, keeper, former)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT (code) DO UPDATE SET name = excluded.name, kind = excluded.kind,
 			region = excluded.region, authority = excluded.authority, from_grade = excluded.from_grade, to_grade = excluded.to_grade,
-			public = excluded.public, phone = excluded.phone, address = excluded.address`,
-			string(c.Code), c.Name, string(c.Kind), c.Region, string(c.Authority), int64(c.FromGrade), int64(c.ToGrade), c.Public, c.Phone, c.Address)
+			public = excluded.public, phone = excluded.phone, address = excluded.address, remote = excluded.remote, state = excluded.state,
+			ended_on = excluded.ended_on, successor = excluded.successor, keeper = excluded.keeper, former = excluded.former`,
+			string(c.Code), c.Name, string(c.Kind), c.Region, string(c.Authority), int64(c.FromGrade), int64(c.ToGrade), c.Public, c.Phone, c.Address,
+			c.Remote, string(c.State), string(c.EndedOn), string(c.Successor), string(c.Keeper), former)
 	}
 	for _, o := range offices {
 		digest, err := unitDigest(s.auditKey, o)
@@ -50,21 +56,35 @@ func (s *Store) LoadUnits(ctx context.Context) ([]registry.School, []registry.Of
 	var schools []registry.School
 	err := s.query(ctx, func(r Rows) error {
 		var c registry.School
-		err := r.Scan((*string)(&c.Code), &c.Name, (*string)(&c.Kind), &c.Region, (*string)(&c.Authority), &c.FromGrade, &c.ToGrade, &c.Public, &c.Phone, &c.Address)
+		var former string
+		err := r.Scan((*string)(&c.Code), &c.Name, (*string)(&c.Kind), &c.Region, (*string)(&c.Authority), &c.FromGrade, &c.ToGrade, &c.Public, &c.Phone, &c.Address,
+			&c.Remote, (*string)(&c.State), (*string)(&c.EndedOn), (*string)(&c.Successor), (*string)(&c.Keeper), &former)
+		if err == nil {
+			err = decode("former names", former, &c.Former)
+		}
 		schools = append(schools, c)
 		return err
-	}, `SELECT code, name, kind, region, authority, from_grade, to_grade, public, phone, address FROM unit_school ORDER BY code`)
+	}, `SELECT code, name, kind, region, authority, from_grade, to_grade, public, phone, address, remote, state, ended_on, successor, keeper, former
+		FROM unit_school ORDER BY code`)
 	if err != nil {
 		return nil, nil, err
 	}
 	var offices []registry.Office
 	err = s.query(ctx, func(r Rows) error {
 		var o registry.Office
-		err := r.Scan((*string)(&o.Code), &o.Name, (*string)(&o.Tier), (*string)(&o.Parent))
+		err := r.Scan((*string)(&o.Code), &o.Name, (*string)(&o.Tier), (*string)(&o.Parent), &o.Remote)
 		offices = append(offices, o)
 		return err
-	}, `SELECT code, name, tier, parent FROM unit_office ORDER BY code`)
+	}, `SELECT code, name, tier, parent, remote FROM unit_office ORDER BY code`)
 	return schools, offices, err
+}
+
+// formerNames is the column of a school's names before; "" for none.
+func formerNames(names []registry.FormerName) (string, error) {
+	if len(names) == 0 {
+		return "", nil
+	}
+	return encode("former names", names)
 }
 
 const accountColumns = `id, login, name, unit, role, password, disabled, trained_on, created_at, trained_cert, external_id, invite_hash, invite_until, made_by,

@@ -120,6 +120,8 @@ type Lists interface {
 	// Waiting lists tasks that others have to do and that unit waits for.
 	Waiting(ctx context.Context, unit registry.Unit, limit int) ([]TaskRow, error)
 	TaskCounts(ctx context.Context, unit registry.Unit, today, soon registry.Date) (TaskCounts, error)
+	// OverdueTasks lists tasks of whatever unit that were due before a day, by due day. It is the sweeper's, who reads all of it page by page.
+	OverdueTasks(ctx context.Context, before registry.Date, limit, offset int) ([]TaskRow, error)
 	// Cases lists cases a unit takes part in, newest first; kind "" for all.
 	Cases(ctx context.Context, unit registry.Unit, kind registry.CaseKind, state registry.CaseState, limit, offset int) ([]CaseRow, error)
 	// FindCase finds whose a case number is.
@@ -128,7 +130,7 @@ type Lists interface {
 	FindArchive(ctx context.Context, no string) (registry.UID, error)
 }
 
-// Query is a search. Scope is enforced here as well as above: only pupils whose school is in Schools, or whose open case involves Unit, exist.
+// Query is a search. Scope is enforced here as well as above: only pupils whose school is in Schools, whose open case involves Unit, or who are taught at Unit, exist.
 type Query struct {
 	Text     string          // name, pinyin, initials, last digits, 辅号
 	Schools  []registry.Unit // nil: none; see All
@@ -138,7 +140,8 @@ type Query struct {
 	Grade    int
 	Class    string
 	Standing registry.Standing
-	NoCard   bool // enrolled pupils without a good card (issuing list): none, or a lost one
+	Study    registry.Unit // narrow to pupils who are taught here and have their 学籍 elsewhere (Art. 17)
+	NoCard   bool          // enrolled pupils without a good card (issuing list): none, or a lost one
 	// UIDs narrows to these; nil does not.
 	UIDs   []registry.UID
 	Limit  int // ≤ 500
@@ -157,8 +160,9 @@ type Summary struct {
 	Number   registry.Number
 	Standing registry.Standing
 	Lock     registry.CaseNo
-	CardNo   string // of a good card
-	Version  int64  // the pupil's, so that a list can act on what it showed
+	CardNo   string        // of a good card
+	Study    registry.Unit // the school of study, when it is another than School
+	Version  int64         // the pupil's, so that a list can act on what it showed
 }
 
 // TaskRow is a task with the pupil it is about.

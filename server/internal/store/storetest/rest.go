@@ -213,6 +213,13 @@ func units(t *testing.T, s store.Store) {
 	if !reflect.DeepEqual(schools, []registry.School{a, b}) || !reflect.DeepEqual(offices, []registry.Office{x}) {
 		t.Fatalf("units %+v %+v", schools, offices)
 	}
+	a.State, a.EndedOn, a.Successor, a.Keeper = registry.UnitMerged, "2026-08-31", SchoolB, CountyX
+	a.Former = []registry.FormerName{{Name: "文三街小学", Until: "2026-08-01"}}
+	b.Remote, x.Remote = "zj", "zj"
+	must(t, s.PutUnits(ctx, []registry.School{a, b}, []registry.Office{x}))
+	if schools, offices, err = s.LoadUnits(ctx); err != nil || !reflect.DeepEqual(schools, []registry.School{a, b}) || !reflect.DeepEqual(offices, []registry.Office{x}) {
+		t.Fatalf("lives %+v %+v %v", schools, offices, err)
+	}
 	a.ToGrade = 0
 	wantCode(t, s.PutUnits(ctx, []registry.School{a}, nil), registry.CodeInvalid)
 }
