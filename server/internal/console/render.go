@@ -73,6 +73,9 @@ type page struct {
 	Today                   string
 	Languages               []struct{ Code, Name string }
 	D                       any
+	// Nav is what the reader is offered, by group; Foot stands at the bottom of a small screen.
+	Nav  []navGroup
+	Foot []navItem
 	// Refresh: without script the page asks for itself again.
 	Refresh bool
 	// Script names a second script of the page ("issue", "rewrite", "passkey").
@@ -104,6 +107,7 @@ func (k *console) show(c *fiber.Ctx, who *service.Staff, name, titleKey string, 
 		p.Signed, p.Name, p.Unit, p.May = true, who.Name, k.Service.Directory().Name(who.Unit), mayOf(*who)
 		p.Role = k.words.say(lang, "role."+string(who.Role))
 		p.Acting = who.For
+		p.Nav, p.Foot = navOf(p.May)
 		p.Today = k.dayFull(lang, k.Service.Today())
 		p.Flash = k.takeFlash(c)
 	}

@@ -99,6 +99,7 @@
     if (e.key === "Escape") {
       if (document.activeElement && typing(document.activeElement)) document.activeElement.blur();
       closeSuggest(); setCur(null);
+      if (location.hash === "#menu") location.hash = "main";
       return;
     }
     if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing || typing(e.target) || $("dialog[open]")) return;
@@ -198,12 +199,12 @@
 
   // ---- live: the unit's notices ----
   if (body.hasAttribute("data-live")) {
-    const count = $("[data-count]"), lost = $("#lost");
+    const counts = $$("[data-count]"), lost = $("#lost");
     const number = async () => {
-      if (!count) return;
+      if (!counts.length) return;
       try {
         const r = await fetch("/todo/count", json);
-        if (r.ok) { const d = await r.json(); count.textContent = d.mine || ""; count.classList.toggle("why", d.overdue > 0); return d.mine; }
+        if (r.ok) { const d = await r.json(); for (const i of counts) { i.textContent = d.mine || ""; i.classList.toggle("why", d.overdue > 0); } return d.mine; }
       } catch { /* said below */ }
     };
     const refresh = later(250, () => {
