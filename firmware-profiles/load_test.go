@@ -86,6 +86,7 @@ func TestMistakes(t *testing.T) {
 		{"name is not the file's", "name: xueji-soft", "name: xueji-hard", "is called xueji-hard.yaml"},
 		{"level", "level: 2", "level: 9", "0 to 3"},
 		{"chunk too large", "write: 255", "write: 300", "16 to 255"},
+		{"head shorter than a header", "head: 16", "head: 8", "16 to 255"},
 		{"first beyond short ids", "first: 255", "first: 256", "at most 255"},
 		{"status word", "absent: [6A82, 6A83]", "absent: [6A82, 6A8]", "four hex digits"},
 		{"absent that is success", "absent: [6A82, 6A83]", "absent: [9000]", "means success"},
