@@ -173,6 +173,14 @@ func (s *Service) Draw(ctx context.Context, who Staff, r DrawRequest) (Drawn, er
 		if err != nil {
 			return Drawn{}, internal(err)
 		}
+		// Between the list and the lease another reader may have made this card and let go.
+		p, err := s.st.Pupil(ctx, uid)
+		if err != nil {
+			return Drawn{}, internal(err)
+		}
+		if p.Card.Good() {
+			continue
+		}
 		return Drawn{rows[slices.Index(uids, uid)], left}, nil
 	}
 }
