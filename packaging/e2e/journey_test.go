@@ -48,6 +48,7 @@ func walk(t *testing.T, patient bool, env ...string) *world {
 	w.step(t, "5 suspend and return", w.suspend)
 	w.step(t, "6 and 7 family and lists", func() { w.todo(patient) })
 	w.step(t, "offline", w.offline)
+	w.step(t, "database and backup", w.silentStore)
 	w.step(t, "logs", w.silentLogs)
 	return w
 }

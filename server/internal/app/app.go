@@ -29,6 +29,7 @@ type cli struct {
 	Duplicates duplicatesCmd `cmd:"" help:"查重: the check of the whole register."`
 	Vault      vaultCmd      `cmd:"" help:"Keys that the register is sealed under."`
 	Audit      auditCmd      `cmd:"" help:"The log of who did and read what."`
+	Backup     backupCmd     `cmd:"" help:"Copies that the office alone can read."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 

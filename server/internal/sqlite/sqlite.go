@@ -246,3 +246,19 @@ func fault(err error) error {
 	}
 	return &registry.Error{Code: code, Err: err}
 }
+
+// Snapshot writes a consistent copy of the register at path to a new file, while others read and write it.
+func Snapshot(ctx context.Context, path, to string) error {
+	if _, err := os.Stat(path); err != nil {
+		return err
+	}
+	db, err := sql.Open("sqlite", dsn(path))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(ctx, `VACUUM INTO $1`, to); err != nil {
+		return fmt.Errorf("sqlite: copy: %w", err)
+	}
+	return os.Chmod(to, 0o600)
+}
