@@ -68,8 +68,8 @@ func Mount(r fiber.Router, d Deps) error {
 
 	r.Get("/todo", k.staff(k.todo))
 	r.Get("/todo/count", k.staff(k.todoCount))
-	r.Post("/todo/accept", k.staff(k.todoAccept))
-	r.Post("/todo/refuse", k.staff(k.todoRefuse))
+	r.Post("/todo/accept", k.only(may.acts, k.todoAccept))
+	r.Post("/todo/refuse", k.only(may.acts, k.todoRefuse))
 
 	r.Get("/pupils", k.staff(k.pupils))
 	r.Get("/pupils/suggest", k.staff(k.suggest))
@@ -106,15 +106,15 @@ func Mount(r fiber.Router, d Deps) error {
 
 	r.Get("/enrol", k.staff(k.enrol))
 	r.Get("/enrol/template.xlsx", k.staff(k.template))
-	r.Get("/enrol/new", k.staff(k.enrolOnePage))
-	r.Post("/enrol/new", k.staff(k.enrolOne))
+	r.Get("/enrol/new", k.only(may.enrols, k.enrolOnePage))
+	r.Post("/enrol/new", k.only(may.enrols, k.enrolOne))
 	r.Post("/enrol/imports", k.staff(k.startImport))
 	r.Get("/enrol/imports/:id", k.staff(k.importPage))
 	r.Get("/enrol/imports/:id/state", k.staff(k.importState))
 	r.Get("/enrol/imports/:id/marked.xlsx", k.staff(k.importMarked))
 	r.Post("/enrol/imports/:id/cancel", k.staff(k.cancelImport))
 
-	r.Get("/transfers/new", k.staff(k.transferPage))
+	r.Get("/transfers/new", k.only(may.transfers, k.transferPage))
 	r.Post("/transfers/find", k.staff(k.transferFind))
 	r.Post("/transfers", k.staff(k.transferStart))
 
@@ -190,6 +190,20 @@ func (k *console) staff(h handler) fiber.Handler {
 		return h(c, who)
 	}
 }
+
+// only is staff for pages that ask the service nothing about who opens them.
+func (k *console) only(ok func(may) bool, h handler) fiber.Handler {
+	return k.staff(func(c *fiber.Ctx, who service.Staff) error {
+		if !ok(mayOf(who)) {
+			return &registry.Error{Code: registry.CodeForbidden}
+		}
+		return h(c, who)
+	})
+}
+
+func (m may) enrols() bool    { return m.Enrol }
+func (m may) transfers() bool { return m.Transfer }
+func (m may) acts() bool      { return m.Act }
 
 // home leads each role to its first page.
 func (k *console) home(c *fiber.Ctx, who service.Staff) error {

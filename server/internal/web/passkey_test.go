@@ -16,6 +16,7 @@ import (
 
 	"xueji/server/internal/demo"
 	"xueji/server/internal/factor"
+	"xueji/server/internal/service"
 )
 
 const patience = 40 * time.Second
@@ -212,6 +213,61 @@ func TestSignInWithoutScripts(t *testing.T) {
 		t.Fatal(st)
 	}
 	if st, _, _ := b.post("/account", "/account/sessions/end", "session", ""); st != http.StatusSeeOther {
+		t.Fatal(st)
+	}
+}
+
+// provider stands for an office's identity provider where the question is what the console does with its word; package oidc tests the protocol.
+type provider struct{ subject string }
+
+func (provider) Name() string { return "统一身份认证" }
+func (provider) AuthURL(_ context.Context, state, nonce, verifier string) (string, error) {
+	return "https://idp.example.cn/auth?state=" + state, nil
+}
+func (p *provider) Redeem(context.Context, string, string, string) (string, error) {
+	return p.subject, nil
+}
+
+// A claim signs in the one account that names it, makes none, and only in the browser that began.
+func TestProviderSignIn(t *testing.T) {
+	p := &provider{subject: "u-77"}
+	r := newRig(t, anyone, func(o *service.Options) { o.Provider = p })
+	back := func(b *browser, state string) (int, string) {
+		st, body, _ := b.get("/sign-in/oidc/back?code=x&state=" + state)
+		return st, body
+	}
+	start := func() (*browser, string) {
+		b := r.browser()
+		st, _, h := b.get("/sign-in/oidc")
+		_, state, ok := strings.Cut(h.Get("Location"), "state=")
+		if st != http.StatusSeeOther || !ok {
+			t.Fatal(st, h)
+		}
+		return b, state
+	}
+	b, state := start()
+	if st, _ := back(b, state); st != http.StatusUnauthorized {
+		t.Fatalf("somebody without an account: %d", st)
+	}
+	a, err := r.st.Account(r.ctx, "a-registrar.yunhe")
+	ok(t, err)
+	a.ExternalID = "u-77"
+	ok(t, r.st.PutAccount(r.ctx, a))
+	b, state = start()
+	if st, _ := back(r.browser(), state); st != http.StatusUnauthorized {
+		t.Fatalf("another browser: %d", st)
+	}
+	if st, _ := back(b, state+"x"); st != http.StatusUnauthorized {
+		t.Fatalf("another state: %d", st)
+	}
+	if st, _ := back(b, state); st != http.StatusUnauthorized {
+		t.Fatalf("a ticket was used twice: %d", st)
+	}
+	b, state = start()
+	if st, body := back(b, state); st != http.StatusOK || !contains(body, `http-equiv="refresh"`) {
+		t.Fatal(st)
+	}
+	if st, body, _ := b.get("/account"); st != http.StatusOK || !contains(body, "registrar.yunhe") {
 		t.Fatal(st)
 	}
 }

@@ -22,7 +22,6 @@ import (
 	"xueji/server/internal/sqlite"
 	"xueji/server/internal/store"
 	"xueji/server/internal/web"
-	"xueji/server/registry"
 	"xueji/server/vault"
 )
 
@@ -35,6 +34,7 @@ type rig struct {
 	w    *web.Web
 	base string // http://localhost:port
 	gen  *demo.Generator
+	keys *service.Keys
 
 	mu sync.Mutex
 	by time.Duration // how far the clock is ahead
@@ -70,6 +70,7 @@ func newRig(t testing.TB, o ...func(*service.Options)) *rig {
 	r.base = "http://localhost:" + port
 	relying, err := factor.NewRelying(r.base, "学籍")
 	ok(t, err)
+	r.keys = keys
 	so := service.Options{Store: st, Keys: keys, Now: r.now, Passes: password.New(password.Params{MemoryKiB: 64, Passes: 1, Lanes: 1}, 4), PollLive: time.Hour, Relying: relying}
 	for _, f := range o {
 		f(&so)
@@ -174,5 +175,3 @@ func contains(body string, words ...string) bool {
 	}
 	return true
 }
-
-var _ = registry.RoleOfficer
