@@ -34,11 +34,19 @@ help:
 	@echo "make clean-demo  forget the demo's data"
 	@echo "make vulncheck   known vulnerabilities (needs the public database)"
 
-.PHONY: setup-run setup-test
+.PHONY: setup-run setup-test setup-axe
 setup-run:
 	$(call install,$(RUN_PACKAGES))
-setup-test:
+setup-test: setup-axe
 	$(call install,$(TEST_PACKAGES))
+
+# axe-core for the browser tests, as package-lock.json pins it; npm is fetched only where there is none.
+AXE := packaging/axetest/node_modules/axe-core/axe.min.js
+setup-axe: $(AXE)
+$(AXE): packaging/axetest/package-lock.json
+	@command -v npm >/dev/null || { echo "installing: nodejs npm"; $(SUDO) apt-get update -qq; $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null; }
+	npm ci --prefix packaging/axetest --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
 
 .PHONY: build
 build: setup-run
