@@ -217,6 +217,18 @@ var table = []struct {
 	}, "nf nf nf nf no no no no no no no no"},
 	{"ImportOutbox", func(w *world, who Staff) error { _, err := w.r.s.ImportOutbox(w.c(), who, []byte("{}")); return err }, "inv inv inv inv inv inv inv no no inv no no"},
 	{"CarryReceipt", func(w *world, who Staff) error { _, err := w.r.s.CarryReceipt(w.c(), who, w.kiosk); return err }, "ok nf ok nf ok nf ok no no ok no no"},
+	{"Duplicates", func(w *world, who Staff) error {
+		_, _, err := w.r.s.Duplicates(w.c(), who, store.SuspicionOpen, 10, 0)
+		return err
+	}, "ok ok ok ok ok ok ok no no no no no"},
+	{"Duplicate", func(w *world, who Staff) error { _, err := w.r.s.Duplicate(w.c(), who, w.uid, w.open); return err }, "nf nf nf nf nf nf nf no no no no no"},
+	{"ProveDuplicate", func(w *world, who Staff) error {
+		return w.r.s.ProveDuplicate(w.c(), who, w.uid, w.open, "说明", nil)
+	}, "nf nf nf nf nf nf nf no no no no no"},
+	{"DecideDuplicate", func(w *world, who Staff) error {
+		return w.r.s.DecideDuplicate(w.c(), who, w.uid, w.open, store.SuspicionApart, "依据")
+	}, "nf nf nf nf nf nf nf no no no no no"},
+	{"ReopenDuplicate", func(w *world, who Staff) error { return w.r.s.ReopenDuplicate(w.c(), who, w.uid, w.open) }, "no no no no nf nf nf no no no no no"},
 	{"StaffList", func(w *world, who Staff) error { _, err := w.r.s.StaffList(w.c(), who); return err }, "no no ok ok ok ok ok no no ok ok no"},
 	{"StaffPage", func(w *world, who Staff) error {
 		_, err := w.r.s.StaffPage(w.c(), who, "a-registrar.yunhe")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"xueji/server/internal/access"
+	"xueji/server/internal/audit"
 	"xueji/server/internal/match"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
@@ -200,7 +201,7 @@ func (s *Service) Duplicates(ctx context.Context, who Staff, state store.Suspici
 		}
 		out = append(out, l)
 	}
-	return out, open, nil
+	return out, open, s.record(ctx, who, audit.Entry{Kind: audit.Search, What: "duplicates", N: len(out), Why: audit.WhyDuplicate})
 }
 
 // Duplicate is one of them.
@@ -215,7 +216,24 @@ func (s *Service) Duplicate(ctx context.Context, who Staff, a, b registry.UID) (
 	if !slices.Contains(f.Units, who.Unit) {
 		return Likeness{}, registry.ErrNotFound
 	}
-	return s.likeness(ctx, who, f)
+	l, err := s.likeness(ctx, who, f)
+	if err != nil {
+		return l, err
+	}
+	var looks []audit.Entry
+	for _, h := range []Half{l.A, l.B} {
+		looks = append(looks, audit.Entry{Kind: audit.Look, Subject: string(h.UID), What: "duplicate", Why: audit.WhyDuplicate, Outside: !h.Open})
+	}
+	return l, s.record(ctx, who, looks...)
+}
+
+// judged records a word on a likeness, for both records.
+func (s *Service) judged(ctx context.Context, who Staff, f store.Suspicion, what string) error {
+	var es []audit.Entry
+	for _, uid := range []registry.UID{f.UID, f.Other} {
+		es = append(es, audit.Entry{Kind: audit.Event, Subject: string(uid), What: "duplicate_" + what, Why: audit.WhyDuplicate})
+	}
+	return s.record(ctx, who, es...)
 }
 
 func (s *Service) likeness(ctx context.Context, who Staff, f store.Suspicion) (Likeness, error) {
@@ -280,7 +298,10 @@ func (s *Service) ProveDuplicate(ctx context.Context, who Staff, a, b registry.U
 	if strings.TrimSpace(note) == "" && len(files) == 0 {
 		return fail(registry.CodeEvidence, "note", map[string]string{"need": "1", "have": "0"})
 	}
-	return internal(s.st.ProveSuspicion(ctx, l.UID, l.Other, store.Proof{By: who.Actor("console"), At: s.now().UTC(), Note: cut(note, 1500), Files: files}))
+	if err := s.st.ProveSuspicion(ctx, l.UID, l.Other, store.Proof{By: who.Actor("console"), At: s.now().UTC(), Note: cut(note, 1500), Files: files}); err != nil {
+		return internal(err)
+	}
+	return s.judged(ctx, who, l.Suspicion, "proved")
 }
 
 // DecideDuplicate says what a suspicion is: two children (apart), or one (same: one record is then corrected, deleted or merged by acts of its own). A reason in words is
@@ -303,7 +324,7 @@ func (s *Service) DecideDuplicate(ctx context.Context, who Staff, a, b registry.
 	for _, u := range l.Units {
 		s.tell(u, "tasks", "")
 	}
-	return nil
+	return s.judged(ctx, who, l.Suspicion, string(state))
 }
 
 // ReopenDuplicate undoes a decision.
@@ -315,7 +336,10 @@ func (s *Service) ReopenDuplicate(ctx context.Context, who Staff, a, b registry.
 	if err != nil {
 		return err
 	}
-	return internal(s.st.ReopenSuspicion(ctx, l.UID, l.Other))
+	if err := s.st.ReopenSuspicion(ctx, l.UID, l.Other); err != nil {
+		return internal(err)
+	}
+	return s.judged(ctx, who, l.Suspicion, "reopened")
 }
 
 // clear refuses to approve an enrolment that still looks like a double (Art. 6): the authority looks first.
