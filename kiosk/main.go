@@ -26,12 +26,23 @@ type commands struct {
 		Data   string `required:"" env:"XUEJI_KIOSK_DATA" type:"path" help:"data folder of this kiosk"`
 	} `cmd:"" help:"make this machine a kiosk by a one-time code"`
 	Serve struct {
-		Listen  string `default:"127.0.0.1:7030" env:"XUEJI_KIOSK_LISTEN" help:"address of the pages, loopback only"`
-		Data    string `required:"" env:"XUEJI_KIOSK_DATA" type:"path" help:"data folder of this kiosk"`
-		Server  string `env:"XUEJI_SERVER" help:"address of the server, when it moved since the enrolment"`
-		Cardsvc string `default:"http://127.0.0.1:7022" env:"XUEJI_CARDSVC" help:"address of this machine's card service"`
-		Printer string `env:"XUEJI_PRINTER" help:"name of the print queue (lpstat -e); without it receipts go to the print tray in the data folder"`
+		Listen  string   `default:"127.0.0.1:7030" env:"XUEJI_KIOSK_LISTEN" help:"address of the pages, loopback only"`
+		Data    string   `required:"" env:"XUEJI_KIOSK_DATA" type:"path" help:"data folder of this kiosk"`
+		Server  string   `env:"XUEJI_SERVER" help:"address of the server, when it moved since the enrolment"`
+		Cardsvc string   `default:"http://127.0.0.1:7022" env:"XUEJI_CARDSVC" help:"address of this machine's card service"`
+		Printer string   `env:"XUEJI_PRINTER" help:"name of the print queue (lpstat -e); without it receipts go to the print tray in the data folder"`
+		CUPS    string   `name:"cups" default:"/run/cups/cups.sock" env:"XUEJI_CUPS" help:"the print system: its socket, or host:port on this machine"`
+		Media   []string `default:"/media,/run/media" env:"XUEJI_MEDIA" help:"folders under which sticks are mounted"`
 	} `cmd:"" help:"serve the pages"`
+	Outbox struct {
+		Data   string `required:"" env:"XUEJI_KIOSK_DATA" type:"path" help:"data folder of this kiosk"`
+		Export struct {
+			To string `required:"" type:"existingdir" help:"folder of the stick"`
+		} `cmd:"" help:"write what waits to be sent into a sealed file"`
+		Receipt struct {
+			From string `required:"" type:"existingdir" help:"folder of the stick"`
+		} `cmd:"" help:"take the office's receipt in"`
+	} `cmd:"" help:"carry the outbox on a stick, when the line is down for days"`
 	Version struct{} `cmd:"" help:"print the version"`
 }
 
@@ -68,8 +79,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return app.Enrol(ctx, c.Enrol.Server, c.Enrol.Code, c.Enrol.Data, nil, stdout)
 	case "serve":
 		s := c.Serve
-		return app.Run(ctx, app.Config{Listen: s.Listen, Data: s.Data, Server: s.Server, Cardsvc: s.Cardsvc, Printer: s.Printer, Version: version,
+		return app.Run(ctx, app.Config{Listen: s.Listen, Data: s.Data, Server: s.Server, Cardsvc: s.Cardsvc, Printer: s.Printer, CUPS: s.CUPS, Media: s.Media, Version: version,
 			Log: slog.New(slog.NewJSONHandler(stderr, nil))})
+	case "outbox export":
+		return app.Outbox(ctx, c.Outbox.Data, c.Outbox.Export.To, "", stdout)
+	case "outbox receipt":
+		return app.Outbox(ctx, c.Outbox.Data, "", c.Outbox.Receipt.From, stdout)
 	case "version":
 		_, err := fmt.Fprintln(stdout, version)
 		return err

@@ -149,6 +149,9 @@ func (m *Maker) ArchiveReceipt(r Receipt) ([]byte, error) {
 	c := &r.Cover
 	c.Copies = 0 // copies are counted on the archive, not on its receipt
 	y := s.head(c, "学籍档案回执", "", 27)
+	if r.Print > 1 {
+		s.text(a4W-marginX, y+8, again(r.Print), write{style: sans, pt: 9.75, ink: grey, align: right})
+	}
 	s.text(marginX, y+8, dash(c.School)+"：", write{style: serifBold, pt: 13, ink: black})
 	said := fmt.Sprintf("　　贵校转来%s同学的学籍档案（档案编号 %s，业务编号 %s），我校已于 %s收到，并按目录逐项核对，", c.Name, dash(c.ArchiveNo), dash(string(c.CaseNo)), zhDate(r.ReceivedOn))
 	_, _, pages := count(r.Rows)

@@ -48,6 +48,7 @@ type Receipt struct {
 	Receiver   string
 	Rows       []registry.ArchiveItem
 	Missing    []int
+	Print      int // its nth print, said on the paper from the second on
 }
 
 // CaseStep and CaseReceipt: what a family takes home from the kiosk (80 mm roll or A5) or the console.
@@ -71,6 +72,7 @@ type CaseReceipt struct {
 	Note       string // e.g. that the line is down and dates follow
 	QR         string
 	Kiosk      string
+	Print      int // its nth print, said on the paper from the second on
 }
 
 // Face is a CR80 card face.

@@ -104,8 +104,14 @@ func (m *Maker) roll(s *sheet, r *CaseReceipt) (float64, error) {
 	if r.Kiosk != "" {
 		y = s.paragraph(rollMargin, y, rollText, 4.3, "自助终端 "+r.Kiosk, small)
 	}
+	if r.Print > 1 {
+		y = s.paragraph(rollMargin, y, rollText, 4.3, again(r.Print), small)
+	}
 	return y + 6, nil
 }
+
+// again says on a paper that it is not the first of its kind.
+func again(n int) string { return fmt.Sprintf("第 %d 次打印（补打）", n) }
 
 func unsure(steps []CaseStep) bool {
 	for _, s := range steps {

@@ -16,6 +16,7 @@ import (
 
 	"xueji/cardsvc/localapi"
 	"xueji/kiosk/internal/backend"
+	"xueji/kiosk/internal/carry"
 	"xueji/kiosk/internal/desk"
 	"xueji/kiosk/internal/device"
 	"xueji/kiosk/internal/outbox"
@@ -36,7 +37,9 @@ type Config struct {
 	Data    string
 	Server  string // "" for the address of the enrolment
 	Cardsvc string
-	Printer string // CUPS queue, "" for none
+	Printer string   // CUPS queue, "" for none
+	CUPS    string   // the print system: a socket's path or host:port
+	Media   []string // folders under which sticks are mounted
 	Version string
 	Log     *slog.Logger
 
@@ -154,11 +157,18 @@ func run(ctx context.Context, c Config) (moved *move, err error) {
 		return nil, err
 	}
 	defer box.Close()
+	// The watcher, the line and the printer tell the desk, the desk asks them: the desk comes last and is reached through this variable.
+	var d *desk.Desk
 	papers, err := document.NewMaker(document.Options{})
 	if err != nil {
 		return nil, err
 	}
-	paper, err := printer.New(c.Printer, filepath.Join(c.Data, "print-tray"), c.Now, c.Log)
+	paper, err := printer.New(printer.Options{Queue: c.Printer, Server: c.CUPS, Dir: c.Data, Seal: keys, Render: desk.Render(papers), Now: c.Now, Log: c.Log,
+		Changed: func() {
+			if d != nil {
+				d.Changed()
+			}
+		}})
 	if err != nil {
 		return nil, err
 	}
@@ -170,8 +180,6 @@ func run(ctx context.Context, c Config) (moved *move, err error) {
 		c.Server = enrolment.Server
 	}
 
-	// The watcher and the line tell the desk, the desk asks them: the desk comes last and is reached through this variable.
-	var d *desk.Desk
 	watch := reader.New(localapi.NewClient(c.Cardsvc, nil), c.Log,
 		func(h reader.Happening, s localapi.ReaderState) { d.Happened(string(h), s) },
 		func(p localapi.RelayProgress) { d.Relayed(p) },
@@ -199,7 +207,8 @@ func run(ctx context.Context, c Config) (moved *move, err error) {
 		OnState:     func(backend.LineState) { d.Changed() },
 	})
 	d = desk.New(desk.Parts{Enrolment: enrolment, Cards: watch, Line: line, Judge: judge, Box: box, Cache: cache, Staff: staff, Index: keys.Index,
-		Papers: papers, Printer: paper, Calendar: registry.DefaultCalendar(), Now: c.Now, Log: c.Log, DiskFree: diskFree(c.Data)})
+		Printer: paper, Calendar: registry.DefaultCalendar(), Now: c.Now, Log: c.Log, DiskFree: diskFree(c.Data), Media: c.Media,
+		Carrier: &carry.Carrier{Enrolment: enrolment, Box: box, Now: c.Now, Sign: func(b *api.Batch) { b.Sign(keys.Signing()) }}})
 	defer d.Stop()
 	pages, err := web.New(d, catalogue, c.Log)
 	if err != nil {
@@ -213,6 +222,7 @@ func run(ctx context.Context, c Config) (moved *move, err error) {
 	var wg sync.WaitGroup
 	wg.Go(func() { watch.Run(ctx) })
 	wg.Go(func() { line.Run(ctx) })
+	wg.Go(func() { paper.Run(ctx) })
 	wg.Go(func() { measure(ctx, paper, d) })
 	if c.Started != nil {
 		c.Started(l.Addr().String())
@@ -261,5 +271,40 @@ func Enrol(ctx context.Context, server, code, data string, h *http.Client, out i
 	}
 	_, err = fmt.Fprintf(out, "enrolled as kiosk %04d (%s) of %s %s\ncard roots for this machine's card service: %s\n", e.No, e.KioskID, e.School, e.SchoolName,
 		filepath.Join(data, device.RootsFile))
+	return err
+}
+
+// Outbox carries the outbox by command: out to a folder, or the office's receipt in from one. The kiosk must not be running.
+func Outbox(ctx context.Context, data, to, from string, out io.Writer) error {
+	enrolment, err := device.LoadEnrolment(data)
+	if err != nil {
+		return err
+	}
+	unlock, err := device.Lock(data)
+	if err != nil {
+		return fmt.Errorf("%w; or use the page for staff on its screen", err)
+	}
+	defer unlock()
+	keys, err := device.OpenKeys(data)
+	if err != nil {
+		return err
+	}
+	box, err := outbox.Open(ctx, filepath.Join(data, "outbox.db"), keys)
+	if err != nil {
+		return err
+	}
+	defer box.Close()
+	c := &carry.Carrier{Enrolment: enrolment, Box: box, Now: time.Now, Sign: func(b *api.Batch) { b.Sign(keys.Signing()) }}
+	if to != "" {
+		name, n, err := c.Export(ctx, to)
+		if err == nil {
+			_, err = fmt.Fprintf(out, "%d events in %s\nbring it in at the console (Kiosks), or with: server outbox import FILE\n", n, filepath.Join(to, name))
+		}
+		return err
+	}
+	n, err := c.Import(ctx, from)
+	if err == nil {
+		_, err = fmt.Fprintf(out, "%d events are at the office\n", n)
+	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 
 	"xueji/cardsvc/localapi"
 	"xueji/kiosk/internal/backend"
+	"xueji/kiosk/internal/carry"
 	"xueji/kiosk/internal/device"
 	"xueji/kiosk/internal/flow"
 	"xueji/kiosk/internal/outbox"
@@ -80,11 +81,12 @@ type Parts struct {
 	Cache     *device.Cache
 	Staff     *device.Verifiers
 	Index     func(cardNo string) []byte // keyed digest for the sequence memory
-	Papers    Papers
 	Printer   *printer.Printer
 	Calendar  *registry.Calendar
 	Now       func() time.Time
 	Log       *slog.Logger
+	Carrier   *carry.Carrier   // the way to a stick
+	Media     []string         // where sticks are mounted
 	DiskFree  func() int64     // bytes free where the outbox lies, negative when unknown; nil: not measured
 	CertUntil func() time.Time // until when the device certificate is good; nil or zero: there is none
 }

@@ -161,7 +161,7 @@ func newBench(t *testing.T, p desk.Papers) *bench {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	pr, err := printer.New("", filepath.Join(dir, "tray"), time.Now, log)
+	pr, err := printer.New(printer.Options{Dir: dir, Seal: keys, Render: desk.Render(p), Now: time.Now, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func newBench(t *testing.T, p desk.Papers) *bench {
 		}}}
 	b.cards.tap = localapi.Tap{Verdict: localapi.VerdictValid, Record: []byte{1}, Level: 2, Public: &localapi.Public{CardNo: "330000000000017", School: "2133010099", Status: 1, Sequence: 3, PupilRef: make([]byte, 16)}}
 	b.Desk = desk.New(desk.Parts{Enrolment: device.Enrolment{KioskID: "k", No: 17, School: "2133010017", SchoolName: "本校"}, Cards: b.cards, Line: b.line, Judge: judge{}, Box: box,
-		Cache: cache, Staff: staff, Index: keys.Index, Papers: p, Printer: pr, Calendar: registry.DefaultCalendar(), Now: time.Now, Log: log})
+		Cache: cache, Staff: staff, Index: keys.Index, Printer: pr, Calendar: registry.DefaultCalendar(), Now: time.Now, Log: log})
 	t.Cleanup(func() {
 		b.Stop()
 		box.Close()

@@ -15,6 +15,7 @@ import (
 	"xueji/kiosk/internal/device"
 	"xueji/kiosk/internal/flow"
 	"xueji/kiosk/internal/outbox"
+	"xueji/kiosk/internal/printer"
 	"xueji/server/api"
 	"xueji/server/registry"
 )
@@ -66,7 +67,9 @@ func (d *Desk) carryOut(e flow.Effect) {
 		}
 		work(flow.OutcomeLimit, func(ctx context.Context) flow.Input { return d.await(ctx, e.Seq) })
 	case flow.DoPrint:
-		d.wg.Go(func() { reply(flow.Printed{How: string(d.print(s))}) })
+		d.wg.Go(func() {
+			d.print(sess.ctx, s, func(how printer.How) { reply(flow.Printed{How: string(how)}) })
+		})
 	case flow.DoTicket:
 		work(flow.TicketLimit, func(ctx context.Context) flow.Input { return d.askTicket(ctx, sess) })
 	case flow.DoRewrite:

@@ -87,7 +87,8 @@ func (d *Desk) Heard(r api.HeartbeatReply, skew time.Duration) {
 func (d *Desk) measured() gate.Measured {
 	h, now := d.health, d.p.Now()
 	m := gate.Measured{Now: now, Skew: h.skew, SkewKnown: h.heard, Newest: h.newest, Line: string(d.p.Line.State()), OutboxErr: h.outboxErr, Outbox: h.outbox,
-		OutboxMax: outbox.MaxWaiting, Oldest: h.oldest, DiskFree: h.disk, Reader: d.p.Cards.Present(), Printer: d.p.Printer.State(), Wire: api.Wire, MinWire: h.minWire}
+		OutboxMax: outbox.MaxWaiting, Oldest: h.oldest, DiskFree: h.disk, Reader: d.p.Cards.Present(), Printer: d.p.Printer.State(), Papers: d.p.Printer.Waiting(),
+		Wire: api.Wire, MinWire: h.minWire}
 	m.Trusted, m.Keys, m.ListUntil = d.p.Judge.State()
 	m.PackRules = len(d.dir.Cards) > 0
 	if d.p.CertUntil != nil {
@@ -111,7 +112,7 @@ func (d *Desk) Health() api.Heartbeat {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	m := d.measured()
-	return api.Heartbeat{Wire: api.Wire, Reader: m.Reader, Printer: m.Printer, Skew: int(m.Skew / time.Second), DiskFree: max(0, m.DiskFree>>20),
+	return api.Heartbeat{Wire: api.Wire, Reader: m.Reader, Printer: m.Printer, PrinterWhy: d.p.Printer.Why(), Papers: m.Papers, Skew: int(m.Skew / time.Second), DiskFree: max(0, m.DiskFree>>20),
 		ListUntil: m.ListUntil, CertUntil: m.CertUntil, Findings: gate.Judge(m)}
 }
 

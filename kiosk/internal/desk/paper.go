@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -17,23 +18,61 @@ const pendingNote = "网络暂时中断，申请已在本机安全保存，联�
 // lostNote stands on the paper of a lost card (Art. 5: every replacement is free).
 const lostNote = "此卡已挂失，各处均不再接受。补卡不收费，请到本校制卡处办理。找到旧卡的，可放到任何一台自助机上，由学籍管理员恢复使用。"
 
-// print makes the last screen's paper and puts it out.
-func (d *Desk) print(s flow.State) printer.How {
-	pdf, title, err := d.paper(s)
-	if err != nil {
-		d.p.Log.Error("paper not made", "err", err)
-		return printer.Failed
-	}
-	return d.p.Printer.Print(context.WithoutCancel(d.ctx), title, pdf)
+// sheet is what a paper is made of; one of the two is set. It is kept with the print queue, so that a reprint can say that it is one.
+type sheet struct {
+	Case    *document.CaseReceipt `json:"case,omitempty"`
+	Archive *document.Receipt     `json:"archive,omitempty"`
 }
 
-func (d *Desk) paper(s flow.State) (pdf []byte, title string, err error) {
-	// gofpdf panics on input it does not expect; a paper that fails must not take the kiosk down.
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("desk: paper: %v", r)
+// print sets the last screen's paper going and tells how it fares, until it is out, in the tray, or the session ends.
+func (d *Desk) print(ctx context.Context, s flow.State, tell func(printer.How)) {
+	source, err := json.Marshal(d.sheet(s))
+	if err != nil {
+		d.p.Log.Error("paper not made", "err", err)
+		tell(printer.Failed)
+		return
+	}
+	title := string(s.Result.CaseNo)
+	switch c := s.LostPupil(); {
+	case s.Goal == flow.GoalArchive:
+		title = "archive-" + s.Parcel.ArchiveNo
+	case s.Goal == flow.GoalLost && c != nil:
+		title = "lost-" + c.Tail
+	}
+	id, how := d.p.Printer.Print(title, source)
+	if how.Final() {
+		tell(how)
+		return
+	}
+	d.p.Printer.Follow(ctx, id, tell)
+}
+
+// Render makes the PDF of a kept sheet for its nth print.
+func Render(p Papers) func(source []byte, n int) ([]byte, error) {
+	return func(source []byte, n int) (pdf []byte, err error) {
+		// gofpdf panics on input it does not expect; a paper that fails must not take the kiosk down.
+		defer func() {
+			if r := recover(); r != nil {
+				err = fmt.Errorf("desk: paper: %v", r)
+			}
+		}()
+		var s sheet
+		if err := json.Unmarshal(source, &s); err != nil {
+			return nil, err
 		}
-	}()
+		switch {
+		case s.Archive != nil:
+			s.Archive.Print = n
+			return p.ArchiveReceipt(*s.Archive)
+		case s.Case != nil:
+			s.Case.Print = n
+			return p.CaseReceipt(*s.Case)
+		}
+		return nil, errors.New("desk: paper: nothing on it")
+	}
+}
+
+func (d *Desk) sheet(s flow.State) sheet {
 	now := d.p.Now()
 	name := s.Card.Name
 	if s.Where.Known && s.Where.Name != "" && name == "" {
@@ -51,17 +90,13 @@ func (d *Desk) paper(s flow.State) (pdf []byte, title string, err error) {
 		if s.Staff != nil {
 			r.Receiver = s.Staff.Name
 		}
-		pdf, err = d.p.Papers.ArchiveReceipt(r)
-		return pdf, "archive-" + p.ArchiveNo, err
+		return sheet{Archive: &r}
 	case flow.GoalLost:
-		c := s.LostPupil()
-		if c == nil {
-			return nil, "", errors.New("desk: no pupil whose card was reported")
+		r := document.CaseReceipt{Title: "学生卡挂失回执", NoTitle: "卡号尾号", To: d.p.Enrolment.SchoolName, At: now, Kiosk: fmt.Sprintf("%04d", d.p.Enrolment.No), Note: lostNote}
+		if c := s.LostPupil(); c != nil {
+			r.CaseNo, r.NameMasked = registry.CaseNo(c.Tail), c.Name
 		}
-		r := document.CaseReceipt{Title: "学生卡挂失回执", NoTitle: "卡号尾号", CaseNo: registry.CaseNo(c.Tail), NameMasked: c.Name, To: d.p.Enrolment.SchoolName,
-			At: now, Kiosk: fmt.Sprintf("%04d", d.p.Enrolment.No), Note: lostNote}
-		pdf, err = d.p.Papers.CaseReceipt(r)
-		return pdf, "lost-" + c.Tail, err
+		return sheet{Case: &r}
 	default:
 		r := document.CaseReceipt{Title: "转学受理回执", CaseNo: s.Result.CaseNo, NameMasked: name, From: s.Card.SchoolName, To: d.p.Enrolment.SchoolName,
 			At: now, Kiosk: fmt.Sprintf("%04d", d.p.Enrolment.No), QR: string(s.Result.CaseNo)}
@@ -74,7 +109,6 @@ func (d *Desk) paper(s flow.State) (pdf []byte, title string, err error) {
 		if s.Result.Pending {
 			r.Note = pendingNote
 		}
-		pdf, err = d.p.Papers.CaseReceipt(r)
-		return pdf, string(s.Result.CaseNo), err
+		return sheet{Case: &r}
 	}
 }

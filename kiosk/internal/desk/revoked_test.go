@@ -10,6 +10,7 @@ import (
 	"xueji/kiosk/internal/desk"
 	"xueji/kiosk/internal/device"
 	"xueji/kiosk/internal/outbox"
+	"xueji/kiosk/internal/printer"
 	"xueji/server/api"
 	"xueji/server/registry"
 )
@@ -38,9 +39,13 @@ func TestRevokedForgetsKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer box.Close()
+	pr, err := printer.New(printer.Options{Dir: dir, Seal: keys, Render: desk.Render(papers{}), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	start := func(j *takes) *desk.Desk {
 		return desk.New(desk.Parts{Enrolment: device.Enrolment{KioskID: "k", No: 17, School: "2133010017"}, Cards: &cards{}, Line: &line{}, Judge: j, Box: box, Cache: cache,
-			Index: keys.Index, Papers: papers{}, Calendar: registry.DefaultCalendar(), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+			Index: keys.Index, Printer: pr, Calendar: registry.DefaultCalendar(), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	}
 	j := &takes{}
 	d := start(j)

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"xueji/kiosk/internal/durable"
 )
 
 // Cache keeps sealed copies of what the server said, by name, each replaced wholly. A copy that does not open counts as absent: the server will say it again.
@@ -43,7 +45,7 @@ func (c *Cache) Put(name string, v any) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(c.path(name), sealed)
+	return durable.Write(c.path(name), sealed)
 }
 
 // Get fills v; ok is false when nothing readable is kept under the name.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"xueji/kiosk/internal/durable"
 	"xueji/server/api"
 	"xueji/server/registry"
 
@@ -67,7 +68,7 @@ func Enrol(ctx context.Context, dir, server, code string, h *http.Client) (Enrol
 		return Enrolment{}, errors.New("device: the server's reply is incomplete: is its version older than this kiosk's?")
 	}
 	e := Enrolment{KioskID: r.KioskID, No: r.No, School: r.School, SchoolName: r.SchoolName, Server: server, ReceiptKey: r.ReceiptKey, OfficeKey: r.OfficeKey}
-	if err := writeFile(filepath.Join(dir, RootsFile), r.Roots); err != nil {
+	if err := durable.Write(filepath.Join(dir, RootsFile), r.Roots); err != nil {
 		return Enrolment{}, err
 	}
 	return e, e.save(dir)
@@ -78,7 +79,7 @@ func (e Enrolment) save(dir string) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, enrolFile), raw)
+	return durable.Write(filepath.Join(dir, enrolFile), raw)
 }
 
 // Move makes the machine another school's, as the console decided: what belonged to the school before is removed from the disk (who could sign in, what the

@@ -19,6 +19,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"xueji/kiosk/internal/durable"
 )
 
 // KeyFile is the name of the key file in the data folder. Mode 0600.
@@ -101,7 +103,7 @@ func makeKeys(path string) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(path, raw)
+	return durable.Write(path, raw)
 }
 
 // Signing is the Ed25519 key that signs requests and batches.
@@ -143,33 +145,3 @@ func (*Keys) String() string               { return noPrint }
 func (*Keys) GoString() string             { return noPrint }
 func (*Keys) Format(f fmt.State, _ rune)   { io.WriteString(f, noPrint) }
 func (*Keys) MarshalText() ([]byte, error) { return []byte(noPrint), nil }
-
-// writeFile replaces a file wholly or not at all: durable on return, mode 0600.
-func writeFile(path string, data []byte) error {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".new-*") // 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	if _, err := f.Write(data); err != nil {
-		f.Close()
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		f.Close()
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}

@@ -1,128 +1,456 @@
-// Package printer puts a paper on the printer, or on the print tray when there is none or it fails: a folder from which the registrar prints. Papers hold
-// masked names only; the tray is pruned. It must not import the flow or the web.
 package printer
 
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"sort"
 	"strings"
 	"sync"
 	"time"
+
+	"xueji/kiosk/internal/durable"
 )
 
-// Limits of the tray.
+// Limits of the queue and the tray.
 const (
 	KeepFor = 7 * 24 * time.Hour
 	KeepMax = 200
-	lpLimit = 10 * time.Second
+	// WaitFor is how long a paper waits for a printer; then it goes to the tray, so that no stranger's receipt comes out on another day.
+	WaitFor = 12 * time.Hour
+	retries = 3 // jobs that the print system aborts are sent again so often
 )
 
-// How a paper came out.
+// How a paper stands, a word for the screen (done.print.<how>).
 type How string
 
 // The ways.
 const (
-	Printed How = "printed" // the print system took it
-	Tray    How = "tray"    // it waits in the tray
-	Failed  How = "failed"
+	Printing  How = "printing"  // the print system has it, or will in a moment
+	Paper     How = "paper"     // it waits: out of paper
+	Jam       How = "jam"       // it waits: paper jam
+	Offline   How = "offline"   // it waits: the printer is off
+	Attention How = "attention" // it waits: something else
+	Printed   How = "printed"   // the printer said so
+	Tray      How = "tray"      // it lies in the tray, for the registrar to print
+	Failed    How = "failed"    // not even kept
 )
 
-// nameForm is what a CUPS queue may be called; it also keeps an option out of the command line.
-var nameForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,126}$`)
+// Final reports whether a paper will not move any more by itself.
+func (h How) Final() bool { return h == Printed || h == Tray || h == Failed }
+
+// Sealer keeps papers unreadable at rest (device.Keys).
+type Sealer interface {
+	Seal(context string, plain []byte) ([]byte, error)
+	Open(context string, sealed []byte) ([]byte, error)
+}
+
+// Options of a Printer. Server is CUPS as a socket's path or host:port; Queue "" means no printer.
+type Options struct {
+	Queue, Server string
+	Dir           string // data folder: print-queue and print-tray lie in it
+	Seal          Sealer
+	// Render makes the PDF of a paper's source for its nth print, from 1.
+	Render func(source []byte, n int) ([]byte, error)
+	Now    func() time.Time
+	Log    *slog.Logger
+	Poll   time.Duration // between looks at work under way, default 1 s
+	// Changed tells that a paper or the printer moved; it must not block.
+	Changed func()
+}
+
+// paper is one durable record.
+type paper struct {
+	ID     string    `json:"id"`
+	Title  string    `json:"title"`
+	Made   time.Time `json:"made"`
+	Source []byte    `json:"source"`
+	N      int       `json:"n"`             // this is its nth print
+	Asked  time.Time `json:"asked"`         // when that print was asked for
+	Begun  bool      `json:"begun"`         // handed to the print system, or about to be
+	Job    int       `json:"job,omitempty"` // its number there
+	Tries  int       `json:"tries,omitempty"`
+	How    How       `json:"how"`
+	By     []string  `json:"by,omitempty"` // accounts that asked for reprints, in order
+}
+
+// job is the name under which the print system knows a print: it is looked up after a power cut, so that no receipt comes out twice.
+func (p *paper) job() string { return fmt.Sprintf("xueji %s-%d-%d", p.ID, p.N, p.Tries) }
+
+// Item is a paper as the registrar sees it.
+type Item struct {
+	ID, Title string
+	Made      time.Time
+	Prints    int
+	How       How
+}
 
 // Printer is safe for concurrent use.
 type Printer struct {
-	queue string
-	tray  string
-	log   *slog.Logger
-	now   func() time.Time
-	run   func(ctx context.Context, name string, args ...string) ([]byte, error)
-
-	mu    sync.Mutex
-	state string
+	o          Options
+	cups       *cups
+	dir, tray  string
+	kick       chan struct{}
+	mu         sync.Mutex
+	papers     map[string]*paper
+	state      string
+	why        []string
+	moved      chan struct{}
+	lastStatus time.Time
 }
 
-// New makes a printer for a CUPS queue ("" for none) with its tray in dir, created with mode 0700.
-func New(queue, dir string, now func() time.Time, log *slog.Logger) (*Printer, error) {
-	if queue != "" && !nameForm.MatchString(queue) {
-		return nil, fmt.Errorf("printer: %q is no name of a print queue (letters, digits, _ . -); list them with: lpstat -e", queue)
+// New opens the queue; Run works it.
+func New(o Options) (*Printer, error) {
+	if o.Queue != "" && !nameForm.MatchString(o.Queue) {
+		return nil, fmt.Errorf("printer: %q is no name of a print queue (letters, digits, _ . -); list them with: lpstat -e", o.Queue)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if o.Poll == 0 {
+		o.Poll = time.Second
+	}
+	if o.Changed == nil {
+		o.Changed = func() {}
+	}
+	p := &Printer{o: o, dir: filepath.Join(o.Dir, "print-queue"), tray: filepath.Join(o.Dir, "print-tray"), kick: make(chan struct{}, 1),
+		papers: map[string]*paper{}, state: "none", moved: make(chan struct{})}
+	if o.Queue != "" {
+		p.state, p.cups = "unknown", newCups(o.Server, o.Queue)
+	}
+	for _, d := range []string{p.dir, p.tray} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(p.dir, "*.paper"))
+	if err != nil {
 		return nil, err
 	}
-	p := &Printer{queue: queue, tray: dir, log: log, now: now, run: command, state: "none"}
-	if queue != "" {
-		p.state = "unknown"
+	for _, f := range files {
+		var q paper
+		if raw, err := os.ReadFile(f); err != nil {
+			return nil, err
+		} else if plain, err := o.Seal.Open("paper/"+strings.TrimSuffix(filepath.Base(f), ".paper"), raw); err != nil || json.Unmarshal(plain, &q) != nil {
+			o.Log.Error("a paper of the print queue is damaged and left out", "file", filepath.Base(f))
+			continue
+		}
+		p.papers[q.ID] = &q
 	}
 	p.prune()
 	return p, nil
 }
 
-func command(ctx context.Context, name string, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	return cmd.CombinedOutput()
-}
-
-// State is "none" without a queue, "ok", "down" or "unknown".
+// State is "none" without a queue, else "ok", "paper", "jam", "offline", "attention", "down" (the print system does not answer) or "unknown" (not asked yet).
 func (p *Printer) State() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.state
 }
 
-func (p *Printer) set(s string) {
+// Why are the printer's own words on what is wrong.
+func (p *Printer) Why() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.state = s
+	return slices.Clone(p.why)
 }
 
-// Check asks the print system whether the queue takes work.
+// Waiting is how many papers have not come out.
+func (p *Printer) Waiting() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for _, q := range p.papers {
+		if !q.How.Final() {
+			n++
+		}
+	}
+	return n
+}
+
+// List is what was printed or is to be, newest first.
+func (p *Printer) List() []Item {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []Item
+	for _, q := range p.papers {
+		out = append(out, Item{ID: q.ID, Title: q.Title, Made: q.Made, Prints: q.N, How: q.How})
+	}
+	slices.SortFunc(out, func(a, b Item) int { return b.Made.Compare(a.Made) })
+	return out
+}
+
+// Check asks the print system how the printer is.
 func (p *Printer) Check(ctx context.Context) {
-	if p.queue == "" {
+	if p.cups == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, lpLimit)
-	defer cancel()
-	out, err := p.run(ctx, "lpstat", "-p", p.queue)
-	if err != nil || strings.Contains(string(out), "disabled") {
-		p.set("down")
+	word, why, err := p.cups.status(ctx)
+	if ctx.Err() != nil {
 		return
 	}
-	p.set("ok")
+	p.mu.Lock()
+	changed := p.state != word
+	p.state, p.why, p.lastStatus = word, why, p.o.Now()
+	if changed {
+		p.signal()
+	}
+	p.mu.Unlock()
+	if changed {
+		p.o.Log.Info("printer", "state", word, "why", why, "err", err)
+		p.o.Changed()
+	}
 }
 
-// Print stores the paper in the tray and hands it to the print system, which takes it out of the tray again. title becomes the file's name.
-func (p *Printer) Print(ctx context.Context, title string, pdf []byte) How {
-	defer p.prune()
-	path := filepath.Join(p.tray, p.now().Format("20060102-150405")+"-"+clean(title)+"-"+strings.ToLower(rand.Text()[:6])+".pdf")
-	if err := os.WriteFile(path, pdf, 0o600); err != nil {
-		p.log.Error("print tray cannot be written", "err", err)
+// Print keeps a paper and sets it going. The paper is durable on return; Failed says that it could not be kept.
+func (p *Printer) Print(title string, source []byte) (id string, how How) {
+	now := p.o.Now()
+	q := &paper{ID: strings.ToLower(rand.Text()[:12]), Title: title, Made: now, Source: source, N: 1, Asked: now, How: Printing}
+	if p.cups == nil {
+		return q.ID, p.toTray(q)
+	}
+	if err := p.save(q); err != nil {
+		p.o.Log.Error("paper not kept", "err", err)
+		return "", p.toTray(q)
+	}
+	p.prune()
+	p.wake()
+	return q.ID, p.How(q.ID)
+}
+
+// ErrNoPaper: there is no such paper any more.
+var ErrNoPaper = errors.New("printer: this paper is no longer kept")
+
+// ErrPrinting: it is being printed.
+var ErrPrinting = errors.New("printer: this paper is on its way already")
+
+// Reprint prints a paper again, numbered, at a member of staff's wish.
+func (p *Printer) Reprint(id, account string) (n int, err error) {
+	p.mu.Lock()
+	q, ok := p.papers[id]
+	if !ok {
+		p.mu.Unlock()
+		return 0, ErrNoPaper
+	}
+	if !q.How.Final() {
+		p.mu.Unlock()
+		return 0, ErrPrinting
+	}
+	next := *q
+	p.mu.Unlock()
+	next.N, next.Asked, next.Begun, next.Job, next.Tries, next.How = q.N+1, p.o.Now(), false, 0, 0, Printing
+	next.By = append(slices.Clone(q.By), account)
+	p.o.Log.Info("reprint", "paper", next.Title, "n", next.N, "by", account)
+	if p.cups == nil {
+		if p.toTray(&next) == Failed {
+			return 0, errors.New("printer: the print tray cannot be written")
+		}
+		return next.N, nil
+	}
+	if err := p.save(&next); err != nil {
+		return 0, err
+	}
+	p.wake()
+	return next.N, nil
+}
+
+// How is how a paper stands now.
+func (p *Printer) How(id string) How {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.how(id)
+}
+
+func (p *Printer) how(id string) How {
+	q, ok := p.papers[id]
+	switch {
+	case !ok:
 		return Failed
+	case q.How.Final():
+		return q.How
 	}
-	if p.queue == "" {
-		return Tray
+	switch p.state {
+	case "paper", "jam", "offline", "attention":
+		return How(p.state)
+	case "down":
+		return Attention
 	}
-	ctx, cancel := context.WithTimeout(ctx, lpLimit)
-	defer cancel()
-	if out, err := p.run(ctx, "lp", "-d", p.queue, "--", path); err != nil {
-		p.log.Error("print system refused the paper; it waits in the tray", "err", err, "said", strings.TrimSpace(string(out)))
-		p.set("down")
-		return Tray
+	return Printing
+}
+
+// Follow tells each change of a paper until it is final or ctx ends.
+func (p *Printer) Follow(ctx context.Context, id string, tell func(How)) {
+	var last How
+	for {
+		p.mu.Lock()
+		now, moved := p.how(id), p.moved
+		p.mu.Unlock()
+		if now != last {
+			tell(now)
+			last = now
+		}
+		if now.Final() {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-moved:
+		}
 	}
-	p.set("ok")
-	if err := os.Remove(path); err != nil {
-		p.log.Warn("printed paper stays in the tray", "err", err)
+}
+
+// Run works the queue until ctx ends: oldest first, one at a time, so that papers come out in their order.
+func (p *Printer) Run(ctx context.Context) {
+	if p.cups == nil {
+		return
 	}
-	return Printed
+	for ctx.Err() == nil {
+		busy := p.turn(ctx)
+		pause := time.Minute
+		if busy {
+			pause = p.o.Poll
+		}
+		t := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+		case <-p.kick:
+		case <-t.C:
+		}
+		t.Stop()
+	}
+}
+
+// turn moves the oldest paper a step; busy says that something waits.
+func (p *Printer) turn(ctx context.Context) (busy bool) {
+	p.mu.Lock()
+	var q *paper
+	for _, x := range p.papers {
+		if !x.How.Final() && (q == nil || x.Asked.Before(q.Asked)) {
+			q = x
+		}
+	}
+	var work paper
+	if q != nil {
+		work = *q
+	}
+	p.mu.Unlock()
+	p.Check(ctx)
+	if q == nil || ctx.Err() != nil {
+		return false
+	}
+	if p.o.Now().Sub(work.Asked) >= WaitFor {
+		p.o.Log.Warn("a paper waited too long for the printer; it lies in the tray", "paper", work.Title)
+		p.toTray(&work)
+		return true
+	}
+	if err := p.step(ctx, &work); err != nil && ctx.Err() == nil {
+		p.o.Log.Warn("printing", "paper", work.Title, "err", err)
+	}
+	return true
+}
+
+func (p *Printer) step(ctx context.Context, q *paper) error {
+	if q.Job == 0 {
+		if q.Begun { // before a power cut: did it get there?
+			id, err := p.cups.find(ctx, q.job())
+			if err != nil {
+				return err
+			}
+			if q.Job = id; id != 0 {
+				return p.save(q)
+			}
+		}
+		if p.State() == "down" {
+			return nil
+		}
+		pdf, err := p.o.Render(q.Source, q.N)
+		if err != nil {
+			q.How = Failed
+			return errors.Join(err, p.save(q))
+		}
+		q.Begun = true
+		if err := p.save(q); err != nil {
+			return err
+		}
+		if q.Job, err = p.cups.submit(ctx, q.job(), pdf); err != nil {
+			return err
+		}
+		return p.save(q)
+	}
+	state, err := p.cups.job(ctx, q.Job)
+	if err != nil && !gone(err) {
+		return err
+	}
+	switch {
+	case state == jobCompleted:
+		q.How = Printed
+		p.o.Log.Info("printed", "paper", q.Title, "n", q.N)
+		return p.save(q)
+	case gone(err), state == jobCanceled, state == jobAborted:
+		if q.Tries++; q.Tries >= retries {
+			p.o.Log.Error("the print system gives this paper up again and again; it lies in the tray", "paper", q.Title)
+			p.toTray(q)
+			return nil
+		}
+		q.Begun, q.Job = false, 0
+		return p.save(q)
+	}
+	return nil
+}
+
+// save writes a paper down, durable on return, and makes it the one known.
+func (p *Printer) save(q *paper) error {
+	raw, err := json.Marshal(q)
+	if err != nil {
+		return err
+	}
+	sealed, err := p.o.Seal.Seal("paper/"+q.ID, raw)
+	if err != nil {
+		return err
+	}
+	if err := durable.Write(filepath.Join(p.dir, q.ID+".paper"), sealed); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.papers[q.ID] = q
+	p.signal()
+	p.mu.Unlock()
+	p.o.Changed()
+	return nil
+}
+
+// toTray writes the PDF into the tray, for the registrar.
+func (p *Printer) toTray(q *paper) How {
+	pdf, err := p.o.Render(q.Source, q.N)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(p.tray, p.o.Now().Format("20060102-150405")+"-"+clean(q.Title)+"-"+q.ID[:6]+".pdf"), pdf, 0o600)
+	}
+	q.How = Tray
+	if err != nil {
+		p.o.Log.Error("print tray cannot be written", "err", err)
+		q.How = Failed
+	}
+	if err := p.save(q); err != nil {
+		p.o.Log.Error("paper not kept for a reprint", "err", err)
+	}
+	p.prune()
+	return q.How
+}
+
+// signal wakes who follows; p.mu is held.
+func (p *Printer) signal() {
+	close(p.moved)
+	p.moved = make(chan struct{})
+}
+
+func (p *Printer) wake() {
+	select {
+	case p.kick <- struct{}{}:
+	default:
+	}
 }
 
 func clean(s string) string {
@@ -132,30 +460,4 @@ func clean(s string) string {
 		}
 		return -1
 	}, s)
-}
-
-// prune keeps the newest KeepMax papers younger than KeepFor.
-func (p *Printer) prune() {
-	files, err := os.ReadDir(p.tray)
-	if err != nil {
-		return
-	}
-	type paper struct {
-		name string
-		at   time.Time
-	}
-	var papers []paper
-	for _, f := range files {
-		if info, err := f.Info(); err == nil && info.Mode().IsRegular() && strings.HasSuffix(f.Name(), ".pdf") {
-			papers = append(papers, paper{f.Name(), info.ModTime()})
-		}
-	}
-	sort.Slice(papers, func(i, j int) bool { return papers[i].at.After(papers[j].at) })
-	for i, q := range slices.All(papers) {
-		if i >= KeepMax || p.now().Sub(q.at) >= KeepFor {
-			if err := os.Remove(filepath.Join(p.tray, q.name)); err != nil {
-				p.log.Warn("old paper stays in the tray", "err", err)
-			}
-		}
-	}
 }

@@ -59,6 +59,7 @@ func New(d Desk, c words.Catalogue, log *slog.Logger) (*Server, error) {
 	s.mux.HandleFunc("GET /events", s.events)
 	s.mux.HandleFunc("POST /act", s.act)
 	s.mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
+	s.staffRoutes()
 	s.mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static)))
 	return s, nil
 }

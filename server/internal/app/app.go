@@ -25,6 +25,7 @@ type cli struct {
 	Serve      serveCmd      `cmd:"" help:"Run the server: console, API, workers."`
 	Seed       seedCmd       `cmd:"" help:"Make a demonstration province in an empty register."`
 	Kiosk      kioskCmd      `cmd:"" name:"kiosk-code" help:"Make a kiosk of a school and print its one-time enrolment code."`
+	Outbox     outboxCmd     `cmd:"" help:"Outboxes that came from kiosks on a stick."`
 	Account    accountCmd    `cmd:"" help:"Members of staff."`
 	Duplicates duplicatesCmd `cmd:"" help:"查重: the check of the whole register."`
 	Vault      vaultCmd      `cmd:"" help:"Keys that the register is sealed under."`
