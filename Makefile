@@ -30,6 +30,7 @@ help:
 	@echo "make check       vet, staticcheck, import rules, tidy go.mod"
 	@echo "make bench       measure, each figure beside its limit"
 	@echo "make soak        5,000 taps through pcscd while cards, readers and pcscd itself come and go"
+	@echo "make week        a week of a busy school (2,000 events) without a line, then back"
 	@echo "make build       the four programs in $(BIN)/"
 	@echo "make clean-demo  forget the demo's data"
 	@echo "make vulncheck   known vulnerabilities (needs the public database)"
@@ -80,6 +81,10 @@ bench: setup-test
 .PHONY: soak
 soak: setup-test
 	$(GO) test -run '^TestSoak$$' -count 1 -v -timeout 60m ./cardsvc/internal/reader -soak.taps 5000
+
+.PHONY: week
+week: setup-test
+	$(GO) test -run '^TestWeekOffline$$' -count 1 -v -timeout 60m ./packaging/chaos -week.events 2000
 
 .PHONY: vulncheck
 vulncheck:

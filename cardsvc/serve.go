@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -26,6 +28,7 @@ type serveCmd struct {
 	Listen      string   `default:"127.0.0.1:7021" help:"Loopback address to listen on; port 0 picks one."`
 	Roots       string   `required:"" type:"path" help:"Pinned card roots (roots.cbor of issuer init)."`
 	Issuer      string   `placeholder:"URL" help:"The issuer that may drive cards here; without it this is no issuing station."`
+	IssuerCA    string   `name:"issuer-ca" type:"existingfile" placeholder:"FILE" help:"Authority of the issuer's certificate (ca.pem), when no public one names it."`
 	AllowOrigin []string `placeholder:"URL" help:"Page origin that may ask from a browser; repeat for more."`
 	Simulate    int      `placeholder:"N" help:"Add N simulated readers (at most 8)."`
 	Cards       string   `type:"path" placeholder:"DIR" help:"Folder of software cards for --simulate; several cardsvc may share it."`
@@ -70,7 +73,11 @@ func (c serveCmd) Run(t terminal) error {
 		deps.Sim = sim
 	}
 	if c.Issuer != "" {
-		client, err := relayclient.New(c.Issuer, nil, 0)
+		hc, err := c.issuerClient()
+		if err != nil {
+			return err
+		}
+		client, err := relayclient.New(c.Issuer, hc, 0)
 		if err != nil {
 			return err
 		}
@@ -82,6 +89,23 @@ func (c serveCmd) Run(t terminal) error {
 		return err
 	}
 	return serve(t, ln, hub, loopback.Handler(deps))
+}
+
+// issuerClient trusts the given authority alone; nil when the system's are to be trusted.
+func (c serveCmd) issuerClient() (*http.Client, error) {
+	if c.IssuerCA == "" {
+		return nil, nil
+	}
+	raw, err := os.ReadFile(c.IssuerCA)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(raw) {
+		return nil, fmt.Errorf("%s: no certificate in it", c.IssuerCA)
+	}
+	return &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2, IdleConnTimeout: 30 * time.Second, TLSHandshakeTimeout: 10 * time.Second,
+		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}}}, nil
 }
 
 func (c serveCmd) sources(t terminal) (sources []reader.Source, sim *reader.Sim, err error) {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -32,6 +34,9 @@ type serveCmd struct {
 	Server    string        `required:"" placeholder:"URL" help:"The register."`
 	TokenFile string        `required:"" type:"path" help:"File with the server's issuer token."`
 	Profiles  string        `type:"existingdir" placeholder:"DIR" help:"More firmware profiles, beside the built-in ones."`
+	ServerCA  string        `name:"server-ca" type:"existingfile" placeholder:"FILE" help:"The server's own authority (ca.pem), when no public one names it."`
+	TLSCert   string        `name:"tls-cert" type:"path" placeholder:"FILE" help:"Certificate chain (PEM): the issuer ends TLS itself."`
+	TLSKey    string        `name:"tls-key" type:"path" placeholder:"FILE" help:"Its key."`
 	Every     time.Duration `default:"15s" help:"Time between rounds of housekeeping."`
 }
 
@@ -76,7 +81,11 @@ func (c serveCmd) Run(t terminal) error {
 		return err
 	}
 	defer j.Close()
-	server := api.NewIssuerClient(c.Server, token, nil)
+	hc, err := c.client()
+	if err != nil {
+		return err
+	}
+	server := api.NewIssuerClient(c.Server, token, hc)
 	maker := &perso.Maker{
 		Log: t.log, Keys: vault, Masters: masters, Profiles: set, Register: server, Journal: j, Now: t.now, Rand: rand.Reader,
 		Lost: func(err error) bool { return errors.Is(err, station.ErrGone) },
@@ -91,14 +100,48 @@ func (c serveCmd) Run(t terminal) error {
 		}
 		return maker.Make(ctx, s.Ticket, s.ATR, link)
 	}, 0)
-	return serve(t, c.Listen, sessions, keeper)
+	var secure *tls.Config
+	if c.TLSCert != "" || c.TLSKey != "" {
+		if _, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey); err != nil {
+			return fmt.Errorf("--tls-cert, --tls-key: %w", err)
+		}
+		// Read at each handshake: a renewed certificate needs no restart, and stations shake hands seldom.
+		secure = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			pair, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+			return &pair, err
+		}}
+	}
+	return serve(t, c.Listen, secure, sessions, keeper)
 }
 
-func serve(t terminal, listen string, sessions *station.Server, keeper *housekeeping.Keeper) error {
+// client trusts the server's own authority when it is given, and then no other.
+func (c serveCmd) client() (*http.Client, error) {
+	if c.ServerCA == "" {
+		return api.NewHTTPClient(nil), nil
+	}
+	raw, err := os.ReadFile(c.ServerCA)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(raw)
+	if block == nil {
+		return nil, fmt.Errorf("%s: no certificate in it", c.ServerCA)
+	}
+	t, err := api.RootedTLS(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.ServerCA, err)
+	}
+	return api.NewHTTPClient(t), nil
+}
+
+func serve(t terminal, listen string, secure *tls.Config, sessions *station.Server, keeper *housekeeping.Keeper) error {
 	var lc net.ListenConfig
 	ln, err := lc.Listen(t.ctx, "tcp", listen)
 	if err != nil {
 		return err
+	}
+	if secure != nil {
+		ln = tls.NewListener(ln, secure)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.ctx))
 	defer cancel()

@@ -42,6 +42,9 @@ type summary struct {
 
 func (d *demo) port(offset int) string { return strconv.Itoa(d.base + offset) }
 func (d *demo) url(offset int) string  { return "http://127.0.0.1:" + d.port(offset) }
+
+// tls is an address under the server's own authority: programs use it, and your browser need not know that authority.
+func (d *demo) tls(offset int) string  { return "https://" + d.addr(offset) }
 func (d *demo) addr(offset int) string { return "127.0.0.1:" + d.port(offset) }
 
 // path is inside the data folder.
@@ -54,6 +57,8 @@ func (d *demo) env() []string {
 	return append(os.Environ(),
 		"XUEJI_LISTEN="+d.addr(0),
 		"XUEJI_ADMIN="+d.addr(1),
+		"XUEJI_TLS_LISTEN="+d.addr(2),
+		"XUEJI_DEVICE_URL="+d.tls(2),
 		"XUEJI_DATA="+d.path("server"),
 		"XUEJI_PUBLIC_URL="+d.url(0),
 		"XUEJI_STATION_URL="+d.url(21),
@@ -101,16 +106,20 @@ func (d *demo) run(ctx context.Context) error {
 	if err := server.ready(ctx, d.url(0)+"/readyz"); err != nil {
 		return err
 	}
-	issuer, err := d.start("issuer", "issuer", "serve", "--listen", d.addr(10), "--dir", d.path("issuer"), "--server", d.url(0),
-		"--token-file", d.path("server", "issuer.token"))
+	// Kiosk, issuer and stations speak TLS under the server's own authority, made anew at each start; the console stays on http, on this machine alone.
+	if _, err := d.once(ctx, "server", "certificate", "--name", "issuer", "--hosts", "127.0.0.1", "--out", d.path("server")); err != nil {
+		return err
+	}
+	issuer, err := d.start("issuer", "issuer", "serve", "--listen", d.addr(10), "--dir", d.path("issuer"), "--server", d.tls(2), "--server-ca", d.path("server", "ca.pem"),
+		"--tls-cert", d.path("server", "issuer.crt"), "--tls-key", d.path("server", "issuer.key"), "--token-file", d.path("server", "issuer.token"))
 	if err != nil {
 		return err
 	}
-	if err := issuer.ready(ctx, d.url(10)+"/readyz"); err != nil {
+	if err := issuer.ready(ctx, d.tls(10)+"/readyz"); err != nil {
 		return err
 	}
 	cardsvc := func(name string, offset, readers int, page string) (*child, error) {
-		return d.start(name, "cardsvc", "serve", "--listen", d.addr(offset), "--roots", d.path("issuer", "roots.cbor"), "--issuer", d.url(10),
+		return d.start(name, "cardsvc", "serve", "--listen", d.addr(offset), "--roots", d.path("issuer", "roots.cbor"), "--issuer", d.tls(10), "--issuer-ca", d.path("server", "ca.pem"),
 			"--allow-origin", page, "--allow-origin", d.url(40), "--simulate", strconv.Itoa(readers), "--cards", d.path("cards"), "--data", d.path(name), "--no-pcsc")
 	}
 	station, err := cardsvc("station", 21, 2, d.url(0))
@@ -127,15 +136,15 @@ func (d *demo) run(ctx context.Context) error {
 		}
 	}
 	if _, err := os.Stat(d.path("kiosk", "device.json")); errors.Is(err, os.ErrNotExist) {
-		code, err := d.once(ctx, "server", "kiosk-code", "--school", d.summary.KioskSchool, "--name", "一楼大厅")
+		code, err := d.once(ctx, "server", "kiosk-code", "--own-ca", "--school", d.summary.KioskSchool, "--name", "一楼大厅")
 		if err != nil {
 			return err
 		}
-		if _, err := d.once(ctx, "kiosk", "enrol", "--server", d.url(0), "--code", strings.TrimSpace(code), "--data", d.path("kiosk")); err != nil {
+		if _, err := d.once(ctx, "kiosk", "enrol", "--server", d.tls(2), "--code", strings.TrimSpace(code), "--data", d.path("kiosk")); err != nil {
 			return err
 		}
 	}
-	kiosk, err := d.start("kiosk", "kiosk", "serve", "--listen", d.addr(30), "--data", d.path("kiosk"), "--server", d.url(0), "--cardsvc", d.url(22))
+	kiosk, err := d.start("kiosk", "kiosk", "serve", "--listen", d.addr(30), "--data", d.path("kiosk"), "--server", d.kioskServer(), "--cardsvc", d.url(22))
 	if err != nil {
 		return err
 	}
@@ -163,6 +172,14 @@ func (d *demo) run(ctx context.Context) error {
 	case c := <-gone:
 		return c.ended()
 	}
+}
+
+// kioskServer is the address a kiosk's enrolment can use: one of a data folder from before TLS knows no authority.
+func (d *demo) kioskServer() string {
+	if b, err := os.ReadFile(d.path("kiosk", "device.json")); err == nil && !strings.Contains(string(b), `"server_ca"`) {
+		return d.url(0)
+	}
+	return d.tls(2)
 }
 
 // makeCards mints the demo's cards once; whose they are is kept for the panel.

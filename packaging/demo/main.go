@@ -16,7 +16,7 @@ func main() {
 	bin := flag.String("bin", "bin", "folder of the four programs")
 	data := flag.String("data", "data", "folder for all data")
 	pupils := flag.Int("pupils", 3000, "pupils in the demo county")
-	base := flag.Int("port", 7000, "first of the ports used (server; +1 admin, +10 issuer, +21 and +22 cardsvc, +30 kiosk, +40 panel)")
+	base := flag.Int("port", 7000, "first of the ports used (server; +1 admin, +2 the server over TLS, +10 issuer, +21 and +22 cardsvc, +30 kiosk, +40 panel)")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintf(os.Stderr, "demo: unexpected argument %q\n", flag.Arg(0))

@@ -104,7 +104,7 @@ func (a *Authority) Records(p *registry.Pupil, chip []byte) (record, sealed []by
 	}
 	now := time.Now().UTC().Truncate(time.Second)
 	record, err = credential.Public{CardNo: p.Card.Number, PupilRef: ref, School: string(p.School), Status: credential.StatusActive, Sequence: p.Card.Sequence,
-		Issued: now.Add(-time.Hour), Expires: now.AddDate(3, 0, 0), StatusIdx: p.Card.StatusIdx, Profile: "xueji-soft", Level: 2, ChipSerial: chip,
+		Issued: now.AddDate(0, -1, 0), Expires: now.AddDate(3, 0, 0), StatusIdx: p.Card.StatusIdx, Profile: "xueji-soft", Level: 2, ChipSerial: chip,
 		Epoch: a.reading.Epoch, Digests: digests}.Sign(a.issuing)
 	if err != nil {
 		a.t.Fatal(err)

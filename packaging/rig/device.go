@@ -25,6 +25,7 @@ type Device struct {
 	Key     ed25519.PrivateKey
 	Client  *api.DeviceClient
 	Receipt []byte // the server's pinned receipt key
+	Office  []byte // a carried outbox is sealed to it
 
 	Said      [][]byte // every payload ever numbered; number n at index n-1
 	Confirmed uint64   // by verified receipts
@@ -49,7 +50,7 @@ func (r *Register) device(school registry.Unit, code string, h *http.Client) *De
 	if err != nil {
 		r.T.Fatal(err)
 	}
-	return &Device{ID: reply.KioskID, No: reply.No, School: school, Key: key, Receipt: reply.ReceiptKey, chain: [][]byte{api.ChainZero()},
+	return &Device{ID: reply.KioskID, No: reply.No, School: school, Key: key, Receipt: reply.ReceiptKey, Office: reply.OfficeKey, chain: [][]byte{api.ChainZero()},
 		Client: api.NewDeviceClient(r.Base, reply.KioskID, key, time.Now, h)}
 }
 

@@ -25,6 +25,7 @@ const (
 	PathPupils      = "/v1/kiosk/pupils"        // POST PupilsRequest → PupilsReply (a family without its card; staff token needed)
 	PathLost        = "/v1/kiosk/card/lost"     // POST LostRequest → CardMoved
 	PathFound       = "/v1/kiosk/card/found"    // POST FoundRequest → CardMoved: a card that was reported lost lies on the reader
+	PathCertificate = "/v1/kiosk/certificate"   // POST CertificateRequest → CertificateReply (signed, needs no device certificate)
 	PathHeartbeat   = "/v1/kiosk/heartbeat"     // POST Heartbeat → HeartbeatReply
 	PathOrder       = "/v1/issuer/order"        // POST OrderRequest → Order (issuer redeems a ticket)
 	PathReport      = "/v1/issuer/report"       // POST Report → ReportReply
@@ -51,8 +52,19 @@ type Problem struct {
 // EnrolRequest enrols a device by a one-time code from the console.
 type EnrolRequest struct {
 	Code      string `json:"code"`
-	PublicKey []byte `json:"public_key"` // Ed25519, signs requests and batches
-	SealKey   []byte `json:"seal_key"`   // X25519, reading keys are sealed to it
+	PublicKey []byte `json:"public_key"`    // Ed25519, signs requests and batches
+	SealKey   []byte `json:"seal_key"`      // X25519, reading keys are sealed to it
+	CSR       []byte `json:"csr,omitempty"` // PKCS#10 of PublicKey, DER: for the device certificate
+}
+
+// CertificateRequest asks for a device certificate of the enrolled key.
+type CertificateRequest struct {
+	CSR []byte `json:"csr"` // PKCS#10, DER
+}
+
+// CertificateReply is a certificate of the device authority, DER; it is asked for again when half of its life is over.
+type CertificateReply struct {
+	Certificate []byte `json:"certificate"`
 }
 
 // EnrolReply is what a device keeps.
@@ -63,6 +75,8 @@ type EnrolReply struct {
 	SchoolName string        `json:"school_name"`
 	// ReceiptKey is the server's Ed25519 key that signs receipts; pinned by the kiosk from now on.
 	ReceiptKey []byte `json:"receipt_key"`
+	// Certificate is the device certificate for mutual TLS, DER.
+	Certificate []byte `json:"certificate,omitempty"`
 	// OfficeKey is the server's X25519 key that an outbox carried on a stick is sealed to (SealCarry).
 	OfficeKey []byte `json:"office_key"`
 	// Roots are the pinned card roots (credential.Root, CBOR).

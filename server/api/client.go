@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -30,14 +29,7 @@ type transport struct {
 
 func newTransport(base string, h *http.Client) transport {
 	if h == nil {
-		h = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-			TLSHandshakeTimeout:   5 * time.Second,
-			ResponseHeaderTimeout: 15 * time.Second,
-			MaxIdleConnsPerHost:   8,
-			IdleConnTimeout:       60 * time.Second,
-		}}
+		h = NewHTTPClient(nil)
 	}
 	return transport{base: strings.TrimRight(base, "/"), http: h}
 }
@@ -175,6 +167,12 @@ func (c *DeviceClient) Consignment(ctx context.Context, r ConsignmentRequest) (o
 // Refresh asks whether the tapped card is behind the register, and for a ticket to rewrite it.
 func (c *DeviceClient) Refresh(ctx context.Context, r RefreshRequest) (out RefreshReply, err error) {
 	err = c.t.do(ctx, http.MethodPost, PathRefresh, r, &out)
+	return out, err
+}
+
+// Certificate asks for a fresh device certificate; the request's signature is the proof, and a certificate that ran out is no hindrance.
+func (c *DeviceClient) Certificate(ctx context.Context, r CertificateRequest) (out CertificateReply, err error) {
+	err = c.t.do(ctx, http.MethodPost, PathCertificate, r, &out)
 	return out, err
 }
 

@@ -186,13 +186,29 @@ func run(ctx context.Context, c Config) (moved *move, err error) {
 		func() { d.Changed() })
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	line := backend.New(api.NewDeviceClient(c.Server, enrolment.KioskID, keys.Signing(), c.Now, nil), box, backend.Options{
+	cert, err := device.OpenCertificate(c.Data, keys, c.Now)
+	if err != nil {
+		return nil, err
+	}
+	hc, err := cert.Client(enrolment.ServerCA)
+	if err != nil {
+		return nil, fmt.Errorf("kiosk: the server's authority of the enrolment is damaged; enrol this kiosk anew: %w", err)
+	}
+	server := api.NewDeviceClient(c.Server, enrolment.KioskID, keys.Signing(), c.Now, hc)
+	line := backend.New(server, box, backend.Options{
 		KioskID: enrolment.KioskID, ReceiptKey: enrolment.ReceiptKey, Now: c.Now, Log: c.Log, Beat: c.Beat, Refresh: c.Refresh, Retry: c.Retry,
 		Sign: func(b *api.Batch) { b.Sign(keys.Signing()) },
 		Health: func() api.Heartbeat {
 			h := d.Health()
 			h.Version = c.Version
 			return h
+		},
+		Renew: func(ctx context.Context) error {
+			renewed, err := cert.Renew(ctx, server)
+			if renewed {
+				hc.CloseIdleConnections() // they were opened without it
+			}
+			return err
 		},
 		OnHeard: func(r api.HeartbeatReply, skew time.Duration) {
 			d.Heard(r, skew)
@@ -207,7 +223,7 @@ func run(ctx context.Context, c Config) (moved *move, err error) {
 		OnState:     func(backend.LineState) { d.Changed() },
 	})
 	d = desk.New(desk.Parts{Enrolment: enrolment, Cards: watch, Line: line, Judge: judge, Box: box, Cache: cache, Staff: staff, Index: keys.Index,
-		Printer: paper, Calendar: registry.DefaultCalendar(), Now: c.Now, Log: c.Log, DiskFree: diskFree(c.Data), Media: c.Media,
+		Printer: paper, Calendar: registry.DefaultCalendar(), Now: c.Now, Log: c.Log, DiskFree: diskFree(c.Data), CertUntil: cert.Until, Media: c.Media,
 		Carrier: &carry.Carrier{Enrolment: enrolment, Box: box, Now: c.Now, Sign: func(b *api.Batch) { b.Sign(keys.Signing()) }}})
 	defer d.Stop()
 	pages, err := web.New(d, catalogue, c.Log)

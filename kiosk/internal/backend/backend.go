@@ -58,6 +58,8 @@ type Options struct {
 	OnDirectory func(context.Context, api.Directory) error
 	// OnRevoked tells, on the Link's goroutine and at each turn, that the server shut this kiosk out for good; nil is allowed.
 	OnRevoked func()
+	// Renew keeps the device certificate fresh; asked before each heartbeat, it does nothing when none is due. nil: there is none to keep.
+	Renew func(ctx context.Context) error
 	// OnState tells of a change of the line.
 	OnState func(LineState)
 	// OnHeard takes the server's answer to each heartbeat, with how far this machine's clock is ahead of the server's.
@@ -147,6 +149,11 @@ func (l *Link) turn(ctx context.Context, fresh *time.Time) bool {
 		return false
 	}
 	h.Outbox, h.OldestAt = n, oldest
+	if l.o.Renew != nil {
+		if err := l.o.Renew(ctx); err != nil {
+			l.o.Log.Warn("device certificate not renewed", "err", err) // the old one may still be good
+		}
+	}
 	reply, err := l.Heartbeat(ctx, h)
 	if err != nil {
 		l.failed(err, "heartbeat")

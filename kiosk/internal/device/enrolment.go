@@ -3,6 +3,7 @@ package device
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"xueji/kiosk/internal/durable"
 	"xueji/server/api"
@@ -21,6 +23,7 @@ import (
 // Names in the data folder.
 const (
 	enrolFile = "device.json"
+	certFile  = "device.crt"
 	// RootsFile holds the pinned card roots; the kiosk's cardsvc reads it (--roots).
 	RootsFile = "roots.cbor"
 	lockFile  = "lock"
@@ -34,6 +37,7 @@ type Enrolment struct {
 	SchoolName string        `json:"school_name"`
 	Server     string        `json:"server"`
 	ReceiptKey []byte        `json:"receipt_key"`
+	ServerCA   []byte        `json:"server_ca,omitempty"`  // the server's own authority, DER; absent when a public one names the server
 	OfficeKey  []byte        `json:"office_key,omitempty"` // a carried outbox is sealed to it; absent from enrolments of before
 }
 
@@ -52,7 +56,23 @@ func Enrol(ctx context.Context, dir, server, code string, h *http.Client) (Enrol
 	if err != nil {
 		return Enrolment{}, err
 	}
-	r, err := api.Enrol(ctx, server, api.EnrolRequest{Code: code, PublicKey: keys.SigningPublic(), SealKey: keys.SealingPublic()}, h)
+	csr, err := keys.CSR()
+	if err != nil {
+		return Enrolment{}, err
+	}
+	code, pin := api.SplitCode(code)
+	var ca []byte
+	if pin != "" && h == nil {
+		if !strings.HasPrefix(server, "https://") {
+			return Enrolment{}, errors.New("device: the code names a certificate: the server's address must begin with https://")
+		}
+		h = api.NewHTTPClient(api.PinnedTLS(pin, func(c *x509.Certificate) { ca = c.Raw }))
+		defer h.CloseIdleConnections()
+	}
+	r, err := api.Enrol(ctx, server, api.EnrolRequest{Code: code, PublicKey: keys.SigningPublic(), SealKey: keys.SealingPublic(), CSR: csr}, h)
+	if errors.Is(err, api.ErrPin) {
+		return Enrolment{}, fmt.Errorf("device: %s is not the server this code is for, or the last sixteen characters are mistyped; nothing was sent: %w", server, err)
+	}
 	if err != nil {
 		var e *registry.Error
 		switch {
@@ -67,9 +87,14 @@ func Enrol(ctx context.Context, dir, server, code string, h *http.Client) (Enrol
 	if r.KioskID == "" || len(r.ReceiptKey) != 32 || !r.School.IsSchool() || r.No < 1 || r.No > 9999 {
 		return Enrolment{}, errors.New("device: the server's reply is incomplete: is its version older than this kiosk's?")
 	}
-	e := Enrolment{KioskID: r.KioskID, No: r.No, School: r.School, SchoolName: r.SchoolName, Server: server, ReceiptKey: r.ReceiptKey, OfficeKey: r.OfficeKey}
+	e := Enrolment{KioskID: r.KioskID, No: r.No, School: r.School, SchoolName: r.SchoolName, Server: server, ReceiptKey: r.ReceiptKey, OfficeKey: r.OfficeKey, ServerCA: ca}
 	if err := durable.Write(filepath.Join(dir, RootsFile), r.Roots); err != nil {
 		return Enrolment{}, err
+	}
+	if len(r.Certificate) > 0 {
+		if err := durable.Write(filepath.Join(dir, certFile), r.Certificate); err != nil {
+			return Enrolment{}, err
+		}
 	}
 	return e, e.save(dir)
 }

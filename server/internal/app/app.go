@@ -22,16 +22,17 @@ import (
 type cli struct {
 	Common
 
-	Serve      serveCmd      `cmd:"" help:"Run the server: console, API, workers."`
-	Seed       seedCmd       `cmd:"" help:"Make a demonstration province in an empty register."`
-	Kiosk      kioskCmd      `cmd:"" name:"kiosk-code" help:"Make a kiosk of a school and print its one-time enrolment code."`
-	Outbox     outboxCmd     `cmd:"" help:"Outboxes that came from kiosks on a stick."`
-	Account    accountCmd    `cmd:"" help:"Members of staff."`
-	Duplicates duplicatesCmd `cmd:"" help:"查重: the check of the whole register."`
-	Vault      vaultCmd      `cmd:"" help:"Keys that the register is sealed under."`
-	Audit      auditCmd      `cmd:"" help:"The log of who did and read what."`
-	Backup     backupCmd     `cmd:"" help:"Copies that the office alone can read."`
-	Version    versionCmd    `cmd:"" help:"Print the version."`
+	Serve       serveCmd       `cmd:"" help:"Run the server: console, API, workers."`
+	Seed        seedCmd        `cmd:"" help:"Make a demonstration province in an empty register."`
+	Kiosk       kioskCmd       `cmd:"" name:"kiosk-code" help:"Make a kiosk of a school and print its one-time enrolment code."`
+	Certificate certificateCmd `cmd:"" help:"Make a TLS certificate of the server's own authority for another program, such as the issuer."`
+	Outbox      outboxCmd      `cmd:"" help:"Outboxes that came from kiosks on a stick."`
+	Account     accountCmd     `cmd:"" help:"Members of staff."`
+	Duplicates  duplicatesCmd  `cmd:"" help:"查重: the check of the whole register."`
+	Vault       vaultCmd       `cmd:"" help:"Keys that the register is sealed under."`
+	Audit       auditCmd       `cmd:"" help:"The log of who did and read what."`
+	Backup      backupCmd      `cmd:"" help:"Copies that the office alone can read."`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 
 // env is what commands run in.
@@ -41,6 +42,7 @@ type env struct {
 	log     *slog.Logger
 	common  Common
 	version string
+	ownCA   bool                     // enrolment codes carry the fingerprint of the server's authority
 	ready   func(addr, admin string) // told when the server listens
 }
 
@@ -130,7 +132,7 @@ func (e *env) service() (*service.Service, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := service.New(e.ctx, service.Options{Store: o.st, Keys: o.keys, Log: e.log})
+	s, err := service.New(e.ctx, service.Options{Store: o.st, Keys: o.keys, Log: e.log, OwnCA: e.ownCA})
 	if err != nil {
 		return nil, nil, errors.Join(err, o.st.Close())
 	}

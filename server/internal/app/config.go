@@ -38,6 +38,12 @@ type Serve struct {
 	TokenFile  string   `env:"XUEJI_ISSUER_TOKEN_FILE" name:"issuer-token-file" help:"File with the issuer's bearer token; made when it is not there. Empty: issuer.token in the data folder." type:"path"`
 	PublicURL  string   `env:"XUEJI_PUBLIC_URL" name:"public-url" help:"What people type to reach the console; https here makes cookies secure."`
 	StationURL string   `env:"XUEJI_STATION_URL" name:"station-url" default:"http://127.0.0.1:7021" help:"The issuing station's cardsvc, as its browser sees it."`
+	TLSListen  string   `env:"XUEJI_TLS_LISTEN" name:"tls-listen" help:"Address on which the server ends TLS itself, for kiosks, the issuer and people; empty: only --listen, with TLS in front of it."`
+	TLSCert    string   `env:"XUEJI_TLS_CERT" name:"tls-cert" help:"Certificate chain (PEM) of a public authority; empty: the server's own authority, whose fingerprint enrolment codes carry." type:"path"`
+	TLSKey     string   `env:"XUEJI_TLS_KEY" name:"tls-key" help:"Its key (PEM)." type:"path"`
+	TLSHosts   []string `env:"XUEJI_TLS_HOSTS" name:"tls-hosts" help:"Names and addresses that the own authority certifies; loopback and the public URL's host are always in."`
+	DeviceURL  string   `env:"XUEJI_DEVICE_URL" name:"device-url" help:"What kiosks call, when it is not the public URL."`
+	DeviceCert bool     `env:"XUEJI_DEVICE_CERTS" name:"device-certs" help:"Refuse devices that come without their certificate also on --listen: TLS in front of the server then shuts them out."`
 	Proxies    []string `env:"XUEJI_PROXIES" help:"Addresses of reverse proxies whose X-Forwarded-For is believed."`
 	Guard
 }
@@ -117,6 +123,14 @@ func (s *Serve) validate() error {
 	for name, a := range map[string]string{"--listen": s.Listen, "--admin": s.Admin} {
 		if _, _, err := net.SplitHostPort(a); err != nil {
 			return fmt.Errorf("%s: %q is not host:port", name, a)
+		}
+	}
+	if (s.TLSCert == "") != (s.TLSKey == "") {
+		return errors.New("--tls-cert and --tls-key go together")
+	}
+	if s.TLSListen != "" {
+		if _, _, err := net.SplitHostPort(s.TLSListen); err != nil {
+			return fmt.Errorf("--tls-listen: %q is not host:port", s.TLSListen)
 		}
 	}
 	if s.RedisURL != "" {

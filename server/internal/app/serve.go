@@ -82,6 +82,7 @@ func (c *serveCmd) Run(e *env) (err error) {
 		WakeImports: func() { w.NudgeImports() },
 		OnEvent:     func(name, what string) { count(name, what) },
 		Policy:      &policy, Relying: relying, Provider: provider,
+		OwnCA: c.TLSListen != "" && c.TLSCert == "",
 	})
 	if err != nil {
 		return err
@@ -97,7 +98,7 @@ func (c *serveCmd) Run(e *env) (err error) {
 		}
 		return err
 	}})
-	edge, err := web.New(web.Options{Service: s, Keys: o.keys, Log: e.log, IssuerToken: token, PublicURL: c.PublicURL, StationURL: c.StationURL, Version: e.version, Audit: log.public,
+	edge, err := web.New(web.Options{Service: s, Keys: o.keys, Log: e.log, IssuerToken: token, PublicURL: c.PublicURL, StationURL: c.StationURL, Version: e.version, DeviceURL: c.DeviceURL, DeviceCerts: c.DeviceCert, Audit: log.public,
 		Proxies: c.Proxies, Ready: o.st.Ping, Degraded: func(ctx context.Context) []string {
 			if queue.Ping(ctx) != nil {
 				return []string{"queue"}
@@ -117,6 +118,10 @@ func (c *serveCmd) Run(e *env) (err error) {
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
+	more, err := c.secure(o.keys, e.common.Data)
+	if err != nil {
+		return errors.Join(err, ln.Close(), admin.Close())
+	}
 	// Workers outlive the last request: what it committed is begun, not left to the next start.
 	work, stop := context.WithCancel(context.WithoutCancel(e.ctx))
 	done := make(chan error, 1)
@@ -131,7 +136,7 @@ func (c *serveCmd) Run(e *env) (err error) {
 	if e.ready != nil {
 		e.ready(ln.Addr().String(), admin.Addr().String())
 	}
-	err = edge.Serve(e.ctx, ln, admin, drain)
+	err = edge.Serve(e.ctx, ln, admin, drain, more...)
 	stop()
 	err = errors.Join(err, <-done)
 	e.log.Info("ended")

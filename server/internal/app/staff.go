@@ -14,10 +14,12 @@ import (
 type kioskCmd struct {
 	School string `required:"" help:"学校标识码, 10 digits."`
 	Name   string `required:"" help:"Where it stands, as people call it."`
+	OwnCA  bool   `name:"own-ca" help:"Kiosks reach the server under its own authority: put the fingerprint behind the code."`
 }
 
 // Run prints the code alone on its line, for scripts.
 func (c *kioskCmd) Run(e *env) (err error) {
+	e.ownCA = c.OwnCA
 	s, done, err := e.service()
 	if err != nil {
 		return err

@@ -38,6 +38,8 @@ type Deps struct {
 	StationURL string
 	// PublicURL is what people type, without a trailing slash.
 	PublicURL string
+	// DeviceURL is what kiosks call; "" when it is PublicURL.
+	DeviceURL string
 	Version   string
 }
 

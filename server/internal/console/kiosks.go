@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -60,7 +61,7 @@ func (k *console) kiosksShow(c *fiber.Ctx, who service.Staff, v kiosksView, pr *
 	if v.Tasks, err = k.kioskTasks(c, who); err != nil {
 		return err
 	}
-	v.Schools, v.Server, v.Keep = k.Service.Schools(who), k.PublicURL, mayOf(who).KeepKiosks
+	v.Schools, v.Server, v.Keep = k.Service.Schools(who), cmp.Or(k.DeviceURL, k.PublicURL), mayOf(who).KeepKiosks
 	now := time.Now()
 	for _, r := range rows {
 		v.Rows = append(v.Rows, k.kioskRow(k.lang(c), r, now))
@@ -117,7 +118,7 @@ func (k *console) findings(lang string, list []api.Finding) []findingRow {
 			sep = ", "
 		}
 		switch {
-		case len(goals) == 5:
+		case len(goals) >= 5: // everything done with a card
 			row.Stops = k.words.say(lang, "kiosks.stops_all")
 		case len(goals) > 0:
 			row.Stops = k.words.say(lang, "kiosks.stops", "goals", strings.Join(goals, sep))

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 
 	"xueji/server/internal/match"
+	"xueji/server/internal/pki"
 	"xueji/server/registry"
 )
 
@@ -26,6 +27,7 @@ type Keys struct {
 	csrf    []byte
 	guard   []byte // counts of tries, device cookies, secrets of second factors
 	receipt ed25519.PrivateKey
+	ca      *pki.CA          // names the server to devices, and devices to the server
 	office  *ecdh.PrivateKey // outboxes carried on a stick are sealed to it
 }
 
@@ -83,18 +85,26 @@ func NewKeys(seed []byte) (*Keys, error) {
 	receipt, err3 := derive("receipt")
 	seal, err4 := derive("office")
 	guard, err5 := derive("guard")
-	if err := errors.Join(err0, err1, err2, err3, err4, err5); err != nil {
+	authority, err6 := derive("authority")
+	if err := errors.Join(err0, err1, err2, err3, err4, err5, err6); err != nil {
+		return nil, err
+	}
+	ca, err := pki.New(authority)
+	if err != nil {
 		return nil, err
 	}
 	office, err := ecdh.X25519().NewPrivateKey(seal)
 	if err != nil {
 		return nil, err
 	}
-	return &Keys{blind: blind, match: pairing, csrf: csrf, guard: guard, receipt: ed25519.NewKeyFromSeed(receipt), office: office}, nil
+	return &Keys{blind: blind, match: pairing, csrf: csrf, guard: guard, receipt: ed25519.NewKeyFromSeed(receipt), office: office, ca: ca}, nil
 }
 
 // ReceiptKey is the public half that kiosks pin.
 func (k *Keys) ReceiptKey() ed25519.PublicKey { return k.receipt.Public().(ed25519.PublicKey) }
+
+// CA is the server's own certificate authority.
+func (k *Keys) CA() *pki.CA { return k.ca }
 
 // OfficeKey is the public half that a kiosk seals a carried outbox to.
 func (k *Keys) OfficeKey() []byte { return k.office.PublicKey().Bytes() }

@@ -70,7 +70,7 @@ func (s *Service) AddKiosk(ctx context.Context, school registry.Unit, name strin
 	if err := s.st.PutKiosk(ctx, k); err != nil {
 		return store.Kiosk{}, "", internal(err)
 	}
-	return k, code, nil
+	return k, code + s.pin, nil
 }
 
 // RevokeKiosk shuts a device out for good: its requests are refused, and what it sent and was not applied yet is refused too. The keys that
@@ -115,11 +115,17 @@ func (s *Service) EnrolKiosk(ctx context.Context, r api.EnrolRequest) (api.Enrol
 		// A kiosk without roots could judge no card: keep the code for when the issuer has started.
 		return api.EnrolReply{}, fail(registry.CodeUnavailable, "", map[string]string{"part": "issuer"})
 	}
+	var cert []byte
+	if len(r.CSR) > 0 {
+		if cert, err = s.keys.ca.Device(r.CSR, k.ID, r.PublicKey, s.now()); err != nil {
+			return api.EnrolReply{}, &registry.Error{Code: registry.CodeInvalid, Field: "csr", Err: err}
+		}
+	}
 	k.PublicKey, k.SealKey, k.CodeHash, k.SeenAt = r.PublicKey, r.SealKey, nil, s.now().UTC()
 	if err := s.st.PutKiosk(ctx, k); err != nil {
 		return api.EnrolReply{}, internal(err)
 	}
-	return api.EnrolReply{KioskID: k.ID, No: k.No, School: k.School, SchoolName: s.dir.Load().Name(k.School), ReceiptKey: s.keys.ReceiptKey(), OfficeKey: s.keys.OfficeKey(),
+	return api.EnrolReply{KioskID: k.ID, No: k.No, School: k.School, SchoolName: s.dir.Load().Name(k.School), ReceiptKey: s.keys.ReceiptKey(), Certificate: cert, OfficeKey: s.keys.OfficeKey(),
 		Roots: roots}, nil
 }
 
@@ -208,4 +214,13 @@ func (s *Service) kioskStaff(ctx context.Context, kiosk store.Kiosk, token strin
 		return who, fail(registry.CodeForbidden, "token", map[string]string{"why": "session"})
 	}
 	return who, s.mayStandAt(kiosk, who.Account)
+}
+
+// DeviceCertificate certifies the device's enrolled key anew for mutual TLS.
+func (s *Service) DeviceCertificate(_ context.Context, kiosk store.Kiosk, r api.CertificateRequest) (api.CertificateReply, error) {
+	cert, err := s.keys.ca.Device(r.CSR, kiosk.ID, kiosk.PublicKey, s.now())
+	if err != nil {
+		return api.CertificateReply{}, &registry.Error{Code: registry.CodeInvalid, Field: "csr", Err: err}
+	}
+	return api.CertificateReply{Certificate: cert}, nil
 }

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"xueji/server/api"
 	"xueji/server/internal/access"
 	"xueji/server/internal/factor"
 	"xueji/server/internal/password"
@@ -35,6 +36,7 @@ type Options struct {
 	WakeImports func()                         // an import was queued; must not block. nil: none
 	PollLive    time.Duration                  // how often Live looks whether another process changed the unit's tasks; 0: 15 s
 	OnEvent     func(name, what string)        // counts for operators: ("inbox","refused")…; nil: none
+	OwnCA       bool                           // devices reach this server under its own authority: enrolment codes carry its fingerprint
 	ImportBatch int                            // rows of a workbook in one transaction; 0: 250
 	Policy      *Policy                        // how sign-in is guarded; nil: DefaultPolicy
 	Relying     *factor.Relying                // passkeys; nil: none here
@@ -67,6 +69,7 @@ type Service struct {
 	dir         atomic.Pointer[directory]
 	trust       trustCache
 	listEven    atomic.Int64 // unix seconds at which the published list was seen to know every rewritten card
+	pin         string       // "-" and the authority's fingerprint, behind enrolment codes; "" when a public authority names the server
 	chains      sync.Map     // kiosk id → chainPoint: the newest chain value known here
 }
 
@@ -121,6 +124,9 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	}
 	if s.pollLive == 0 {
 		s.pollLive = 15 * time.Second
+	}
+	if o.OwnCA {
+		s.pin = "-" + api.CAPin(o.Keys.CA().Certificate())
 	}
 	return s, s.ReloadUnits(ctx)
 }

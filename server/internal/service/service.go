@@ -187,6 +187,7 @@ type Devices interface {
 	Kiosk(ctx context.Context, id string) (store.Kiosk, error)
 	Ingest(ctx context.Context, kiosk store.Kiosk, b api.Batch) (api.Receipt, error)
 	Outcomes(ctx context.Context, kiosk store.Kiosk, after uint64) ([]api.Outcome, error)
+	DeviceCertificate(ctx context.Context, kiosk store.Kiosk, r api.CertificateRequest) (api.CertificateReply, error)
 	DeviceTrust(ctx context.Context, kiosk store.Kiosk) (api.Trust, error)
 	DeviceDirectory(ctx context.Context, kiosk store.Kiosk) (api.Directory, error)
 	DeviceSignIn(ctx context.Context, kiosk store.Kiosk, s api.SignIn) (api.StaffSession, error)

@@ -14,6 +14,7 @@ import (
 
 	"xueji/server/api"
 	"xueji/server/internal/audit"
+	"xueji/server/internal/pki"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
 )
@@ -80,9 +81,22 @@ func (w *server) authenticate(c *fiber.Ctx) error {
 	if !w.nonces.fresh(a.Kiosk+" "+a.Nonce, now) {
 		return unauthorised("nonce")
 	}
+	if !w.certified(c, k) {
+		return unauthorised("certificate")
+	}
 	c.Locals("kiosk", k)
 	c.SetUserContext(audit.WithPlace(c.UserContext(), audit.Place{Net: audit.Network(c.IP())}))
 	return nil
+}
+
+// certified reports whether the connection is the device's own: where this server ends TLS, and wherever the operator wants it, a request's signature is not
+// enough. The one path without is the one on which a certificate is asked for.
+func (w *server) certified(c *fiber.Ctx, k store.Kiosk) bool {
+	tc := c.Context().TLSConnectionState()
+	if tc == nil && !w.opt.DeviceCerts || c.Path() == api.PathCertificate {
+		return true
+	}
+	return tc != nil && len(tc.VerifiedChains) > 0 && pki.IsDevice(tc.VerifiedChains[0][0], k.ID, k.PublicKey)
 }
 
 func kioskOf(c *fiber.Ctx) store.Kiosk {
@@ -164,6 +178,9 @@ func (w *server) mountAPI(r fiber.Router) {
 	}))
 	r.Post(api.PathFound, k, call(func(c *fiber.Ctx, in api.FoundRequest) (api.CardMoved, error) {
 		return s.FoundAt(c.UserContext(), kioskOf(c), in)
+	}))
+	r.Post(api.PathCertificate, k, w.slow, call(func(c *fiber.Ctx, in api.CertificateRequest) (api.CertificateReply, error) {
+		return s.DeviceCertificate(c.UserContext(), kioskOf(c), in)
 	}))
 	r.Post(api.PathHeartbeat, k, call(func(c *fiber.Ctx, in api.Heartbeat) (api.HeartbeatReply, error) {
 		return s.Heartbeat(c.UserContext(), kioskOf(c), in)

@@ -36,7 +36,7 @@ func (w *server) people(c *fiber.Ctx) error {
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
-	if w.secure {
+	if w.secure || c.Context().IsTLS() {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
 	static := strings.HasPrefix(c.Path(), "/static/")
@@ -103,7 +103,7 @@ func staff(c *fiber.Ctx) (service.Staff, bool) {
 }
 
 func (w *server) setCookie(c *fiber.Ctx, name, value string, maxAge int) {
-	c.Cookie(&fiber.Cookie{Name: name, Value: value, Path: "/", HTTPOnly: true, Secure: w.secure, SameSite: "Strict", MaxAge: maxAge, SessionOnly: maxAge == 0})
+	c.Cookie(&fiber.Cookie{Name: name, Value: value, Path: "/", HTTPOnly: true, Secure: w.secure || c.Context().IsTLS(), SameSite: "Strict", MaxAge: maxAge, SessionOnly: maxAge == 0})
 }
 
 // csrf is the token of this browser: bound to the session, or before sign-in to a random cookie.
@@ -175,6 +175,7 @@ func (w *server) deps() console.Deps {
 		Problem:    w.problem,
 		StationURL: w.opt.StationURL,
 		PublicURL:  strings.TrimRight(w.opt.PublicURL, "/"),
+		DeviceURL:  strings.TrimRight(w.opt.DeviceURL, "/"),
 		Version:    w.opt.Version,
 	}
 }

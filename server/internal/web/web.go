@@ -43,6 +43,10 @@ type Options struct {
 	Version     string
 	// Proxies are the addresses that may set X-Forwarded-For; empty: nobody may.
 	Proxies []string
+	// DeviceURL is what kiosks call, when it is not PublicURL.
+	DeviceURL string
+	// DeviceCerts asks devices for their certificate also where this process does not end TLS; on its own TLS it always does.
+	DeviceCerts bool
 	// Ready says why the server is not ready, nil when it is. Degraded lists parts that are down while work goes on.
 	Ready    func(context.Context) error
 	Degraded func(context.Context) []string
@@ -202,11 +206,14 @@ func (w *server) readyText(ctx context.Context) string {
 	return "ready\n"
 }
 
-// Serve serves the application on ln and the admin port on admin (nil: none) until ctx ends; then it stops accepting, ends event streams, lets requests
+// Serve serves the application on ln (and on more: TLS) and the admin port on admin (nil: none) until ctx ends; then it stops accepting, ends event streams, lets requests
 // finish for at most drain, and closes.
-func (w *Web) Serve(ctx context.Context, ln, admin net.Listener, drain time.Duration) error {
-	errs := make(chan error, 2)
+func (w *Web) Serve(ctx context.Context, ln, admin net.Listener, drain time.Duration, more ...net.Listener) error {
+	errs := make(chan error, 2+len(more))
 	go func() { errs <- w.App.Listener(ln) }()
+	for _, l := range more {
+		go func() { errs <- w.App.Server().Serve(l) }()
+	}
 	if admin != nil {
 		go func() {
 			if err := w.Admin.Serve(admin); !errors.Is(err, http.ErrServerClosed) {
