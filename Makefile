@@ -31,6 +31,7 @@ help:
 	@echo "make bench       measure, each figure beside its limit"
 	@echo "make soak        5,000 taps through pcscd while cards, readers and pcscd itself come and go"
 	@echo "make week        a week of a busy school (2,000 events) without a line, then back"
+	@echo "make deb         Debian packages in $(BIN)/deb"
 	@echo "make build       the four programs in $(BIN)/"
 	@echo "make clean-demo  forget the demo's data"
 	@echo "make vulncheck   known vulnerabilities (needs the public database)"
@@ -81,6 +82,12 @@ bench: setup-test
 .PHONY: soak
 soak: setup-test
 	$(GO) test -run '^TestSoak$$' -count 1 -v -timeout 60m ./cardsvc/internal/reader -soak.taps 5000
+
+# The packages: xueji-server, -issuer, -station (the card service) and -kiosk. nfpm is pinned in a module of its own.
+.PHONY: deb
+deb: build
+	@mkdir -p $(BIN)/deb
+	@for p in server issuer station kiosk; do BIN=$(BIN) ARCH=$$($(GO) env GOARCH) VERSION=0~$(VERSION) $(GO) tool -modfile=packaging/deb/nfpm/go.mod nfpm package -f packaging/deb/$$p.yaml -p deb -t $(BIN)/deb/; done
 
 .PHONY: week
 week: setup-test

@@ -19,6 +19,7 @@ import (
 	"xueji/kiosk/internal/carry"
 	"xueji/kiosk/internal/desk"
 	"xueji/kiosk/internal/device"
+	"xueji/kiosk/internal/notify"
 	"xueji/kiosk/internal/outbox"
 	"xueji/kiosk/internal/printer"
 	"xueji/kiosk/internal/reader"
@@ -243,6 +244,11 @@ func run(ctx context.Context, c Config) (moved *move, err error) {
 	if c.Started != nil {
 		c.Started(l.Addr().String())
 	}
+	notify.Send("READY=1")
+	defer notify.Send("STOPPING=1")
+	if every := notify.Watchdog(); every > 0 {
+		wg.Go(func() { alive(ctx, every, d, box) })
+	}
 	c.Log.Info("kiosk ready", "addr", l.Addr().String(), "kiosk", enrolment.KioskID, "no", enrolment.No, "school", enrolment.School)
 	err = pages.Serve(ctx, l)
 	cancel()
@@ -257,6 +263,23 @@ func measure(ctx context.Context, p *printer.Printer, d *desk.Desk) {
 	for {
 		p.Check(ctx)
 		d.Measure(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+	}
+}
+
+// alive tells systemd that the desk answers and the outbox can be read; a program that hangs is started anew, and what was kept is kept.
+func alive(ctx context.Context, every time.Duration, d *desk.Desk, box *outbox.Outbox) {
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		d.Findings() // waits for the desk: one that hangs gives no sign
+		if _, err := box.Confirmed(ctx); err == nil {
+			notify.Send("WATCHDOG=1")
+		}
 		select {
 		case <-ctx.Done():
 			return
