@@ -95,6 +95,26 @@ var grants = map[Action]map[registry.Role]at{
 	Substitute:       {registry.RoleLeader: atSchool, registry.RoleSecurity: atOffice},
 }
 
+// Actions on the log and on exports. The log is the auditor's; alerts are shown to the security administrator too; an export wants an office's written approval
+// (Art. 25), which the office's officer enters and a school's registrar may use.
+const (
+	SeeLog       Action = "see_log"
+	AnswerAlerts Action = "answer_alerts"
+	SeeAlerts    Action = "see_alerts"
+	SeeReaders   Action = "see_readers" // who has read a pupil's record
+	Approve      Action = "approve"     // enter and end approvals of exports
+	ExportList   Action = "export"      // take a list out under an approval
+)
+
+func init() {
+	grants[SeeLog] = map[registry.Role]at{registry.RoleAuditor: anywhere}
+	grants[AnswerAlerts] = map[registry.Role]at{registry.RoleAuditor: anywhere}
+	grants[SeeAlerts] = map[registry.Role]at{registry.RoleAuditor: anywhere, registry.RoleSecurity: anywhere}
+	grants[SeeReaders] = map[registry.Role]at{registry.RoleRegistrar: atSchool}
+	grants[Approve] = map[registry.Role]at{registry.RoleOfficer: atOffice}
+	grants[ExportList] = map[registry.Role]at{registry.RoleOfficer: atOffice, registry.RoleRegistrar: atSchool}
+}
+
 // Register is the directory with its list of schools.
 type Register interface {
 	registry.Directory

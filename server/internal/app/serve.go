@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"xueji/server/document"
+	"xueji/server/internal/audit"
 	"xueji/server/internal/factor"
 	"xueji/server/internal/service"
 	"xueji/server/internal/web"
@@ -87,6 +88,17 @@ func (c *serveCmd) Run(e *env) (err error) {
 	if err != nil {
 		return err
 	}
+	s.UseVerifier(func(ctx context.Context) (*audit.Result, error) {
+		signer, err := e.common.signer()
+		if err != nil {
+			return nil, err
+		}
+		v, err := verifier(o.st, o.keys, signer, e.common.Data, c.AuditWitness)
+		if err != nil {
+			return nil, err
+		}
+		return v.Run(ctx)
+	})
 	log, err := c.Audit.start(e, o, s.Raise, s.AuditRules)
 	if err != nil {
 		return err

@@ -50,10 +50,7 @@ func Network(addr string) string {
 type actorKey struct{}
 
 // Actor is who acts, for what the store records by itself (accounts, kiosks, settings, keys).
-type Actor struct {
-	registry.Actor
-	For string
-}
+type Actor struct{ registry.Actor }
 
 // WithActor hands on who acts.
 func WithActor(ctx context.Context, a Actor) context.Context {
@@ -72,9 +69,7 @@ func ActorOf(ctx context.Context) Actor {
 // By fills in who and where.
 func (e Entry) By(ctx context.Context, a registry.Actor) Entry {
 	e.Account, e.Unit, e.Role, e.Via, e.Net = a.Account, a.Unit, a.Role, a.Via, PlaceOf(ctx).Net
-	if in := ActorOf(ctx); in.Account == a.Account {
-		e.For = in.For
-	}
+	e.For = a.ForAccount
 	return e
 }
 

@@ -18,6 +18,7 @@ const MaxUpload = 16 << 20
 var largeBodies = []struct{ begins, ends string }{
 	{"/enrol/imports", ""},
 	{"/transfers", ""},
+	{"/exports", ""},
 	{"/kiosks/carry", ""},
 	{"/pupils/", "/suspend"},
 	{"/pupils/", "/return"},
@@ -138,6 +139,8 @@ func Mount(r fiber.Router, d Deps) error {
 	r.Post("/cards/handout", k.staff(k.handedOut))
 	r.Get("/cards/slip.pdf", k.staff(k.deliverySlip))
 
+	k.mountAudit(r)
+
 	r.Get("/kiosks", k.staff(k.kiosks))
 	r.Post("/kiosks", k.fresh(k.newKiosk))
 	r.Post("/kiosks/:id/revoke", k.fresh(k.revokeKiosk))
@@ -215,7 +218,7 @@ func (k *console) home(c *fiber.Ctx, who service.Staff) error {
 	case registry.RoleSecurity:
 		return c.Redirect("/staff", fiber.StatusSeeOther)
 	case registry.RoleAuditor:
-		return c.Redirect("/help", fiber.StatusSeeOther)
+		return c.Redirect("/audit", fiber.StatusSeeOther)
 	}
 	return c.Redirect("/todo", fiber.StatusSeeOther)
 }
@@ -235,10 +238,14 @@ type may struct {
 	Judge                                        bool // says what a likeness is (查重)
 	// KeepStaff: makes and changes accounts. Substitute: names who stands in for whom.
 	KeepStaff, Substitute bool
+	// Log: searches the audit log. Alerts: sees unusual reading; Answer: settles it. Export: takes lists out under an approval, which Approve enters.
+	// Readers: sees who has read a pupil's record.
+	Log, Alerts, Answer, Export, Approve, Readers bool
 }
 
 func mayOf(who service.Staff) may {
 	m := roleMay(who)
+	m.guarding(who)
 	m.KioskTasks = who.Unit.IsSchool() && (who.Role == registry.RoleRegistrar || who.Role == registry.RoleLeader)
 	return m
 }

@@ -29,6 +29,9 @@ var nav = []navGroup{
 	}},
 	{"watch", []navItem{
 		{"duplicates", "/duplicates", "u", func(m may) bool { return m.Act }},
+		{"audit", "/audit", "", func(m may) bool { return m.Log }},
+		{"alerts", "/audit/alerts", "", func(m may) bool { return m.Alerts }},
+		{"exports", "/exports", "", func(m may) bool { return m.Export }},
 	}},
 	{"devices", []navItem{
 		{"cards", "/cards", "c", func(m may) bool { return m.Cards }},

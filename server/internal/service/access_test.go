@@ -25,6 +25,7 @@ func (paperless) CaseReceipt(document.CaseReceipt) ([]byte, error)      { return
 func (paperless) Faces([]document.Face) ([]byte, error)                 { return []byte("%PDF-"), nil }
 func (paperless) Labels([]document.Face) ([]byte, error)                { return []byte("%PDF-"), nil }
 func (paperless) DeliverySlips([]document.DeliverySlip) ([]byte, error) { return []byte("%PDF-"), nil }
+func (paperless) Report(document.Report) ([]byte, error)                { return []byte("%PDF-"), nil }
 
 // actors stand in the columns of the table. The pupil is at 云河区实验小学 (county 云河, city 云州, province).
 var actors = []string{
@@ -79,6 +80,18 @@ var table = []struct {
 	{"Why", func(w *world, who Staff) error { _, err := w.r.s.Why(w.c(), who, w.uid); return err }, "ok nf ok nf ok nf ok ok nf nf"},
 	{"GiveReason", func(w *world, who Staff) error { return w.r.s.GiveReason(w.c(), who, w.uid, audit.WhyDaily, "") }, "ok nf ok nf ok nf ok ok nf nf"},
 	{"Unmask", func(w *world, who Staff) error { return w.r.s.Unmask(w.c(), who, w.uid) }, "ok nf ok nf ok nf ok nf nf nf"},
+	{"AuditLog", func(w *world, who Staff) error { _, _, err := w.r.s.AuditLog(w.c(), who, AuditAsk{}); return err }, "no no no no no no no no no no no ok"},
+	{"Readers", func(w *world, who Staff) error { _, err := w.r.s.Readers(w.c(), who, w.uid); return err }, "ok nf no no no no no no no no no no"},
+	{"AuditAlerts", func(w *world, who Staff) error { _, err := w.r.s.AuditAlerts(w.c(), who, true); return err }, "no no no no no no no no no no ok ok"},
+	{"AnswerAlert", func(w *world, who Staff) error { return w.r.s.AnswerAlert(w.c(), who, "none", "looked into") }, "no no no no no no no no no no no nf"},
+	{"AuditReport", func(w *world, who Staff) error { _, err := w.r.s.AuditReport(w.c(), who, 2026); return err }, "no no no no no no no no no no no ok"},
+	{"Approvals", func(w *world, who Staff) error { _, err := w.r.s.Approvals(w.c(), who); return err }, "ok ok no no ok ok ok no no no no no"},
+	{"PutApproval", func(w *world, who Staff) error {
+		return w.r.s.PutApproval(w.c(), who, store.Approval{}, "application/pdf", strings.NewReader("%PDF-1.7"))
+	}, "no no no no inv inv inv no no no no no"},
+	{"RevokeApproval", func(w *world, who Staff) error { return w.r.s.RevokeApproval(w.c(), who, "none") }, "no no no no nf nf nf no no no no no"},
+	{"ApprovalForm", func(w *world, who Staff) error { _, err := w.r.s.ApprovalForm(w.c(), who, "none"); return err }, "nf nf no no nf nf nf no no no no no"},
+	{"ExportList", func(w *world, who Staff) error { _, _, err := w.r.s.ExportList(w.c(), who, "none"); return err }, "nf nf no no nf nf nf no no no no no"},
 	{"Issuances", func(w *world, who Staff) error { _, err := w.r.s.Issuances(w.c(), who, w.uid); return err }, "ok nf ok nf ok nf ok ok nf nf"},
 	{"StartImport", func(w *world, who Staff) error {
 		_, err := w.r.s.StartImport(w.c(), who, "x.xlsx", bytes.NewReader([]byte("no workbook")))

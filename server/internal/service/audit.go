@@ -257,3 +257,24 @@ func (s *Service) printed(ctx context.Context, who Staff, paper string, uids []r
 	}
 	return s.record(ctx, who, es...)
 }
+
+// logGuarded records acts on accounts and sessions. A sign-in that was let in is recorded with its session, by the store.
+func (s *Service) logGuarded(ctx context.Context, g Guarded) {
+	if g.Act == "sign_in" {
+		return
+	}
+	e := audit.Entry{At: g.At, Kind: audit.Account, What: g.Act}
+	if strings.HasPrefix(g.Act, "sign_in") {
+		e.Kind = audit.SignIn
+	}
+	if g.Account != "" {
+		e.Subject = audit.SubjectOf(audit.ClassAccount, g.Account)
+	}
+	e = e.By(ctx, g.Actor)
+	if net := audit.Network(g.Remote); net != "" {
+		e.Net = net
+	}
+	if err := s.st.RecordAudit(ctx, e); err != nil {
+		s.log.ErrorContext(ctx, "an act on an account could not be recorded", "act", g.Act, "err", err)
+	}
+}

@@ -14,6 +14,7 @@ import (
 
 	"xueji/server/api"
 	"xueji/server/internal/access"
+	"xueji/server/internal/audit"
 	"xueji/server/internal/factor"
 	"xueji/server/internal/password"
 	"xueji/server/internal/store"
@@ -65,6 +66,7 @@ type Service struct {
 	provider    Provider
 	onGuarded   func(context.Context, Guarded)
 	strangers   chan struct{} // unknown browsers take a turn here before a password is hashed
+	verifyLog   func(ctx context.Context) (*audit.Result, error)
 	hub         hub
 	dir         atomic.Pointer[directory]
 	trust       trustCache
@@ -109,6 +111,9 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.onGuarded == nil {
+		s.onGuarded = s.logGuarded
 	}
 	if s.wake == nil {
 		s.wake = func(...jobs.ID) {}

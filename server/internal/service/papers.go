@@ -16,6 +16,7 @@ type Papers interface {
 	Archive(document.Cover, document.Slip) ([]byte, error)
 	ArchiveReceipt(document.Receipt) ([]byte, error)
 	CaseReceipt(document.CaseReceipt) ([]byte, error)
+	Report(document.Report) ([]byte, error)
 	Faces([]document.Face) ([]byte, error)
 	Labels([]document.Face) ([]byte, error)
 	DeliverySlips([]document.DeliverySlip) ([]byte, error)

@@ -46,6 +46,7 @@ func (s Staff) Actor(via string) registry.Actor {
 // Console is what pages need. Guarding is its part on accounts. The console package consumes it; *Service implements it. Errors are *registry.Error. Everything is scoped to who: what a
 // person may not see is CodeNotFound.
 type Console interface {
+	Auditing
 	Guarding
 	SignIn(ctx context.Context, login, password string, from From) (SignedIn, error)
 	SignOut(ctx context.Context, token string) error

@@ -31,6 +31,7 @@ type Store interface {
 	DeadLetters
 	Audits
 	Alerts
+	Exports
 	Matches
 	Vaults
 	// Sweep removes what has run out: sessions, one-time things and counts of tries past their end, and outbox rows done more than a week ago. Safe at any time, by anyone.
@@ -643,4 +644,44 @@ type Alerts interface {
 	Alert(ctx context.Context, id string) (audit.Raised, error)
 	// Alerts lists them newest first: open ones only, or all, of units (nil: every unit), from an instant on.
 	Alerts(ctx context.Context, open bool, units []registry.Unit, from time.Time, limit int) ([]audit.Raised, error)
+}
+
+// Approval is a written approval of an export (Art. 25). It is never changed, only ended.
+type Approval struct {
+	No      string              `json:"no"`
+	Unit    registry.Unit       `json:"unit"` // the office that approved
+	To      string              `json:"to"`
+	Purpose string              `json:"purpose"`
+	Fields  []registry.FieldKey `json:"fields"`
+	School  registry.Unit       `json:"school,omitempty"` // "" for every school in the office's scope
+	Grade   int                 `json:"grade,omitempty"`
+	Until   registry.Date       `json:"until"` // the last day
+	Scan    string              `json:"scan,omitempty"`
+	By      registry.Actor      `json:"by"`
+	At      time.Time           `json:"at"`
+	// Read with it.
+	RevokedAt time.Time `json:"-"`
+	Copies    int       `json:"-"`
+}
+
+// ExportCopy is one file that left under an approval.
+type ExportCopy struct {
+	No     string
+	Copy   int
+	By     registry.Actor
+	At     time.Time
+	N      int    // rows
+	Digest string // hex SHA-256 of the file
+}
+
+// Exports are approvals and what left under them. Entries of the log are written in the same transactions.
+type Exports interface {
+	PutApproval(ctx context.Context, a Approval) error
+	Approval(ctx context.Context, no string) (Approval, error)
+	Approvals(ctx context.Context, units []registry.Unit, limit int) ([]Approval, error)
+	RevokeApproval(ctx context.Context, no string, by registry.Actor, at time.Time) error
+	// TakeCopy draws the next copy number; SealCopy says what the copy holds, once, before it leaves.
+	TakeCopy(ctx context.Context, no string, by registry.Actor, at time.Time) (int, error)
+	SealCopy(ctx context.Context, c ExportCopy) error
+	ExportCopies(ctx context.Context, from, to time.Time, limit int) ([]ExportCopy, error)
 }

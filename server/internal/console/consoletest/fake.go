@@ -31,6 +31,10 @@ type Fake struct {
 	Posted   []any                 // what acts were asked, in order: refs, events, reasons
 	Refuse   error                 // the next act answers this once
 	AskWhy   map[registry.UID]bool // the reason for looking at these is asked
+	// What the pages on the log and on exports show.
+	Lines         []service.AuditLine
+	RaisedAlerts  []service.AlertLine
+	ApprovalsHeld []store.Approval
 	// KioskTasks are what kiosks brought and the register refused.
 	KioskTasks []service.KioskEvent
 
@@ -662,4 +666,59 @@ func (f *Fake) Unmask(_ context.Context, _ service.Staff, uid registry.UID) erro
 	defer f.mu.Unlock()
 	f.Posted = append(f.Posted, []string{"unmask", string(uid)})
 	return nil
+}
+
+// The log and exports are the service's own; pages of these tests show a few lines.
+
+// AuditLog shows one line of each kind that Lines holds.
+func (f *Fake) AuditLog(context.Context, service.Staff, service.AuditAsk) ([]service.AuditLine, string, error) {
+	return f.Lines, "", nil
+}
+
+// Readers shows the same.
+func (f *Fake) Readers(context.Context, service.Staff, registry.UID) ([]service.AuditLine, error) {
+	return f.Lines, nil
+}
+
+// AuditAlerts shows RaisedAlerts.
+func (f *Fake) AuditAlerts(context.Context, service.Staff, bool) ([]service.AlertLine, error) {
+	return f.RaisedAlerts, nil
+}
+
+// AnswerAlert notes the answer.
+func (f *Fake) AnswerAlert(_ context.Context, _ service.Staff, id, words string) error {
+	f.Posted = append(f.Posted, []string{"alert", id, words})
+	return nil
+}
+
+// AuditReport is no paper.
+func (f *Fake) AuditReport(context.Context, service.Staff, int) ([]byte, error) {
+	return []byte("%PDF-1.7"), nil
+}
+
+// Approvals shows ApprovalsHeld.
+func (f *Fake) Approvals(context.Context, service.Staff) ([]store.Approval, error) {
+	return f.ApprovalsHeld, nil
+}
+
+// PutApproval keeps it.
+func (f *Fake) PutApproval(_ context.Context, _ service.Staff, a store.Approval, _ string, _ io.Reader) error {
+	f.ApprovalsHeld = append(f.ApprovalsHeld, a)
+	return nil
+}
+
+// RevokeApproval notes it.
+func (f *Fake) RevokeApproval(_ context.Context, _ service.Staff, no string) error {
+	f.Posted = append(f.Posted, []string{"revoke", no})
+	return nil
+}
+
+// ApprovalForm is no paper.
+func (f *Fake) ApprovalForm(context.Context, service.Staff, string) ([]byte, error) {
+	return []byte("%PDF-1.7"), nil
+}
+
+// ExportList is no workbook.
+func (f *Fake) ExportList(context.Context, service.Staff, string) ([]byte, int, error) {
+	return []byte("PK"), 1, nil
 }
