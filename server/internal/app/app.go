@@ -16,6 +16,7 @@ import (
 	"xueji/server/internal/service"
 	"xueji/server/internal/sqlite"
 	"xueji/server/internal/store"
+	"xueji/server/registry"
 )
 
 // cli is the command line. Environment variables fill what flags leave out; an unknown flag or argument is an error.
@@ -32,6 +33,7 @@ type cli struct {
 	Vault       vaultCmd       `cmd:"" help:"Keys that the register is sealed under."`
 	Audit       auditCmd       `cmd:"" help:"The log of who did and read what."`
 	Backup      backupCmd      `cmd:"" help:"Copies that the office alone can read."`
+	Rules       packsCmd       `cmd:"" name:"packs" help:"Rule packs: the numbers and guards of the regulation."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 
@@ -95,8 +97,9 @@ func newLog(w io.Writer, level string) *slog.Logger {
 
 // opened is the register, open.
 type opened struct {
-	st   store.Store
-	keys *service.Keys
+	st    store.Store
+	keys  *service.Keys
+	packs *registry.PackSet
 }
 
 func (e *env) open() (*opened, error) {
@@ -107,12 +110,16 @@ func (e *env) open() (*opened, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server key: %w", err)
 	}
+	packs, err := e.common.packs()
+	if err != nil {
+		return nil, err
+	}
 	st, err := openStore(e.ctx, e.common)
 	if err != nil {
 		return nil, err
 	}
 	st.UseAuditKey(keys.AuditKey())
-	return &opened{st, keys}, nil
+	return &opened{st, keys, packs}, nil
 }
 
 func openStore(ctx context.Context, c Common) (store.Store, error) {
@@ -132,7 +139,7 @@ func (e *env) service() (*service.Service, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := service.New(e.ctx, service.Options{Store: o.st, Keys: o.keys, Log: e.log, OwnCA: e.ownCA})
+	s, err := service.New(e.ctx, service.Options{Store: o.st, Keys: o.keys, Packs: o.packs, Log: e.log, OwnCA: e.ownCA})
 	if err != nil {
 		return nil, nil, errors.Join(err, o.st.Close())
 	}

@@ -27,6 +27,7 @@ type Common struct {
 	VaultKey    string `env:"XUEJI_VAULT_KEY_FILE" name:"vault-key-file" help:"File with the key that the register's data keys are wrapped under; made at the first start. Empty: vault.key in the data folder. Keep a copy elsewhere." type:"path"`
 	VaultSuite  string `env:"XUEJI_VAULT_SUITE" name:"vault-suite" default:"aes" enum:"aes,sm4" help:"Cipher of new data keys: aes (AES-256-GCM) or sm4 (SM4-GCM). Both are read whatever this says."`
 	AuditName   string `env:"XUEJI_AUDIT_NAME" name:"audit-name" help:"Name of the audit log when its key is made, such as xueji.hangzhou.gov.cn/county-a; empty: one is drawn. A key once made keeps its name."`
+	Packs       string `env:"XUEJI_PACKS" help:"Folder of rule packs (*.json): provinces' layers and dated packs of the country. Empty: packs in the data folder, if it is there." type:"path"`
 	LogLevel    string `env:"XUEJI_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
 }
 

@@ -45,7 +45,7 @@ func (c *seedCmd) Run(e *env) (err error) {
 		return errors.New("the register has schools already: seed only an empty one (choose another --data, or forget the demo first)")
 	}
 	start := time.Now()
-	s, err := service.New(e.ctx, service.Options{Store: o.st, Keys: o.keys, Log: e.log})
+	s, err := service.New(e.ctx, service.Options{Store: o.st, Keys: o.keys, Packs: o.packs, Log: e.log})
 	if err != nil {
 		return err
 	}
