@@ -216,7 +216,11 @@ func verdicts(t *testing.T, suite credential.Suite) {
 			if err != nil || tap.Verdict != c.want || tap.Level != c.level {
 				t.Fatalf("%+v, %v; want %s level %d", tap, err, c.want, c.level)
 			}
-			if c.want == localapi.VerdictValid && (tap.Public == nil || tap.Public.Sequence != 1 || len(tap.Sealed) == 0 || tap.APDUs > 8 || tap.ListStale) {
+			most := 8
+			if c.name != "valid" {
+				most = 11 // the newest was refused: the other slot is read as well
+			}
+			if c.want == localapi.VerdictValid && (tap.Public == nil || tap.Public.Sequence != 1 || len(tap.Sealed) == 0 || tap.APDUs > most || tap.ListStale) {
 				t.Fatalf("%+v", tap)
 			}
 		})
