@@ -115,7 +115,14 @@ func TestChipsThatLie(t *testing.T) {
 	}
 	tapped := func(card applet.Transmitter, limit time.Duration) localapi.Tap {
 		t.Helper()
+		before := hub.Readers()[0].Tap
 		on.lay(card)
+		for { // the hub has heard of this card, not of the one before
+			if r := hub.Readers()[0]; r.Tap != before && r.State != localapi.ReaderEmpty {
+				break
+			}
+			runtime.Gosched()
+		}
 		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		got, err := desk.Tap(ctx, id, nil)
