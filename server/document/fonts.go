@@ -18,6 +18,8 @@ type Options struct {
 	Sans, SansBold   string // collections that hold "Noto Sans CJK SC"
 	// Rare are fonts asked, in order, for characters that the above lack. A missing one is no error when none was named here.
 	Rare []string
+	// Stamp stands large and pale under everything on each page; "" for none. A register for practice says so on its papers.
+	Stamp string
 }
 
 const (

@@ -4,6 +4,7 @@ package document
 type Maker struct {
 	fonts *typeset
 	codes matrices
+	stamp string
 }
 
 // NewMaker opens the fonts. A missing font is an error that names the Debian package to install.
@@ -12,5 +13,5 @@ func NewMaker(o Options) (*Maker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Maker{fonts: t}, nil
+	return &Maker{fonts: t, stamp: o.Stamp}, nil
 }

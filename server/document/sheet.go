@@ -24,6 +24,7 @@ const (
 	jade     ink = 0x0e6b5c
 	jadeDeep ink = 0x0a4f44
 	sealRed  ink = 0xb3321f
+	stampRed ink = 0xf0d3cc
 )
 
 // sheet is a document being made. gofpdf keeps the pages, lines and pictures; text goes into a form of its own on each page, with the fonts' subsets, since
@@ -36,6 +37,7 @@ type sheet struct {
 	at    int             // index of the current page
 	fonts map[*face]*subset
 	order []*subset
+	stamp string
 }
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
@@ -47,7 +49,7 @@ func (m *Maker) sheet(title string, w, h float64) *sheet {
 	pdf.SetCompression(false) // our streams are packed already; gofpdf's hold a few lines
 	pdf.SetTitle(title, true)
 	pdf.SetCreator("Xueji", true)
-	return &sheet{t: m.fonts, pdf: pdf, w: w, h: h, fonts: map[*face]*subset{}}
+	return &sheet{t: m.fonts, pdf: pdf, w: w, h: h, fonts: map[*face]*subset{}, stamp: m.stamp}
 }
 
 func (s *sheet) page() {
@@ -56,6 +58,13 @@ func (s *sheet) page() {
 	b.Reset()
 	s.pages = append(s.pages, b)
 	s.at = len(s.pages) - 1
+	if s.stamp != "" {
+		const pointsPerMM = 72 / 25.4
+		pt := 0.86 * s.w / float64(len([]rune(s.stamp))) * pointsPerMM
+		for _, at := range []float64{0.3, 0.55, 0.8} {
+			s.text(s.w/2, s.h*at, s.stamp, write{style: sansBold, pt: pt, ink: stampRed, align: centre})
+		}
+	}
 }
 
 func (s *sheet) cur() *bytes.Buffer { return s.pages[s.at] }

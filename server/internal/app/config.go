@@ -46,6 +46,7 @@ type Serve struct {
 	DeviceURL  string   `env:"XUEJI_DEVICE_URL" name:"device-url" help:"What kiosks call, when it is not the public URL."`
 	DeviceCert bool     `env:"XUEJI_DEVICE_CERTS" name:"device-certs" help:"Refuse devices that come without their certificate also on --listen: TLS in front of the server then shuts them out."`
 	Proxies    []string `env:"XUEJI_PROXIES" help:"Addresses of reverse proxies whose X-Forwarded-For is believed."`
+	Practice   bool     `env:"XUEJI_PRACTICE" default:"true" negatable:"" help:"Offer a register of invented people to practise in (SQLite, in the data folder, made at first use)."`
 	Guard
 }
 

@@ -44,6 +44,11 @@ func (c *seedCmd) Run(e *env) (err error) {
 	} else if len(schools) > 0 {
 		return errors.New("the register has schools already: seed only an empty one (choose another --data, or forget the demo first)")
 	}
+	return c.fill(e, o)
+}
+
+// fill invents the province and tells it to an empty, open register.
+func (c *seedCmd) fill(e *env, o *opened) error {
 	start := time.Now()
 	s, err := service.New(e.ctx, service.Options{Store: o.st, Keys: o.keys, Packs: o.packs, Log: e.log})
 	if err != nil {

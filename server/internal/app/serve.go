@@ -110,13 +110,19 @@ func (c *serveCmd) Run(e *env) (err error) {
 		}
 		return err
 	}})
-	edge, err := web.New(web.Options{Service: s, Keys: o.keys, Log: e.log, IssuerToken: token, PublicURL: c.PublicURL, StationURL: c.StationURL, Version: e.version, DeviceURL: c.DeviceURL, DeviceCerts: c.DeviceCert, Audit: log.public,
+	edgeOptions := web.Options{Service: s, Keys: o.keys, Log: e.log, IssuerToken: token, PublicURL: c.PublicURL, StationURL: c.StationURL, Version: e.version, DeviceURL: c.DeviceURL, DeviceCerts: c.DeviceCert, Audit: log.public,
 		Proxies: c.Proxies, Ready: o.st.Ping, Degraded: func(ctx context.Context) []string {
 			if queue.Ping(ctx) != nil {
 				return []string{"queue"}
 			}
 			return nil
-		}})
+		}}
+	if c.Practice {
+		p := newPractice(e, edgeOptions)
+		defer p.Close()
+		edgeOptions.Practice = p
+	}
+	edge, err := web.New(edgeOptions)
 	if err != nil {
 		return err
 	}

@@ -70,6 +70,7 @@ type onePage struct {
 	P           registry.Pupil
 	Name        string
 	C           caseView
+	Turn        *stepClock // the open step's time limit, drawn
 	MayDecide   bool
 	MayWithdraw bool
 	AskClass    bool
@@ -95,7 +96,8 @@ func (k *console) caseShow(c *fiber.Ctx, who service.Staff, pr *problem) error {
 	}
 	v := onePage{P: p, Name: p.Form[registry.FName], C: k.caseView(k.lang(c), who, uid, *cs), Reasons: refusals,
 		Refusal: c.FormValue("refusal"), Note: c.FormValue("note"), Class: c.FormValue("class", cs.ToClass)}
-	for _, e := range historyView(entries) {
+	v.Turn = k.stepClock(k.lang(c), v.C)
+	for _, e := range k.history(k.lang(c), entries, true) {
 		if e.CaseNo == no {
 			e.CaseNo = "" // it stands at the top of the page
 			v.History = append(v.History, e)

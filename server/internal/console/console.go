@@ -66,6 +66,7 @@ func Mount(r fiber.Router, d Deps) error {
 	r.Get("/", k.staff(k.home))
 	r.Get("/help", k.staff(k.help))
 	k.mountAccounts(r)
+	k.mountPractice(r)
 
 	r.Get("/todo", k.staff(k.todo))
 	r.Get("/todo/count", k.staff(k.todoCount))
@@ -97,6 +98,7 @@ func Mount(r fiber.Router, d Deps) error {
 	r.Get("/pupils/:uid/files/:digest", k.staff(k.why(k.pupilFile)))
 
 	r.Get("/duplicates", k.staff(k.duplicates))
+	k.mountCheck(r)
 	r.Get("/duplicates/:a/:b", k.staff(k.duplicate))
 	r.Post("/duplicates/:a/:b/prove", k.staff(k.proveDuplicate))
 	r.Post("/duplicates/:a/:b/decide", k.staff(k.decideDuplicate))
@@ -238,6 +240,8 @@ type may struct {
 	Judge                                        bool // says what a likeness is (查重)
 	// KeepStaff: makes and changes accounts. Substitute: names who stands in for whom.
 	KeepStaff, Substitute bool
+	// Practice: there is a register to practise in.
+	Practice bool
 	// Log: searches the audit log. Alerts: sees unusual reading; Answer: settles it. Export: takes lists out under an approval, which Approve enters.
 	// Readers: sees who has read a pupil's record.
 	Log, Alerts, Answer, Export, Approve, Readers bool

@@ -41,6 +41,8 @@ type Deps struct {
 	// DeviceURL is what kiosks call; "" when it is PublicURL.
 	DeviceURL string
 	Version   string
+	// Practice is the register for practice; nil where there is none.
+	Practice *Practice
 }
 
 // ErrorPage, written by the console, renders a problem as a page: func ErrorPage(c *fiber.Ctx, d Deps, p api.Problem) error

@@ -60,7 +60,12 @@ func (k *console) duplicates(c *fiber.Ctx, who service.Staff) error {
 		out[i] = likenessRow{l, reasonsOf(l), duplicateHref(l)}
 	}
 	v["Rows"] = out
-	return k.show(c, &who, "duplicates", "duplicates.title", v)
+	check, err := k.lastCheck(c, who)
+	if err != nil {
+		return err
+	}
+	v["Check"] = check
+	return k.show(c, &who, "duplicates", "duplicates.title", v, withRefresh(check != nil && check.Running))
 }
 
 func duplicateHref(l service.Likeness) string {

@@ -40,6 +40,7 @@ var nav = []navGroup{
 	}},
 	{"system", []navItem{
 		{"staff", "/staff", "y", func(m may) bool { return m.Staff }},
+		{"practice", "/practice", "", func(m may) bool { return m.Practice }},
 		{"help", "/help", "", anybody},
 	}},
 }

@@ -1,14 +1,12 @@
 package console
 
 import (
-	"encoding/json"
 	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 
 	"xueji/server/internal/service"
-	"xueji/server/internal/store"
 	"xueji/server/registry"
 )
 
@@ -35,16 +33,7 @@ func (k *console) groupsOf(lang string, f registry.Form, masked bool) []formGrou
 			if field.Group != g || v == "" {
 				continue
 			}
-			shown := v
-			switch {
-			case masked && maskField(field, v) != v:
-				shown = maskField(field, v)
-			case field.Type == registry.TypeCode:
-				shown = k.code(lang, field.List, v)
-			case field.Type == registry.TypeDate:
-				shown = k.date(lang, registry.Date(v))
-			}
-			fg.Rows = append(fg.Rows, formRow{field, shown})
+			fg.Rows = append(fg.Rows, formRow{field, k.shownValue(lang, field, v, masked)})
 		}
 		if len(fg.Rows) > 0 {
 			out = append(out, fg)
@@ -101,65 +90,6 @@ func (k *console) caseView(lang string, who service.Staff, uid registry.UID, cs 
 	return v
 }
 
-// entryView is a line of the history: what, who, and why.
-type entryView struct {
-	At      time.Time
-	What    string // key
-	Tone    string
-	By      registry.Actor
-	Via     string
-	CaseNo  registry.CaseNo
-	Refusal string
-	Detail  string
-}
-
-func viaKey(a registry.Actor) string {
-	if a.Account == "system" {
-		return "clock"
-	}
-	via, _, _ := strings.Cut(a.Via, ":")
-	return via
-}
-
-func historyView(es []store.Entry) []entryView {
-	out := make([]entryView, 0, len(es))
-	for i := len(es) - 1; i >= 0; i-- { // newest first
-		e := es[i]
-		v := entryView{At: e.At, What: "event." + string(e.Kind), By: e.Actor, Via: viaKey(e.Actor), CaseNo: e.CaseNo}
-		var p struct {
-			Decision registry.StepDecision `json:"decision"`
-			Refusal  string                `json:"refusal"`
-			Note     string                `json:"note"`
-			Reason   string                `json:"reason"`
-			Proof    string                `json:"proof"`
-			Carrier  string                `json:"carrier"`
-			Act      string                `json:"act"`
-		}
-		if json.Unmarshal(e.Payload, &p) == nil {
-			switch {
-			case p.Decision == registry.DecisionRefuse:
-				v.What, v.Tone, v.Refusal = "event.refuse", "late", p.Refusal
-			case p.Decision == registry.DecisionAccept:
-				v.What, v.Tone = "event.accept", "fine"
-			}
-			for _, s := range []string{p.Note, p.Proof, p.Carrier} {
-				if s != "" {
-					v.Detail = s
-					break
-				}
-			}
-			if v.Detail == "" && e.Kind == registry.EvStartSuspend {
-				v.Detail = p.Reason
-			}
-			if e.Kind == registry.EvChangeCard {
-				v.What = "cardact." + p.Act
-			}
-		}
-		out = append(out, v)
-	}
-	return out
-}
-
 type pupilView struct {
 	P          registry.Pupil
 	Name       string
@@ -210,10 +140,11 @@ func (k *console) pupilShow(c *fiber.Ctx, who service.Staff, masked bool, pr *pr
 	if err != nil {
 		return err
 	}
-	v := pupilView{P: p, Name: p.Form[registry.FName], IDTail: tail(p.Form[registry.FIDNumber], 4), History: historyView(entries), Brief: len(entries) == 0}
+	v := pupilView{P: p, Name: p.Form[registry.FName], IDTail: tail(p.Form[registry.FIDNumber], 4), Brief: len(entries) == 0}
 	v.MayUnmask = !v.Brief && mayOf(who).Pupils && k.inScope(who, p.School)
 	v.Masked = masked || !v.MayUnmask
 	v.Groups = k.groupsOf(lang, p.Form, v.Masked)
+	v.History = k.history(lang, entries, v.Masked)
 	for i := len(p.Cases) - 1; i >= 0; i-- {
 		v.Cases = append(v.Cases, k.caseView(lang, who, uid, p.Cases[i]))
 	}

@@ -117,6 +117,7 @@ func (k *console) suggest(c *fiber.Ctx, who service.Staff) error {
 		Href string `json:"href"`
 		Name string `json:"name"`
 		Sub  string `json:"sub"`
+		Unit bool   `json:"unit,omitempty"`
 	}
 	out := struct {
 		Rows  []row `json:"rows"`
@@ -130,12 +131,17 @@ func (k *console) suggest(c *fiber.Ctx, who service.Staff) error {
 		return err
 	}
 	lang := k.lang(c)
+	if len(k.Service.Schools(who)) > 1 {
+		for _, school := range k.Service.SchoolsLike(who, q, 3) {
+			out.Rows = append(out.Rows, row{"/pupils?school=" + string(school.Code), school.Name, k.words.say(lang, "search.school"), true})
+		}
+	}
 	for _, r := range rows {
 		sub := k.Service.Directory().Name(r.School) + " · " + k.grade(lang, r.Grade) + " " + r.Class
 		if r.Number != "" {
 			sub += " · " + k.words.say(lang, "pupil.tail", "tail", tail(string(r.Number), 4))
 		}
-		out.Rows = append(out.Rows, row{"/pupils/" + string(r.UID), r.Name, sub})
+		out.Rows = append(out.Rows, row{"/pupils/" + string(r.UID), r.Name, sub, false})
 	}
 	out.Total = total
 	return c.JSON(out)

@@ -11,6 +11,7 @@ import (
 	"html/template"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 
@@ -38,7 +39,7 @@ func parseViews(k *console) (*views, error) {
 	if err != nil {
 		return nil, err
 	}
-	shared := []string{"templates/layout.html", "templates/parts.html"}
+	shared := []string{"templates/layout.html", "templates/parts.html", "templates/shared.html"}
 	for _, l := range languages {
 		base, err := template.New("layout.html").Funcs(k.funcs(l.Code)).ParseFS(templateFS, shared...)
 		if err != nil {
@@ -46,7 +47,7 @@ func parseViews(k *console) (*views, error) {
 		}
 		v.by[l.Code] = map[string]*template.Template{}
 		for _, f := range files {
-			if f == shared[0] || f == shared[1] {
+			if slices.Contains(shared, f) {
 				continue
 			}
 			t, err := template.Must(base.Clone()).ParseFS(templateFS, f)
@@ -73,9 +74,13 @@ type page struct {
 	Today                   string
 	Languages               []struct{ Code, Name string }
 	D                       any
+	// Shown is when the page was begun, µs: the event stream makes up for what came since.
+	Shown int64
 	// Nav is what the reader is offered, by group; Foot stands at the bottom of a small screen.
 	Nav  []navGroup
 	Foot []navItem
+	// Practising: this is the register for practice. Again: the page asks for itself again, script or not.
+	Practising, Again bool
 	// Refresh: without script the page asks for itself again.
 	Refresh bool
 	// Script names a second script of the page ("issue", "rewrite", "passkey").
@@ -98,7 +103,7 @@ func (k *console) show(c *fiber.Ctx, who *service.Staff, name, titleKey string, 
 		Lang: lang, Title: k.words.say(lang, titleKey), Active: name,
 		CSRF: k.CSRF(c), Version: k.Version, Path: string(c.Request().URI().RequestURI()), Station: k.StationURL,
 		CSS: assetPath("console.css"), JS: assetPath("console.js"), Icon: assetPath("icon.svg"),
-		Languages: languages, D: d,
+		Languages: languages, D: d, Shown: c.Context().Time().UnixMicro(),
 	}
 	if c.Method() != fiber.MethodGet { // a posted page cannot be opened again by its address
 		p.Path = "/"
@@ -107,6 +112,10 @@ func (k *console) show(c *fiber.Ctx, who *service.Staff, name, titleKey string, 
 		p.Signed, p.Name, p.Unit, p.May = true, who.Name, k.Service.Directory().Name(who.Unit), mayOf(*who)
 		p.Role = k.words.say(lang, "role."+string(who.Role))
 		p.Acting = who.For
+		if p.May.Practice = k.Practice != nil; p.May.Practice && k.Practice.On {
+			p.Practising = true
+			p.May.practising()
+		}
 		p.Nav, p.Foot = navOf(p.May)
 		p.Today = k.dayFull(lang, k.Service.Today())
 		p.Flash = k.takeFlash(c)

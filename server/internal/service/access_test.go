@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"xueji/server/api"
 	"xueji/server/document"
@@ -63,7 +64,7 @@ var table = []struct {
 	{"Live", func(w *world, who Staff) error {
 		ctx, cancel := context.WithCancel(w.c())
 		defer cancel()
-		_, err := w.r.s.Live(ctx, who)
+		_, err := w.r.s.Live(ctx, who, time.Time{})
 		return err
 	}, "ok ok ok ok ok ok ok ok ok ok"},
 	{"Search", func(w *world, who Staff) error {
@@ -242,6 +243,20 @@ var table = []struct {
 		return w.r.s.DecideDuplicate(w.c(), who, w.uid, w.open, store.SuspicionApart, "依据")
 	}, "nf nf nf nf nf nf nf no no no no no"},
 	{"ReopenDuplicate", func(w *world, who Staff) error { return w.r.s.ReopenDuplicate(w.c(), who, w.uid, w.open) }, "no no no no nf nf nf no no no no no"},
+	{"SchoolsLike", func(w *world, who Staff) error {
+		if w.r.s.SchoolsLike(who, string(demo.YunheShiyan), 9) == nil {
+			return registry.ErrNotFound
+		}
+		return nil
+	}, "ok nf ok nf ok nf ok ok nf ok ok ok"},
+	{"StartCheck", func(w *world, who Staff) error { _, err := w.r.s.StartCheck(w.c(), who); return err }, "no no no no ok ok ok no no no no no"},
+	{"LastCheck", func(w *world, who Staff) error { _, err := w.r.s.LastCheck(w.c(), who); return err }, "no no no no ok ok ok no no no no no"},
+	{"CancelCheck", func(w *world, who Staff) error {
+		if _, err := w.r.s.StartCheck(w.c(), who); err != nil {
+			return err
+		}
+		return w.r.s.CancelCheck(w.c(), who)
+	}, "no no no no ok ok ok no no no no no"},
 	{"StaffList", func(w *world, who Staff) error { _, err := w.r.s.StaffList(w.c(), who); return err }, "no no ok ok ok ok ok no no ok ok no"},
 	{"StaffPage", func(w *world, who Staff) error {
 		_, err := w.r.s.StaffPage(w.c(), who, "a-registrar.yunhe")

@@ -373,6 +373,14 @@ type Check struct {
 // CheckRegister climbs the ladder for every pair of pupils who share a key, and raises what is new. It reads the keys in one pass, in memory 24 bytes a key, and opens
 // only the records of candidate pairs. Running it again raises nothing twice.
 func (s *Service) CheckRegister(ctx context.Context) (Check, error) {
+	return s.checkFrom(ctx, 0, func(Check, int) error { return nil })
+}
+
+// checkEvery is after how many pairs a check says how far it is.
+const checkEvery = 500
+
+// checkFrom leaves out the first pairs, which an interrupted run judged; told hears how far it is, and its error ends the check.
+func (s *Service) checkFrom(ctx context.Context, from int, told func(so Check, done int) error) (Check, error) {
 	began := s.now()
 	var out Check
 	ids := map[registry.UID]uint32{}
@@ -414,11 +422,26 @@ func (s *Service) CheckRegister(ctx context.Context) (Check, error) {
 		found = found[:0]
 		return err
 	}
+	from = min(from, len(pairs))
+	if err := told(out, from); err != nil {
+		return out, err
+	}
 	for i, pr := range pairs {
+		if i < from {
+			continue
+		}
 		if err := ctx.Err(); err != nil {
 			return out, internal(err)
 		}
-		if i == 0 || pairs[i-1].A != pr.A {
+		if i > from && (i-from)%checkEvery == 0 {
+			if err := flush(); err != nil { // what is told as done is written
+				return out, internal(err)
+			}
+			if err := told(out, i); err != nil {
+				return out, err
+			}
+		}
+		if i == from || pairs[i-1].A != pr.A {
 			if last, err = load(pr.A); isNotFound(err) {
 				last = known{}
 			} else if err != nil {

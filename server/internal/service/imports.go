@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"xueji/server/internal/access"
@@ -129,8 +130,11 @@ func (s *Service) RunImport(ctx context.Context, id string) error {
 	if err != nil {
 		return internal(err)
 	}
-	if i.State != importQueued && i.State != importRunning {
+	if !underWay(i.State) {
 		return nil
+	}
+	if strings.HasPrefix(id, checkPrefix) {
+		return s.runCheck(ctx, i)
 	}
 	f, err := s.st.File(ctx, i.File)
 	if err != nil {

@@ -37,7 +37,7 @@ func TestJourney(t *testing.T) {
 	}
 
 	old := r.staff("registrar.yunhe")
-	live := must[<-chan Notice](t)(r.s.Live(r.ctx, old))
+	live := must[<-chan Notice](t)(r.s.Live(r.ctx, old, time.Time{}))
 	d := r.device(demo.QingshiCentre)
 	newcomer := r.staff("registrar.qingshi")
 	no := d.caseNo(registry.CaseTransfer, 1)

@@ -133,6 +133,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if o.OwnCA {
 		s.pin = "-" + api.CAPin(o.Keys.CA().Certificate())
 	}
+	s.hub.began = s.now()
 	return s, s.ReloadUnits(ctx)
 }
 

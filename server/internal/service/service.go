@@ -59,11 +59,13 @@ type Console interface {
 
 	// To do.
 	ToDo(ctx context.Context, who Staff) (ToDo, error)
-	// Live delivers a value each time something changed for the unit (notices, tasks); ends with ctx. Slow readers lose repeats, never the last.
-	Live(ctx context.Context, who Staff) (<-chan Notice, error)
+	// Live delivers a value each time something changed for the unit (notices, tasks), and one at once when something may have since a time (zero: none); ends with
+	// ctx. Slow readers lose repeats, never the last.
+	Live(ctx context.Context, who Staff, since time.Time) (<-chan Notice, error)
 
 	// Pupils.
 	Search(ctx context.Context, who Staff, q store.Query) ([]store.Summary, int, error)
+	SchoolsLike(who Staff, word string, limit int) []registry.School
 	Pupil(ctx context.Context, who Staff, uid registry.UID) (registry.Pupil, []store.Entry, error)
 	Issuances(ctx context.Context, who Staff, uid registry.UID) ([]store.Issuance, error)
 
@@ -90,6 +92,10 @@ type Console interface {
 	ProveDuplicate(ctx context.Context, who Staff, a, b registry.UID, note string, files []string) error
 	DecideDuplicate(ctx context.Context, who Staff, a, b registry.UID, state store.SuspicionState, note string) error
 	ReopenDuplicate(ctx context.Context, who Staff, a, b registry.UID) error
+	// A check of the whole register: a run that can be cancelled and that a restart resumes.
+	StartCheck(ctx context.Context, who Staff) (store.Import, error)
+	LastCheck(ctx context.Context, who Staff) (*store.Import, error)
+	CancelCheck(ctx context.Context, who Staff) error
 
 	// Cases. seen is the version the page showed: if it moved on, CodeConflict says that somebody else was first.
 	Act(ctx context.Context, who Staff, uid registry.UID, seen int64, ev registry.Event) (registry.Pupil, error)

@@ -87,17 +87,27 @@ func (s *Service) Search(ctx context.Context, who Staff, q store.Query) ([]store
 	if q.Limit <= 0 || q.Limit > 500 {
 		q.Limit = 500
 	}
+	text := q.Text
+	q, _ = s.narrowed(who, sc, q, false)
 	rows, err := s.st.Search(ctx, q)
 	if err != nil {
 		return nil, 0, internal(err)
+	}
+	if len(rows) == 0 && q.Offset == 0 { // nobody: a school, perhaps
+		if of, ok := s.narrowed(who, sc, q, true); ok {
+			q = of
+			if rows, err = s.st.Search(ctx, q); err != nil {
+				return nil, 0, internal(err)
+			}
+		}
 	}
 	n, err := s.st.Count(ctx, q)
 	if err != nil {
 		return nil, 0, internal(err)
 	}
 	e := audit.Entry{Kind: audit.Search, What: "list", N: n}
-	if q.Text != "" {
-		e.What, e.Query = "text", s.keys.queryHash(q.Text)
+	if text != "" {
+		e.What, e.Query = "text", s.keys.queryHash(text)
 	}
 	if err := s.record(ctx, who, e); err != nil {
 		return nil, 0, err

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -14,14 +16,16 @@ import (
 // keepAlive is how often an idle event stream says that it lives.
 const keepAlive = 20 * time.Second
 
-// events is server-sent events of the signed-in unit: event name is Notice.What, data the notice's JSON.
+// events is server-sent events of the signed-in unit: event name is Notice.What, data the notice's JSON, id the time in µs. A page says when it was begun (?since=,
+// µs), a browser that lost the line says the last id: what came between is made up for by one notice.
 func (w *server) events(c *fiber.Ctx) error {
 	who, ok := staff(c)
 	if !ok {
 		return &registry.Error{Code: registry.CodeForbidden, Params: map[string]string{"why": "session"}}
 	}
 	ctx, cancel := context.WithCancel(w.streams)
-	notices, err := w.svc.Live(ctx, who)
+	opened := w.now()
+	notices, err := w.svc.Live(ctx, who, sinceOf(c))
 	if err != nil {
 		cancel()
 		return err
@@ -33,7 +37,7 @@ func (w *server) events(c *fiber.Ctx) error {
 		defer cancel()
 		tick := time.NewTicker(keepAlive)
 		defer tick.Stop()
-		_, err := out.WriteString("retry: 2000\n: open\n\n")
+		_, err := fmt.Fprintf(out, "retry: 2000\nid: %d\n: open\n\n", opened.UnixMicro())
 		for err == nil {
 			if err = out.Flush(); err != nil {
 				return // the browser left
@@ -45,7 +49,7 @@ func (w *server) events(c *fiber.Ctx) error {
 				}
 				var body []byte
 				if body, err = json.Marshal(n); err == nil {
-					_, err = out.WriteString("event: " + n.What + "\ndata: " + string(body) + "\n\n")
+					_, err = fmt.Fprintf(out, "id: %d\nevent: %s\ndata: %s\n\n", n.At.UnixMicro()+1, n.What, body)
 				}
 			case <-tick.C:
 				_, err = out.WriteString(": still here\n\n")
@@ -53,4 +57,17 @@ func (w *server) events(c *fiber.Ctx) error {
 		}
 	})
 	return nil
+}
+
+// sinceOf is when the browser last knew everything; zero when it does not say.
+func sinceOf(c *fiber.Ctx) time.Time {
+	text := c.Get("Last-Event-ID")
+	if text == "" {
+		text = c.Query("since")
+	}
+	us, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || us <= 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us)
 }

@@ -81,13 +81,13 @@ func safe(method string) bool {
 
 // session finds who is signed in. A cookie whose session is over is taken away.
 func (w *server) session(c *fiber.Ctx) error {
-	token := c.Cookies(cookieSession)
+	token := c.Cookies(w.cookie(cookieSession))
 	if token == "" {
 		return nil
 	}
 	who, err := w.svc.WhoIs(c.UserContext(), token)
 	if registry.CodeOf(err) == registry.CodeNotFound {
-		w.setCookie(c, cookieSession, "", -1)
+		w.setCookie(c, w.cookie(cookieSession), "", -1)
 		return nil
 	}
 	if err != nil {
@@ -108,14 +108,14 @@ func (w *server) setCookie(c *fiber.Ctx, name, value string, maxAge int) {
 
 // csrf is the token of this browser: bound to the session, or before sign-in to a random cookie.
 func (w *server) csrf(c *fiber.Ctx) string {
-	id := c.Cookies(cookieSession)
+	id := c.Cookies(w.cookie(cookieSession))
 	if _, ok := staff(c); !ok {
 		if id, _ = c.Locals(cookieAnon).(string); id == "" {
-			if id = c.Cookies(cookieAnon); len(id) < 20 || len(id) > 64 {
+			if id = c.Cookies(w.cookie(cookieAnon)); len(id) < 20 || len(id) > 64 {
 				var b [16]byte
 				rand.Read(b[:])
 				id = base64.RawURLEncoding.EncodeToString(b[:])
-				w.setCookie(c, cookieAnon, id, 0)
+				w.setCookie(c, w.cookie(cookieAnon), id, 0)
 			}
 			c.Locals(cookieAnon, id)
 		}
@@ -153,28 +153,29 @@ func (w *server) deps() console.Deps {
 		Staff:   staff,
 		CSRF:    w.csrf,
 		From: func(c *fiber.Ctx) service.From {
-			return service.From{Remote: c.IP(), Agent: c.Get(fiber.HeaderUserAgent), Device: c.Cookies(cookieDevice)}
+			return service.From{Remote: c.IP(), Agent: c.Get(fiber.HeaderUserAgent), Device: c.Cookies(w.cookie(cookieDevice))}
 		},
 		SignedIn: w.signedIn,
-		Half:     func(c *fiber.Ctx) string { return c.Cookies(cookieHalf) },
+		Half:     func(c *fiber.Ctx) string { return c.Cookies(w.cookie(cookieHalf)) },
 		Ticket: func(c *fiber.Ctx, set string) string {
-			was := c.Cookies(cookieTicket)
+			was := c.Cookies(w.cookie(cookieTicket))
 			if set != "" { // Lax: the provider's page leads back here
-				c.Cookie(&fiber.Cookie{Name: cookieTicket, Value: set, Path: "/sign-in/", HTTPOnly: true, Secure: w.secure, SameSite: "Lax", MaxAge: 600})
+				c.Cookie(&fiber.Cookie{Name: w.cookie(cookieTicket), Value: set, Path: "/sign-in/", HTTPOnly: true, Secure: w.secure, SameSite: "Lax", MaxAge: 600})
 			} else if was != "" {
-				c.Cookie(&fiber.Cookie{Name: cookieTicket, Path: "/sign-in/", HTTPOnly: true, Secure: w.secure, SameSite: "Lax", MaxAge: -1})
+				c.Cookie(&fiber.Cookie{Name: w.cookie(cookieTicket), Path: "/sign-in/", HTTPOnly: true, Secure: w.secure, SameSite: "Lax", MaxAge: -1})
 			}
 			return was
 		},
 		SignOut: func(c *fiber.Ctx) error {
-			err := w.svc.SignOut(c.UserContext(), c.Cookies(cookieSession))
-			w.setCookie(c, cookieSession, "", -1)
+			err := w.svc.SignOut(c.UserContext(), c.Cookies(w.cookie(cookieSession)))
+			w.setCookie(c, w.cookie(cookieSession), "", -1)
 			return err
 		},
 		Lang:       func(c *fiber.Ctx) string { return string(lang(c)) },
 		Problem:    w.problem,
 		StationURL: w.opt.StationURL,
 		PublicURL:  strings.TrimRight(w.opt.PublicURL, "/"),
+		Practice:   w.practice(),
 		DeviceURL:  strings.TrimRight(w.opt.DeviceURL, "/"),
 		Version:    w.opt.Version,
 	}
@@ -183,17 +184,17 @@ func (w *server) deps() console.Deps {
 // signedIn sets what came of a step of signing in: half way, or a session under a new token (no token that was there before sign-in lives on).
 func (w *server) signedIn(c *fiber.Ctx, in service.SignedIn) {
 	if in.Half != "" {
-		w.setCookie(c, cookieHalf, in.Half, 0)
+		w.setCookie(c, w.cookie(cookieHalf), in.Half, 0)
 		return
 	}
-	w.setCookie(c, cookieHalf, "", -1)
-	w.setCookie(c, cookieAnon, "", -1)
-	if old := c.Cookies(cookieSession); old != "" {
+	w.setCookie(c, w.cookie(cookieHalf), "", -1)
+	w.setCookie(c, w.cookie(cookieAnon), "", -1)
+	if old := c.Cookies(w.cookie(cookieSession)); old != "" {
 		_ = w.svc.SignOut(c.UserContext(), old) // it runs out by itself if this fails
 	}
-	w.setCookie(c, cookieSession, in.Staff.Token, 0)
+	w.setCookie(c, w.cookie(cookieSession), in.Staff.Token, 0)
 	if in.Device != "" {
-		c.Cookie(&fiber.Cookie{Name: cookieDevice, Value: in.Device, Path: "/sign-in", HTTPOnly: true, Secure: w.secure, SameSite: "Strict", MaxAge: 180 * 24 * 3600})
+		c.Cookie(&fiber.Cookie{Name: w.cookie(cookieDevice), Value: in.Device, Path: "/sign-in", HTTPOnly: true, Secure: w.secure, SameSite: "Strict", MaxAge: 180 * 24 * 3600})
 	}
 	c.Locals(localStaff, in.Staff)
 }

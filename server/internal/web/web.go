@@ -52,6 +52,9 @@ type Options struct {
 	Degraded func(context.Context) []string
 	// Audit is the log's public face; nil shows none.
 	Audit *audit.Public
+	// Practice is the register for practice; nil for none. Practising says that this edge serves it: no API, cookies of its own.
+	Practice   Practice
+	Practising bool
 	// NoConsole leaves the pages out (tests of the API alone).
 	NoConsole bool
 }
@@ -134,10 +137,15 @@ func New(o Options) (*Web, error) {
 	app.Use(guard)
 	app.Get("/livez", func(c *fiber.Ctx) error { return c.SendString("alive\n") })
 	app.Get("/readyz", w.readyz)
-	w.mountAPI(app)
-	w.mountAudit(app)
+	if !o.Practising {
+		w.mountAPI(app)
+		w.mountAudit(app)
+	}
 	if !o.NoConsole {
 		app.Use(hostAllowed(names))
+		if o.Practice != nil && !o.Practising {
+			app.Use(w.divert)
+		}
 		app.Use(w.people)
 		app.Get("/events", w.events)
 		if err := console.Mount(app, w.deps()); err != nil {
@@ -148,6 +156,9 @@ func New(o Options) (*Web, error) {
 	app.Use(func(*fiber.Ctx) error { return fiber.NewError(http.StatusNotFound) })
 	return &Web{App: app, Admin: w.admin(), Metrics: w.metrics, stop: stop}, nil
 }
+
+// End ends event streams; an edge that another one serves is ended by it.
+func (w *Web) End() { w.stop() }
 
 // policy reads the public and the station's address into the content security policy, and returns the names the server is known by.
 func (w *server) policy() ([]string, error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -91,7 +92,7 @@ func App(f *Fake, station string) (*fiber.App, error) {
 		if !ok {
 			return fiber.ErrUnauthorized
 		}
-		notices, err := f.Live(c.UserContext(), who)
+		notices, err := f.Live(c.UserContext(), who, since(c))
 		if err != nil {
 			return err
 		}
@@ -114,6 +115,14 @@ func App(f *Fake, station string) (*fiber.App, error) {
 		return nil
 	})
 	return app, console.Mount(app, d)
+}
+
+func since(c *fiber.Ctx) time.Time {
+	us, err := strconv.ParseInt(c.Query("since"), 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMicro(us)
 }
 
 func langOr(l string) string {

@@ -46,6 +46,8 @@ type Fake struct {
 	runs       []*run
 	lanes      map[registry.UID]string
 	live       []chan service.Notice
+	check      *store.Import
+	told       time.Time // when, by the machine's clock
 	serial     int
 	suspicions []store.Suspicion
 	dir        *registrytest.Directory
@@ -91,6 +93,7 @@ func (f *Fake) no(k registry.CaseKind) registry.CaseNo {
 func (f *Fake) Notify(what string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.told = time.Now()
 	for _, c := range f.live {
 		select {
 		case c <- service.Notice{What: what, At: f.Now}:
@@ -222,9 +225,13 @@ func (f *Fake) ToDo(_ context.Context, who service.Staff) (service.ToDo, error) 
 	return t, nil
 }
 
-func (f *Fake) Live(ctx context.Context, _ service.Staff) (<-chan service.Notice, error) {
+// Live never loses the notice between a page and its connection: when something was told since, the reader is told at once.
+func (f *Fake) Live(ctx context.Context, _ service.Staff, since time.Time) (<-chan service.Notice, error) {
 	c := make(chan service.Notice, 8)
 	f.mu.Lock()
+	if !since.IsZero() && f.told.After(since) {
+		c <- service.Notice{What: "tasks", At: f.told}
+	}
 	f.live = append(f.live, c)
 	f.mu.Unlock()
 	context.AfterFunc(ctx, func() {

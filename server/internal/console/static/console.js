@@ -131,37 +131,41 @@
   // ---- search as you type ----
   const later = (ms, f) => { let t; return (...a) => { clearTimeout(t); t = setTimeout(() => f(...a), ms); }; };
   const q = $("#q"), list = $("#suggest");
-  let pick = -1;
-  function closeSuggest() { if (list && !list.hidden) { list.hidden = true; q.setAttribute("aria-expanded", "false"); pick = -1; } }
+  let pick = -1, asked = 0; // asked: only the newest question's answer is shown
+  function closeSuggest() { asked++; if (list && !list.hidden) { list.hidden = true; q.setAttribute("aria-expanded", "false"); q.removeAttribute("aria-activedescendant"); pick = -1; } }
   if (q) {
-    const ask = later(140, async () => {
+    const ask = later(120, async () => {
       const text = q.value.trim();
       if (!text) { closeSuggest(); return; }
+      const mine = ++asked;
       try {
         const r = await fetch("/pupils/suggest?q=" + encodeURIComponent(text), json);
-        if (!r.ok || q.value.trim() !== text) return;
-        const d = await r.json();
-        list.replaceChildren(...d.rows.map((x) => {
+        const d = r.ok && await r.json();
+        if (!d || mine !== asked || document.activeElement !== q) return;
+        list.replaceChildren(...d.rows.map((x, i) => {
           const a = document.createElement("a"), b = document.createElement("b"), s = document.createElement("small");
-          a.href = x.href; a.setAttribute("role", "option"); b.textContent = x.name; s.textContent = x.sub; a.append(b, s);
+          a.href = x.href; a.id = "s" + i; a.tabIndex = -1; a.setAttribute("role", "option"); a.setAttribute("aria-selected", "false"); a.classList.toggle("unit", !!x.unit);
+          b.textContent = x.name; s.textContent = x.sub; a.append(b, s);
           return a;
         }));
-        if (!d.rows.length || d.total > d.rows.length) {
+        const people = d.rows.filter((x) => !x.unit).length;
+        if (!people || d.total > people) {
           const p = document.createElement("p");
-          p.className = "soft"; p.textContent = d.rows.length ? say("More").replace("{n}", d.total) : say("None");
-          list.append(p);
+          p.className = "soft"; p.textContent = people ? say("More").replace("{n}", d.total) : say("None");
+          if (people || !d.rows.length) list.append(p);
         }
-        list.hidden = false; pick = -1; q.setAttribute("aria-expanded", "true");
+        list.hidden = false; pick = -1; q.setAttribute("aria-expanded", "true"); q.removeAttribute("aria-activedescendant");
       } catch { /* the live line says that the server is out of reach */ }
     });
-    q.addEventListener("input", ask);
+    q.addEventListener("input", () => { asked++; ask(); });
     q.addEventListener("keydown", (e) => {
       const as = $$("a", list);
-      if (list.hidden || !as.length) return;
+      if (e.isComposing || list.hidden || !as.length) return;
       if (e.key === "ArrowDown" || e.key === "ArrowUp") {
         e.preventDefault();
-        pick = (pick + (e.key === "ArrowDown" ? 1 : -1) + as.length) % as.length;
+        pick = e.key === "ArrowDown" ? (pick + 1) % as.length : (pick <= 0 ? as.length : pick) - 1;
         as.forEach((a, i) => a.setAttribute("aria-selected", i === pick));
+        q.setAttribute("aria-activedescendant", as[pick].id);
       } else if (e.key === "Enter" && pick >= 0) { e.preventDefault(); location.href = as[pick].href; }
     });
     document.addEventListener("click", (e) => { if (!e.target.closest(".search")) closeSuggest(); });
@@ -184,6 +188,7 @@
     cur = null;
     if (at) setCur(rows().find((tr) => tr.dataset.href === at), false);
     mark();
+    body.dataset.shown = doc.body.dataset.shown || body.dataset.shown;
     if (push) history.replaceState(null, "", url);
   };
   const filters = $("[data-filters]");
@@ -213,7 +218,7 @@
       if ($("[data-swap]") && !$("[data-import]") && !posted) swap(location.href, false).catch(() => {});
     });
     number();
-    const es = new EventSource("/events");
+    const es = new EventSource("/events?since=" + body.dataset.shown);
     for (const what of ["tasks", "start_transfer", "completed", "refused", "withdrawn", "archive_called", "archive_missing", "import", "card"]) es.addEventListener(what, refresh);
     es.onmessage = refresh;
     let gone;
