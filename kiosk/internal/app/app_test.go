@@ -153,7 +153,13 @@ func (w *world) press(do, value string) {
 	w.do(chromedp.Click(chromedp.CSS(sel)))
 }
 
-func (w *world) choose(goal string)  { w.Helper(); w.press("choose", goal) }
+// choose presses a goal and waits until it is taken: a card laid down before that would lead to the menu.
+func (w *world) choose(goal string) {
+	w.Helper()
+	w.press("choose", goal)
+	w.until(`document.documentElement.dataset.screen !== "home"`)
+}
+
 func (w *world) answer(value string) { w.Helper(); w.press("answer", value) }
 
 // agree presses twice, as the consent wants it.
