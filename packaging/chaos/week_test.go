@@ -134,10 +134,12 @@ func TestWeekOffline(t *testing.T) {
 		t.Errorf("%d honest events in quarantine", n)
 	}
 	var next uint64
+	o := w.opener(db)
 	w.query(db, `SELECT seq, payload FROM inbox WHERE kiosk = '`+d.ID+`' ORDER BY seq`, func(scan func(...any)) {
 		var seq uint64
 		var payload []byte
 		scan(&seq, &payload)
+		payload = o.bytes(at("inbox", "payload", d.ID, fmt.Sprint(seq)), payload)
 		if next++; seq != next || string(payload) != string(d.Said[seq-1]) {
 			t.Fatalf("event %d stands at %d or is not what was said", seq, next)
 		}
