@@ -116,6 +116,7 @@ type session struct {
 	shown   *shown
 	checked chan struct{} // closed when the issuer's check that was begun last is over; nil: none was
 	token   string
+	chip    []byte // of the staff card that was laid down to sign in
 	ticket  string
 	saved   *flow.Saved // the event of this session, once durable
 	ctx     context.Context

@@ -45,7 +45,11 @@ func (d *Desk) carryOut(e flow.Effect) {
 		work(flow.StatusLimit, func(ctx context.Context) flow.Input { return d.ask(ctx, sess, string(e.PIN)) })
 	case flow.DoSignIn:
 		work(flow.SignInLimit, func(ctx context.Context) flow.Input {
-			return d.signIn(ctx, s.Epoch, e.Login, string(e.Password), online)
+			return d.signIn(ctx, s.Epoch, byPassword(e.Login, string(e.Password)), online)
+		})
+	case flow.DoStaffPIN:
+		work(flow.SignInLimit, func(ctx context.Context) flow.Input {
+			return d.signIn(ctx, s.Epoch, byStaffCard(sess.chip, string(e.PIN)), online)
 		})
 	case flow.DoParcel:
 		work(flow.ParcelLimit, func(ctx context.Context) flow.Input { return d.parcel(ctx, sess, e.QR) })
@@ -140,7 +144,11 @@ func (d *Desk) read(ctx context.Context, epoch uint64) flow.Input {
 		d.keep(epoch, func(s *session) { s.shown = &tap })
 	}
 	if verdict != localapi.VerdictValid {
-		return flow.ReadBad{Verdict: string(verdict)}
+		chip := len(t.ChipSerial) > 0 && mayBeStaff[verdict]
+		if chip {
+			d.keep(epoch, func(s *session) { s.chip = t.ChipSerial })
+		}
+		return flow.ReadBad{Verdict: string(verdict), Chip: chip}
 	}
 	p := t.Public
 	c := flow.Card{No: p.CardNo, Tail: tail(p.CardNo, 4), School: registry.Unit(p.School), SchoolName: d.schoolName(registry.Unit(p.School)),
@@ -336,10 +344,27 @@ func (d *Desk) ask(ctx context.Context, sess session, pin string) flow.Input {
 	return flow.Asked{Where: w}
 }
 
-func (d *Desk) signIn(ctx context.Context, epoch uint64, login, password string, online bool) flow.Input {
-	login = strings.ToLower(strings.TrimSpace(login)) // as the server compares them
+// mayBeStaff are the verdicts on a chip that holds no pupil's record of ours.
+var mayBeStaff = map[localapi.Verdict]bool{localapi.VerdictBlank: true, localapi.VerdictUnknownIssuer: true}
+
+// byPassword and byStaffCard are the two ways to sign in; offline each has a verifier of its own, under the login or under the chip's digest.
+func byPassword(login, password string) api.SignIn {
+	return api.SignIn{Login: strings.ToLower(strings.TrimSpace(login)), Password: password} // as the server compares them
+}
+
+func byStaffCard(chip []byte, pin string) api.SignIn { return api.SignIn{Card: chip, Password: pin} }
+
+func verifierName(in api.SignIn) string {
+	if len(in.Card) > 0 {
+		return device.StaffCard(in.Card)
+	}
+	return in.Login
+}
+
+func (d *Desk) signIn(ctx context.Context, epoch uint64, in api.SignIn, online bool) flow.Input {
+	login, password := verifierName(in), in.Password
 	if online {
-		r, err := d.p.Line.SignIn(ctx, api.SignIn{Login: login, Password: password})
+		r, err := d.p.Line.SignIn(ctx, in)
 		if err == nil {
 			if r.Unit != d.p.Enrolment.School {
 				return flow.SignInFailed{Why: "unit"}

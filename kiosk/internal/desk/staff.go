@@ -29,7 +29,7 @@ func (d *Desk) StaffSignIn(ctx context.Context, login, password string) (account
 		return "", "", "empty"
 	}
 	// Epoch 0 is no family's session: nothing of this sign-in is kept in one.
-	switch r := d.signIn(ctx, 0, login, password, d.p.Line.Online()).(type) {
+	switch r := d.signIn(ctx, 0, byPassword(login, password), d.p.Line.Online()).(type) {
 	case flow.SignedIn:
 		return r.Staff.Account, r.Staff.Name, ""
 	case flow.SignInFailed:

@@ -3,8 +3,11 @@ package device
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -64,6 +67,17 @@ func OpenVerifiers(c *Cache) (*Verifiers, error) {
 	return v, err
 }
 
+// StaffCard is the name under which a staff card's verifier is kept: a digest, so that the chip serial is not.
+func StaffCard(chip []byte) string {
+	sum := sha256.Sum256(append([]byte("staff card\x00"), chip...))
+	return cardMark + hex.EncodeToString(sum[:])
+}
+
+// cardMark begins no login: logins hold no colon.
+const cardMark = "card:"
+
+func isCard(login string) bool { return strings.HasPrefix(login, cardMark) }
+
 // hash is argon2id, 32 MiB, 3 passes, 1 lane: about a tenth of a second on a kiosk.
 func hash(password string, salt []byte) []byte {
 	return argon2.IDKey([]byte(password), salt, 3, 32<<10, 1, 32)
@@ -78,7 +92,7 @@ func (v *Verifiers) Learn(login, password string, s Staff, now time.Time) error 
 	defer v.mu.Unlock()
 	rows := []verifier{row}
 	for _, r := range v.rows {
-		if r.Login != login && r.Account != s.Account && now.Sub(r.At) < StaffTerm && len(rows) < maxStaff {
+		if r.Login != login && (r.Account != s.Account || isCard(r.Login) != isCard(login)) && now.Sub(r.At) < StaffTerm && len(rows) < maxStaff {
 			rows = append(rows, r)
 		}
 	}

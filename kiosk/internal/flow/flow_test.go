@@ -353,7 +353,7 @@ func on(sc Screen) State {
 		s.Card, s.Problem = Card{}, "revoked"
 	case Menu:
 		s.Goal = GoalNone
-	case SignIn:
+	case SignIn, StaffPIN:
 		s.Staff = nil
 	case Proof, Class:
 		s.Goal = GoalReturn
@@ -387,7 +387,7 @@ var inputs = []Input{Tick{}, Touch{}, SetLang{Traditional}, Choose{GoalTransfer}
 	Answer{"father"}, Answer{"agree"}, Answer{"hospital"}, Answer{"same"}, Answer{"all"}, Answer{"next"}, Answer{"finish"}, Answer{"retry"}, Answer{"pin"}, Answer{"nonsense"}, Back{}, Leave{},
 	Checked{}, Checked{Level: 2}, Checked{Copy: true}, Choose{GoalLost}, Answer{"found"}, Answer{"0"}, Answer{"lost"}, FindPupil{"2015-03-08", "002x"}, FindPupil{"20150308", ""},
 	GotPupils{}, GotPupils{twins[:1]}, GotPupils{twins}, CardMoved{}, CardStays{"lost_unknown"},
-	Credentials{"w", "p"}, EnterPIN{"1"}, Scanned{qr}, Scanned{"nonsense"}, Insert{}, Bad{"many"}, Remove{}, Read{Card: there}, ReadBad{"forged"}, Asked{known}, AskFailed{Why: "status_offline"},
+	Credentials{"w", "p"}, EnterPIN{"1"}, Scanned{qr}, Scanned{"nonsense"}, Insert{}, Bad{"many"}, Remove{}, Read{Card: there}, ReadBad{Verdict: "forged"}, ReadBad{Verdict: "blank", Chip: true}, Asked{known}, AskFailed{Why: "status_offline"},
 	SignedIn{}, SignInFailed{"wrong"}, GotParcel{parcel}, ParcelFailed{"archive_unknown"}, Saved{Seq: 3}, SaveFailed{}, Applied{}, NotApplied{Code: "locked"}, Printed{"tray"}, Ticket{Needed: true},
 	TicketFailed{}, Progress{"write", 1, 2}, Rewritten{}, RewriteFailed{Gone: true}, RewriteFailed{Code: "card"}}
 

@@ -26,7 +26,7 @@ type (
 		Login    string
 		Password Secret
 	}
-	// EnterPIN is the guardian's second factor.
+	// EnterPIN is the guardian's second factor; on StaffPIN the registrar's.
 	EnterPIN struct{ PIN Secret }
 	// Scanned is a text from the scanner or the keyboard.
 	Scanned struct{ Text string }
@@ -51,8 +51,11 @@ type (
 type (
 	// Read is a card judged valid.
 	Read struct{ Card Card }
-	// ReadBad is a card judged otherwise, by its verdict.
-	ReadBad struct{ Verdict string }
+	// ReadBad is a card judged otherwise, by its verdict. Chip: it answers and has no pupil's record that this register signed, so it may be a staff card.
+	ReadBad struct {
+		Verdict string
+		Chip    bool
+	}
 	// Checked is how the issuer's check ended: the level that is proven now, Copy when the chip has not the key it was made with. The zero value: nothing was proven.
 	Checked struct {
 		Level int

@@ -14,19 +14,19 @@ var stages = map[Goal][]struct {
 	screens []Screen
 }{
 	GoalTransfer: {
-		{"card", []Screen{Place, Reading, Menu}}, {"check", []Screen{Confirm, Grade, Reason}}, {"staff", []Screen{SignIn, Vouch}},
+		{"card", []Screen{Place, Reading, Menu}}, {"check", []Screen{Confirm, Grade, Reason}}, {"staff", []Screen{SignIn, StaffPIN, Vouch}},
 		{"consent", []Screen{Guardian, Consent, Saving}}, {"done", []Screen{Done, Refused}},
 	},
 	GoalReturn: {
-		{"card", []Screen{Place, Reading, Menu}}, {"check", []Screen{Confirm}}, {"staff", []Screen{SignIn, Vouch}},
+		{"card", []Screen{Place, Reading, Menu}}, {"check", []Screen{Confirm}}, {"staff", []Screen{SignIn, StaffPIN, Vouch}},
 		{"proof", []Screen{Proof, Grade, Class, Consent, Saving}}, {"done", []Screen{Rewrite, CardBack, Done, Refused}},
 	},
 	GoalArchive: {
-		{"scan", []Screen{Scan}}, {"staff", []Screen{SignIn}}, {"card", []Screen{Place, Reading, Vouch}},
+		{"scan", []Screen{Scan}}, {"staff", []Screen{SignIn, StaffPIN}}, {"card", []Screen{Place, Reading, Vouch}},
 		{"inventory", []Screen{Inventory, Missing, Saving}}, {"done", []Screen{Rewrite, CardBack, Done, Refused}},
 	},
-	GoalLost:    {{"staff", []Screen{SignIn}}, {"find", []Screen{Find, Pick}}, {"report", []Screen{Report}}, {"done", []Screen{Done}}},
-	GoalFound:   {{"card", []Screen{Problem}}, {"staff", []Screen{SignIn}}, {"restore", []Screen{Report}}, {"done", []Screen{Done}}},
+	GoalLost:    {{"staff", []Screen{SignIn, StaffPIN}}, {"find", []Screen{Find, Pick}}, {"report", []Screen{Report}}, {"done", []Screen{Done}}},
+	GoalFound:   {{"card", []Screen{Problem}}, {"staff", []Screen{SignIn, StaffPIN}}, {"restore", []Screen{Report}}, {"done", []Screen{Done}}},
 	GoalStatus:  {{"card", []Screen{Place, Reading, Menu}}, {"status", []Screen{Status, PIN}}},
 	GoalRefresh: {{"card", []Screen{Place, Reading, Menu}}, {"rewrite", []Screen{Rewrite, CardBack}}, {"done", []Screen{Done}}},
 	GoalNone:    {{"card", []Screen{Place, Reading, Problem}}, {"choose", []Screen{Menu}}, {"done", []Screen{Done}}},

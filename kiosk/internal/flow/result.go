@@ -12,6 +12,7 @@ func (m *machine) result(in Input) {
 	case ReadBad:
 		m.idle(BusyRead)
 		switch {
+		case m.staffCard(in):
 		case !m.AwayAt.IsZero(), m.Screen == Reading, m.Screen == Scan, m.Screen == SignIn, m.Screen == Place:
 			m.problem(in.Verdict)
 		}
@@ -24,18 +25,19 @@ func (m *machine) result(in Input) {
 	case AskFailed:
 		m.askFailed(in)
 	case SignedIn:
-		if m.Screen != SignIn {
+		if m.Screen != SignIn && m.Screen != StaffPIN {
 			return
 		}
 		m.idle(BusySignIn)
+		byCard := m.Screen == StaffPIN
 		st := in.Staff
 		m.Staff, m.Login = &st, ""
 		m.onward()
-	case SignInFailed:
-		if m.Screen == SignIn {
-			m.idle(BusySignIn)
-			m.Note, m.Touched = "signin."+in.Why, m.now
+		if byCard {
+			m.swapBack()
 		}
+	case SignInFailed:
+		m.signInFailed(in.Why)
 	case GotParcel:
 		if m.Goal != GoalArchive || m.Screen != Scan {
 			return
@@ -107,6 +109,21 @@ func (m *machine) result(in Input) {
 	}
 }
 
+func (m *machine) signInFailed(why string) {
+	switch m.Screen {
+	case SignIn:
+		m.idle(BusySignIn)
+		m.Note, m.Touched = "signin."+why, m.now
+	case StaffPIN:
+		m.idle(BusySignIn)
+		if !m.CardOn {
+			m.staffAway()
+			return
+		}
+		m.Note, m.Touched = "staffpin."+why, m.now
+	}
+}
+
 func (m *machine) cardRead(c Card) {
 	if m.Busy != BusyRead {
 		return
@@ -118,7 +135,7 @@ func (m *machine) cardRead(c Card) {
 			m.restart()
 			return
 		}
-		m.AwayAt, m.Touched = time.Time{}, m.now
+		m.AwayAt, m.Swap, m.Touched = time.Time{}, false, m.now
 		m.check()
 	case m.Screen == Reading:
 		m.Card = c
@@ -129,6 +146,8 @@ func (m *machine) cardRead(c Card) {
 			return
 		}
 		m.chosen()
+	case m.Screen == SignIn && m.Goal == GoalLost: // a pupil's card after all
+		m.restart()
 	case m.Screen == Scan || m.Screen == SignIn:
 		m.Card = c
 		m.check()

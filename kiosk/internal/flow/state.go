@@ -20,6 +20,7 @@ const (
 	Grade     Screen = "grade"     // into which grade?
 	Reason    Screen = "reason"    // why the transfer?
 	SignIn    Screen = "signin"    // the registrar's account and password
+	StaffPIN  Screen = "staffpin"  // the registrar's own card lies there: its PIN
 	Guardian  Screen = "guardian"  // who consents?
 	Consent   Screen = "consent"   // the statement, held to confirm
 	Vouch     Screen = "vouch"     // the registrar holds child and papers against the card, because it proved less than the rule pack wants
@@ -42,7 +43,7 @@ const (
 )
 
 // Screens lists every screen, for tables and tests.
-var Screens = []Screen{Home, Place, Reading, Problem, Menu, Confirm, Grade, Reason, SignIn, Vouch, Guardian, Consent, Proof, Class, Find, Pick, Report, Scan, Inventory, Missing,
+var Screens = []Screen{Home, Place, Reading, Problem, Menu, Confirm, Grade, Reason, SignIn, StaffPIN, Vouch, Guardian, Consent, Proof, Class, Find, Pick, Report, Scan, Inventory, Missing,
 	Saving, Rewrite, CardBack, Done, Refused, Status, PIN, Trouble}
 
 // Goal is what the family came for.
@@ -217,6 +218,7 @@ type State struct {
 	// CheckUntil is the limit of the issuer's check while it is under way; zero: it is not.
 	CheckUntil time.Time
 	AwayAt     time.Time // a flow's card was taken up then; zero: it lies there or is not needed
+	Swap       bool      // AwayAt: the registrar's card was laid down instead, and the pupil's is to come back
 	Card       Card      // zero No: none
 	Where      Where
 	Note       string // a remark on the present question, a catalogue key

@@ -71,7 +71,7 @@ func (m *machine) trouble(key string) {
 
 func (m *machine) problem(verdict string) {
 	m.Busy, m.Until = BusyNone, time.Time{}
-	m.AwayAt = time.Time{}
+	m.AwayAt, m.Swap = time.Time{}, false
 	m.to(Problem)
 	m.Problem = verdict
 }
@@ -127,7 +127,7 @@ func (m *machine) tick() {
 	switch {
 	case m.Busy != BusyNone && !m.now.Before(m.Until):
 		m.late()
-	case !m.AwayAt.IsZero() && !m.now.Before(m.AwayAt.Add(PutBackWait)):
+	case !m.AwayAt.IsZero() && !m.now.Before(m.putBack()):
 		m.wipe()
 	case m.Busy != BusyNone:
 	case m.Screen == Home:
@@ -149,7 +149,9 @@ func (m *machine) late() {
 	m.idle(b)
 	switch b {
 	case BusyRead:
-		m.problem("unreadable")
+		if !m.Swap { // else what lies there is the registrar's, or comes again
+			m.problem("unreadable")
+		}
 	case BusyAsk:
 		if m.Screen == Reading {
 			m.chosen()
@@ -157,6 +159,10 @@ func (m *machine) late() {
 		}
 		m.trouble("status_offline")
 	case BusySignIn:
+		if m.Screen == StaffPIN {
+			m.signInFailed("unreachable")
+			return
+		}
 		m.Note = "signin.unreachable"
 	case BusyParcel:
 		m.trouble("archive_offline")
@@ -196,7 +202,7 @@ func (s State) turns() time.Time {
 		early(s.Until)
 	}
 	if !s.AwayAt.IsZero() {
-		early(s.AwayAt.Add(PutBackWait))
+		early(s.putBack())
 	}
 	if s.Busy == BusyNone {
 		switch {
@@ -251,6 +257,11 @@ func (m *machine) reader(in Input) {
 	case Bad:
 		m.CardOn = true
 		switch m.Screen {
+		case StaffPIN:
+			if m.Busy == BusyNone {
+				m.staffAway()
+			}
+			return
 		case Saving, Rewrite, CardBack, Done, Refused:
 			return
 		}
@@ -266,6 +277,12 @@ func (m *machine) reader(in Input) {
 		m.problem(in.Verdict)
 	case Remove:
 		m.CardOn = false
+		if m.Screen == StaffPIN {
+			if m.Busy == BusyNone { // a PIN under way is still judged
+				m.staffAway()
+			}
+			return
+		}
 		switch m.holds() {
 		case cardGone:
 			m.wipe()
@@ -285,7 +302,8 @@ func (m *machine) reader(in Input) {
 			m.read(m.Screen)
 		case m.Screen == Home, m.Screen == Place:
 			m.read(Reading)
-		case m.Screen == Scan, m.Screen == SignIn && m.Goal == GoalArchive:
+		case m.Screen == StaffPIN: // looked at when the PIN was judged
+		case m.Screen == Scan, m.Screen == SignIn && (m.Goal == GoalArchive || m.Goal == GoalLost):
 			if m.Busy == BusyNone {
 				m.read(m.Screen)
 			}
@@ -438,6 +456,11 @@ func (m *machine) person(in Input) {
 	case FindPupil:
 		m.find(in)
 	case EnterPIN:
+		if m.Screen == StaffPIN && m.Busy == BusyNone && in.PIN != "" {
+			m.Note = ""
+			m.wait(BusySignIn, SignInLimit)
+			m.do(DoStaffPIN(in))
+		}
 		if m.Screen == PIN && m.Busy == BusyNone && in.PIN != "" && m.Note != "pin.locked" {
 			m.Note = ""
 			m.wait(BusyAsk, StatusLimit)
@@ -525,6 +548,8 @@ func (m *machine) back() {
 		case GoalFound:
 			m.problem("revoked")
 		}
+	case StaffPIN:
+		m.staffAway()
 	case Find:
 		m.wipe()
 	case Pick:

@@ -85,7 +85,7 @@ func (m *machine) barred(g Goal) bool {
 // goes reports whether a goal's questions are under way.
 func (m *machine) goes() bool {
 	switch m.Screen {
-	case Confirm, Grade, Reason, SignIn, Vouch, Guardian, Consent, Proof, Class, Inventory, Missing:
+	case Confirm, Grade, Reason, SignIn, StaffPIN, Vouch, Guardian, Consent, Proof, Class, Inventory, Missing:
 		return true
 	}
 	return false

@@ -184,7 +184,7 @@ func TestLostCard(t *testing.T) {
 // A card that was reported lost says so, and a registrar can say that it was found.
 func TestFoundAgain(t *testing.T) {
 	s := start()
-	s, _ = walk(s, here, Insert{}, reply(s, ReadBad{"revoked"}))
+	s, _ = walk(s, here, Insert{}, reply(s, ReadBad{Verdict: "revoked"}))
 	want(t, s, Problem)
 	s, fx := walk(s, here, Answer{"found"}, Credentials{"w", "p"}, reply(s, SignedIn{Staff{Account: "a"}}), Answer{"yes"}, reply(s, CardMoved{}))
 	want(t, s, Done)
@@ -192,6 +192,6 @@ func TestFoundAgain(t *testing.T) {
 		t.Fatalf("%s %v", s.Goal, fx)
 	}
 	s = start()
-	s, _ = walk(s, here, Insert{}, reply(s, ReadBad{"forged"}), Answer{"found"})
+	s, _ = walk(s, here, Insert{}, reply(s, ReadBad{Verdict: "forged"}), Answer{"found"})
 	want(t, s, Problem)
 }

@@ -325,4 +325,6 @@ func (p page) Step() string {
 }
 
 // KeepCard reports whether the foot asks to leave the card where it is.
-func (p page) KeepCard() bool { return p.S.NeedsCard() && p.S.Screen != flow.Problem }
+func (p page) KeepCard() bool {
+	return p.S.NeedsCard() && p.S.Screen != flow.Problem && p.S.Screen != flow.SignIn // there a staff card may take its place
+}

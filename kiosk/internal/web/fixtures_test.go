@@ -113,7 +113,11 @@ func fixtures() []fixture {
 		{"signin", view(flow.SignIn, transfer(nil))},
 		{"signin-wrong", view(flow.SignIn, transfer(func(s *flow.State) { s.Note, s.Login = "signin.wrong", "wangli" }))},
 		{"signin-busy", view(flow.SignIn, transfer(func(s *flow.State) { s.Busy = flow.BusySignIn }))},
+		{"signin-away", view(flow.SignIn, transfer(func(s *flow.State) { s.AwayAt = testNow }))},
+		{"staffpin", view(flow.StaffPIN, transfer(nil))},
+		{"staffpin-wrong", view(flow.StaffPIN, transfer(func(s *flow.State) { s.Note = "staffpin.wrong" }))},
 		{"guardian", view(flow.Guardian, transfer(nil))},
+		{"guardian-swap", view(flow.Guardian, transfer(func(s *flow.State) { s.AwayAt, s.Swap = testNow, true }))},
 		{"consent", view(flow.Consent, transfer(func(s *flow.State) { s.Guardian, s.ToGrade = "mother", 3 }))},
 		{"consent-offline", view(flow.Consent, func(v *desk.View) {
 			v.State.Goal, v.State.Guardian, v.State.ToGrade = flow.GoalTransfer, "other", 3
@@ -227,6 +231,9 @@ func fixtures() []fixture {
 		out = append(out, fixture{"trouble-" + t, view(flow.Trouble, set(func(s *flow.State) { s.Trouble = t }))})
 	}
 	for _, n := range []string{"empty", "locked", "unit", "training", "unknown_offline", "unreachable"} {
+		if n != "empty" {
+			out = append(out, fixture{"staffpin-" + n, view(flow.StaffPIN, transfer(func(s *flow.State) { s.Note = "staffpin." + n }))})
+		}
 		out = append(out, fixture{"signin-" + n, view(flow.SignIn, transfer(func(s *flow.State) { s.Note = "signin." + n }))})
 	}
 	return out

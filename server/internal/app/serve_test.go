@@ -24,6 +24,7 @@ import (
 
 	"xueji/cardsvc/credential"
 	"xueji/server/api"
+	"xueji/server/internal/openapi/openapitest"
 	"xueji/server/registry"
 )
 
@@ -292,8 +293,9 @@ func TestMachines(t *testing.T) {
 	data := seeded(t, 0)
 	s := start(t, data)
 	ctx := t.Context()
-	issuer := api.NewIssuerClient(s.url(""), s.token, nil)
-	wantCode(t, "a wrong token", api.NewIssuerClient(s.url(""), "x"+s.token, nil).PutCertificates(ctx, api.Certificates{}), registry.CodeForbidden)
+	wire := openapitest.New(t)
+	issuer := api.NewIssuerClient(s.url(""), s.token, wire.Client())
+	wantCode(t, "a wrong token", api.NewIssuerClient(s.url(""), "x"+s.token, wire.Client()).PutCertificates(ctx, api.Certificates{}), registry.CodeForbidden)
 
 	// The operator's command makes the code while the server runs on the same file.
 	var code bytes.Buffer
@@ -341,7 +343,7 @@ func TestMachines(t *testing.T) {
 	_, err = api.Enrol(ctx, s.url(""), enrol, nil)
 	wantCode(t, "the code again", err, registry.CodeNotFound)
 
-	d := api.NewDeviceClient(s.url(""), reply.KioskID, key, time.Now, nil)
+	d := api.NewDeviceClient(s.url(""), reply.KioskID, key, time.Now, wire.Client())
 	if dir, err := d.Directory(ctx); err != nil || len(dir.Schools) != 12 {
 		t.Fatalf("directory: %d %v", len(dir.Schools), err)
 	}
@@ -407,10 +409,10 @@ func TestMachines(t *testing.T) {
 	// Who is not the device, or not now, or not for the first time.
 	_, otherKey, _ := ed25519.GenerateKey(rand.Reader)
 	for what, c := range map[string]*api.DeviceClient{
-		"another key":      api.NewDeviceClient(s.url(""), reply.KioskID, otherKey, time.Now, nil),
-		"an unknown id":    api.NewDeviceClient(s.url(""), "k-aaaaaaaaaaaa", key, time.Now, nil),
-		"a clock behind":   api.NewDeviceClient(s.url(""), reply.KioskID, key, func() time.Time { return time.Now().Add(-6 * time.Minute) }, nil),
-		"a clock in front": api.NewDeviceClient(s.url(""), reply.KioskID, key, func() time.Time { return time.Now().Add(6 * time.Minute) }, nil),
+		"another key":      api.NewDeviceClient(s.url(""), reply.KioskID, otherKey, time.Now, wire.Client()),
+		"an unknown id":    api.NewDeviceClient(s.url(""), "k-aaaaaaaaaaaa", key, time.Now, wire.Client()),
+		"a clock behind":   api.NewDeviceClient(s.url(""), reply.KioskID, key, func() time.Time { return time.Now().Add(-6 * time.Minute) }, wire.Client()),
+		"a clock in front": api.NewDeviceClient(s.url(""), reply.KioskID, key, func() time.Time { return time.Now().Add(6 * time.Minute) }, wire.Client()),
 	} {
 		_, err := c.Directory(ctx)
 		wantCode(t, what, err, registry.CodeForbidden)

@@ -144,7 +144,7 @@ func (k *console) factorAdded(c *fiber.Ctx, who service.Staff, codes []string, e
 }
 
 func (k *console) askConfirm(c *fiber.Ctx, who service.Staff) error {
-	q, err := k.Service.AskPasskey(c.UserContext(), who.Token)
+	q, err := k.Service.AskPasskey(c.UserContext(), who.Token, k.From(c))
 	if err != nil {
 		return err
 	}

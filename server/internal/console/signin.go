@@ -132,7 +132,7 @@ func (k *console) askPasskey(c *fiber.Ctx) error {
 	if c.FormValue("second") != "" {
 		token = k.Half(c)
 	}
-	q, err := k.Service.AskPasskey(c.UserContext(), token)
+	q, err := k.Service.AskPasskey(c.UserContext(), token, k.From(c))
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/trustelem/zxcvbn"
 
 	"xueji/server/internal/factor"
 	"xueji/server/internal/store"
@@ -82,11 +86,7 @@ func (s *Service) prove(ctx context.Context, a store.Account, p Proof) error {
 			if f.Kind != store.FactorTOTP {
 				continue
 			}
-			secret, err := s.keys.openGuard("totp "+a.ID+" "+f.ID, f.Secret)
-			if err != nil {
-				return internal(err)
-			}
-			if step, ok := factor.Check(secret, p.Code, s.now(), f.Counter); ok {
+			if step, ok := factor.Check(f.Secret, p.Code, s.now(), f.Counter); ok {
 				if err := s.st.UseFactor(ctx, a.ID, f.ID, step, nil, s.now().UTC()); isConflict(err) {
 					return wrongCode() // another request was first with the same code
 				} else if err != nil {
@@ -128,11 +128,7 @@ func (s *Service) holder(ctx context.Context, a store.Account) (factor.Holder, [
 	h := factor.Holder{Handle: a.ID, Login: a.Login, Name: a.Name}
 	fs = slices.DeleteFunc(fs, func(f store.Factor) bool { return f.Kind != store.FactorPasskey })
 	for _, f := range fs {
-		b, err := s.keys.openGuard("passkey "+a.ID+" "+f.ID, f.Secret)
-		if err != nil {
-			return h, nil, internal(err)
-		}
-		k, err := factor.UnmarshalPasskey(b)
+		k, err := factor.UnmarshalPasskey(f.Secret)
 		if err != nil {
 			return h, nil, internal(err)
 		}
@@ -142,8 +138,9 @@ func (s *Service) holder(ctx context.Context, a store.Account) (factor.Holder, [
 }
 
 // AskPasskey asks for a passkey of whoever is half way in, of the signed-in token's holder, or ("") of anybody: sign-in without a name or password, which a
-// verified passkey is enough for. CodeUnavailable when this address has no passkeys.
-func (s *Service) AskPasskey(ctx context.Context, token string) (Ceremony, error) {
+// verified passkey is enough for. Each asking keeps a row, so a network's askings without a token are bounded (why=wait). CodeUnavailable when this address has no
+// passkeys.
+func (s *Service) AskPasskey(ctx context.Context, token string, from From) (Ceremony, error) {
 	if s.relying == nil {
 		return Ceremony{}, fail(registry.CodeUnavailable, "", map[string]string{"part": "passkey"})
 	}
@@ -159,6 +156,8 @@ func (s *Service) AskPasskey(ctx context.Context, token string) (Ceremony, error
 		if len(h.Keys) == 0 {
 			return Ceremony{}, registry.ErrNotFound
 		}
+	} else if _, err := s.try(ctx, []store.Limit{{Name: "ask " + network(from.Remote), Max: tryAsk, Span: trySpan}}, nil); err != nil {
+		return Ceremony{}, err
 	}
 	ask, keep, err := s.relying.BeginProve(h)
 	return s.ceremony(ctx, "prove", ask, keep, err)
@@ -216,7 +215,7 @@ func (s *Service) provePasskey(ctx context.Context, p Proof, only string) (store
 		}
 		// Authenticators that keep no count are counted here, so that the row's counter still only grows.
 		count := max(f.Counter+1, int64(key.Count()))
-		if err := s.st.UseFactor(ctx, a.ID, f.ID, count, s.keys.sealGuard("passkey "+a.ID+" "+f.ID, b), s.now().UTC()); isConflict(err) {
+		if err := s.st.UseFactor(ctx, a.ID, f.ID, count, b, s.now().UTC()); isConflict(err) {
 			return store.Account{}, wrongCode()
 		} else if err != nil {
 			return store.Account{}, internal(err)
@@ -305,7 +304,7 @@ func (s *Service) ConfirmTOTP(ctx context.Context, who Staff, ticket, code, name
 		return nil, internal(err)
 	}
 	f := store.Factor{Account: who.ID, ID: "t-" + newID()[:12], Kind: store.FactorTOTP, Name: short(name), Counter: step, CreatedAt: s.now().UTC(), UsedAt: s.now().UTC()}
-	f.Secret = s.keys.sealGuard("totp "+who.ID+" "+f.ID, secret)
+	f.Secret = secret
 	return s.added(ctx, who, f)
 }
 
@@ -356,7 +355,7 @@ func (s *Service) FinishPasskey(ctx context.Context, who Staff, p Proof, name st
 		return nil, internal(err)
 	}
 	f := store.Factor{Account: who.ID, ID: passkeyID(key.ID()), Kind: store.FactorPasskey, Name: short(name), Counter: int64(key.Count()), CreatedAt: s.now().UTC()}
-	f.Secret = s.keys.sealGuard("passkey "+who.ID+" "+f.ID, b)
+	f.Secret = b
 	return s.added(ctx, who, f)
 }
 
@@ -641,8 +640,12 @@ func (s *Service) ChangePassword(ctx context.Context, who Staff, old, fresh stri
 // minPassword is the shortest password, in characters.
 const minPassword = 10
 
-// goodPassword refuses what is guessed first: short ones, few different characters, runs of the keyboard or of digits, the login or name, well-known words.
-// There are no rules of composition (ASVS 5.0 6.2.5).
+// minGuesses is how many guesses a password must withstand, by zxcvbn's count: more than the attempts that limits let through in a century, and than a stolen
+// argon2id digest meets in a first sweep.
+const minGuesses = 1e8
+
+// goodPassword refuses what is guessed first: short ones, few different characters, runs of the keyboard or of digits, the login or name, and what is put together
+// of the 47,000 commonest passwords, names and words. There are no rules of composition (ASVS 5.0 6.2.5).
 func goodPassword(p string, a store.Account) error {
 	bad := func(why string) error {
 		return fail(registry.CodeInvalid, "password", map[string]string{"why": why, "min": "10"})
@@ -670,7 +673,9 @@ func goodPassword(p string, a store.Account) error {
 			easy = true
 		}
 	}
-	if easy {
+	own := append(strings.FieldsFunc(a.Login, func(c rune) bool { return c == '.' || c == '-' }), a.Login, a.Name, "xueji", "woaini", "zhongguo", "laoshi", "xuexiao")
+	ascii := !slices.ContainsFunc(rs, func(r rune) bool { return r > unicode.MaxASCII })                                 // of others its lists know nothing, and it counts them wrongly
+	if easy || !utf8.ValidString(p) || ascii && zxcvbn.PasswordStrength(p[:min(len(p), 64)], own).Guesses < minGuesses { // its work grows with the square of the length
 		return bad("easy")
 	}
 	return nil

@@ -64,6 +64,7 @@ const (
 	trySource   = 60 // per address, all logins from unknown browsers
 	tryKiosk    = 5  // per kiosk and login
 	tryCode     = 5  // second factors per half-way sign-in
+	tryAsk      = 90 // passkeys asked for by nobody in particular, per address
 	trySlow     = 10 // of whatever else is slowed down
 	trySpan     = 15 * time.Minute
 )
@@ -173,7 +174,7 @@ func (k *Keys) tryName(name string) string {
 	return hex.EncodeToString(m.Sum(nil)[:16])
 }
 
-// sealGuard seals a secret of sign-in for the row that holds it (AES-256-GCM; where binds it to account and kind). openGuard opens it.
+// sealGuard seals what a step of signing in hands on to the next (AES-256-GCM; where binds it to session and step). openGuard opens it.
 func (k *Keys) sealGuard(where string, plain []byte) []byte {
 	aead := k.guardAEAD()
 	nonce := make([]byte, aead.NonceSize())

@@ -79,12 +79,8 @@ func TestSecondFactor(t *testing.T) {
 	if len(recovery) != factor.RecoveryCodes || r.who(in.Staff.Token).Bare {
 		t.Fatalf("%d recovery codes", len(recovery))
 	}
-	// The secret is not in the row in clear, nor do the codes stand anywhere.
-	raw, _ := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(e.Secret)
+	// The codes stand nowhere. (That the secret is sealed is the store's part: storetest, NothingStandsInClear.)
 	for _, f := range must[[]store.Factor](t)(r.st.Factors(r.ctx, who.ID)) {
-		if strings.Contains(string(f.Secret), string(raw)) {
-			t.Fatal("the TOTP secret lies in clear")
-		}
 		for _, c := range recovery {
 			if strings.Contains(string(f.Secret), c) {
 				t.Fatal("a recovery code lies in clear")

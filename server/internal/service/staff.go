@@ -22,7 +22,7 @@ type Guarding interface {
 	Halfway(ctx context.Context, half string) (Staff, []string, error)
 	Second(ctx context.Context, half string, p Proof, from From) (SignedIn, error)
 	SignInPasskey(ctx context.Context, p Proof, from From) (SignedIn, error)
-	AskPasskey(ctx context.Context, token string) (Ceremony, error)
+	AskPasskey(ctx context.Context, token string, from From) (Ceremony, error)
 	PasskeyHost() string
 	AcceptInvite(ctx context.Context, login, code, pass string, from From) (SignedIn, error)
 	ProviderName() string

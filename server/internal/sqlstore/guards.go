@@ -14,9 +14,12 @@ const factorColumns = `account, id, kind, name, secret, counter, created_at, use
 
 // PutFactor inserts or renames.
 func (s *Store) PutFactor(ctx context.Context, f store.Factor) error {
-	return s.exec(ctx, nil, `INSERT INTO factor (`+factorColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+	p := s.plan()
+	p.add(nil, `INSERT INTO factor (`+factorColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (account, id) DO UPDATE SET name = excluded.name`,
-		f.Account, f.ID, f.Kind, f.Name, blobOf(f.Secret), f.Counter, nanos(f.CreatedAt), nanos(f.UsedAt))
+		f.Account, f.ID, f.Kind, p.sealText(place("factor", "name", f.Account, f.ID), f.Name), p.seal(place("factor", "secret", f.Account, f.ID), blobOf(f.Secret)),
+		f.Counter, nanos(f.CreatedAt), nanos(f.UsedAt))
+	return s.db.Write(ctx, p.run)
 }
 
 // Factors lists an account's factors, oldest first.
@@ -26,7 +29,14 @@ func (s *Store) Factors(ctx context.Context, account string) ([]store.Factor, er
 		var f store.Factor
 		var made, used int64
 		err := r.Scan(&f.Account, &f.ID, &f.Kind, &f.Name, &f.Secret, &f.Counter, &made, &used)
+		if err != nil {
+			return err
+		}
 		f.CreatedAt, f.UsedAt = moment(made), moment(used)
+		if err := s.openText(place("factor", "name", f.Account, f.ID), &f.Name); err != nil {
+			return err
+		}
+		err = s.open(place("factor", "secret", f.Account, f.ID), &f.Secret)
 		out = append(out, f)
 		return err
 	}, `SELECT `+factorColumns+` FROM factor WHERE account = $1 ORDER BY created_at, id`, account)
@@ -39,8 +49,10 @@ func (s *Store) UseFactor(ctx context.Context, account, id string, counter int64
 	if secret == nil {
 		return s.exec(ctx, used, `UPDATE factor SET counter = $3, used_at = $4 WHERE account = $1 AND id = $2 AND counter < $3`, account, id, counter, nanos(at))
 	}
-	return s.exec(ctx, used, `UPDATE factor SET counter = $3, used_at = $4, secret = $5 WHERE account = $1 AND id = $2 AND counter < $3`, account, id, counter,
-		nanos(at), secret)
+	p := s.plan()
+	p.add(used, `UPDATE factor SET counter = $3, used_at = $4, secret = $5 WHERE account = $1 AND id = $2 AND counter < $3`, account, id, counter,
+		nanos(at), p.seal(place("factor", "secret", account, id), secret))
+	return s.db.Write(ctx, p.run)
 }
 
 // DropFactors ends factors.

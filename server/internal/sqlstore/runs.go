@@ -157,7 +157,11 @@ func (s *Store) LeaseCard(ctx context.Context, uids []registry.UID, holder, name
 		}
 		for _, uid := range uids {
 			var taken string
-			r, err := tx.Query(sqlLeaseTake, string(uid), holder, name, nanos(until), nanos(now))
+			sealed, err := s.v.SealText(place("card_lease", "name", string(uid)), name)
+			if err != nil {
+				return openFault(err)
+			}
+			r, err := tx.Query(sqlLeaseTake, string(uid), holder, sealed, nanos(until), nanos(now))
 			switch err := one(r, err, &taken); err {
 			case nil:
 				got = uid
@@ -181,7 +185,10 @@ func (s *Store) CardLease(ctx context.Context, uid registry.UID, now time.Time) 
 	if err == registry.ErrNotFound {
 		return "", "", nil
 	}
-	return holder, name, err
+	if err != nil {
+		return "", "", err
+	}
+	return holder, name, s.openText(place("card_lease", "name", string(uid)), &name)
 }
 
 // DropCardLease lets go.

@@ -47,6 +47,9 @@ var sealedColumns = []sealedColumn{
 	{table: "card_run_name", column: "made_by", key: []string{"run", "student_uid"}, text: true},
 	{table: "suspicion", column: "doc", key: []string{"student_uid", "other_uid"}, text: true},
 	{table: "account", column: "name", key: []string{"id"}, text: true},
+	{table: "factor", column: "name", key: []string{"account", "id"}, text: true},
+	{table: "factor", column: "secret", key: []string{"account", "id"}},
+	{table: "card_lease", column: "name", key: []string{"student_uid"}, text: true},
 }
 
 // other is the condition of a value that does not begin with the header in parameter n, and the parameter.

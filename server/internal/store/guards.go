@@ -20,7 +20,7 @@ type Factor struct {
 	ID        string
 	Kind      string
 	Name      string // what its owner calls it
-	Secret    []byte // sealed by the service: TOTP secret, passkey, or the hash of a recovery code
+	Secret    []byte // TOTP secret, passkey, or the hash of a recovery code; sealed by the store
 	Counter   int64  // TOTP: the last time step that was used; passkey: the authenticator's count; recovery: 1 once used
 	CreatedAt time.Time
 	UsedAt    time.Time

@@ -3,8 +3,10 @@ package web
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"mime"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,6 +16,7 @@ import (
 
 	"xueji/server/api"
 	"xueji/server/internal/audit"
+	"xueji/server/internal/openapi"
 	"xueji/server/internal/pki"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
@@ -116,9 +119,15 @@ func body(c *fiber.Ctx, into any) error {
 	return nil
 }
 
+// bound is a handler with the types of its bodies, nil for none: New holds them to the table of routes.
+type bound struct {
+	in, out reflect.Type
+	run     fiber.Handler
+}
+
 // call is a handler of one request type and one answer type.
-func call[In, Out any](f func(c *fiber.Ctx, in In) (Out, error)) fiber.Handler {
-	return func(c *fiber.Ctx) error {
+func call[In, Out any](f func(c *fiber.Ctx, in In) (Out, error)) bound {
+	return bound{in: typeOf[In](), out: typeOf[Out](), run: func(c *fiber.Ctx) error {
 		var in In
 		if !safe(c.Method()) {
 			if err := body(c, &in); err != nil {
@@ -131,79 +140,116 @@ func call[In, Out any](f func(c *fiber.Ctx, in In) (Out, error)) fiber.Handler {
 		}
 		c.Set(fiber.HeaderCacheControl, "no-store")
 		return c.JSON(out)
-	}
+	}}
 }
 
 type none struct{}
 
-// mountAPI registers every path of package api.
-func (w *server) mountAPI(r fiber.Router) {
+func typeOf[T any]() reflect.Type {
+	if t := reflect.TypeFor[T](); t != reflect.TypeFor[none]() {
+		return t
+	}
+	return nil
+}
+
+// handlers answer the table's routes, by method and path.
+func (w *server) handlers() map[string]bound {
 	s := w.svc
-	r.Post(api.PathEnrol, w.slow, call(func(c *fiber.Ctx, in api.EnrolRequest) (api.EnrolReply, error) {
-		return s.EnrolKiosk(c.UserContext(), in)
-	}))
+	return map[string]bound{
+		http.MethodPost + " " + api.PathEnrol: call(func(c *fiber.Ctx, in api.EnrolRequest) (api.EnrolReply, error) {
+			return s.EnrolKiosk(c.UserContext(), in)
+		}),
+		http.MethodPost + " " + api.PathBatches: call(func(c *fiber.Ctx, in api.Batch) (api.Receipt, error) {
+			return s.Ingest(c.UserContext(), kioskOf(c), in)
+		}),
+		http.MethodGet + " " + api.PathOutcomes: call(func(c *fiber.Ctx, _ none) ([]api.Outcome, error) {
+			after, err := strconv.ParseUint(c.Query("after", "0"), 10, 63)
+			if err != nil {
+				return nil, &registry.Error{Code: registry.CodeInvalid, Field: "after"}
+			}
+			return s.Outcomes(c.UserContext(), kioskOf(c), after)
+		}),
+		http.MethodGet + " " + api.PathTrust: call(func(c *fiber.Ctx, _ none) (api.Trust, error) { return s.DeviceTrust(c.UserContext(), kioskOf(c)) }),
+		http.MethodGet + " " + api.PathDirectory: call(func(c *fiber.Ctx, _ none) (api.Directory, error) {
+			return s.DeviceDirectory(c.UserContext(), kioskOf(c))
+		}),
+		http.MethodPost + " " + api.PathSignIn: call(func(c *fiber.Ctx, in api.SignIn) (api.StaffSession, error) {
+			return s.DeviceSignIn(c.UserContext(), kioskOf(c), in)
+		}),
+		http.MethodPost + " " + api.PathStatus: call(func(c *fiber.Ctx, in api.StatusRequest) (api.StatusReply, error) {
+			return s.Status(c.UserContext(), kioskOf(c), in)
+		}),
+		http.MethodPost + " " + api.PathConsignment: call(func(c *fiber.Ctx, in api.ConsignmentRequest) (api.Consignment, error) {
+			return s.Consignment(c.UserContext(), kioskOf(c), in)
+		}),
+		http.MethodPost + " " + api.PathRefresh: call(func(c *fiber.Ctx, in api.RefreshRequest) (api.RefreshReply, error) {
+			return s.Refresh(c.UserContext(), kioskOf(c), in)
+		}),
+		http.MethodPost + " " + api.PathPupils: call(func(c *fiber.Ctx, in api.PupilsRequest) (api.PupilsReply, error) {
+			return s.PupilsAt(c.UserContext(), kioskOf(c), in)
+		}),
+		http.MethodPost + " " + api.PathLost: call(func(c *fiber.Ctx, in api.LostRequest) (api.CardMoved, error) {
+			return s.LostAt(c.UserContext(), kioskOf(c), in)
+		}),
+		http.MethodPost + " " + api.PathFound: call(func(c *fiber.Ctx, in api.FoundRequest) (api.CardMoved, error) {
+			return s.FoundAt(c.UserContext(), kioskOf(c), in)
+		}),
+		http.MethodPost + " " + api.PathCertificate: call(func(c *fiber.Ctx, in api.CertificateRequest) (api.CertificateReply, error) {
+			return s.DeviceCertificate(c.UserContext(), kioskOf(c), in)
+		}),
+		http.MethodPost + " " + api.PathHeartbeat: call(func(c *fiber.Ctx, in api.Heartbeat) (api.HeartbeatReply, error) {
+			return s.Heartbeat(c.UserContext(), kioskOf(c), in)
+		}),
+		http.MethodPost + " " + api.PathOrder:      call(func(c *fiber.Ctx, in api.OrderRequest) (api.Order, error) { return s.Order(c.UserContext(), in) }),
+		http.MethodPost + " " + api.PathReport:     call(func(c *fiber.Ctx, in api.Report) (api.ReportReply, error) { return s.Report(c.UserContext(), in) }),
+		http.MethodGet + " " + api.PathRevocations: call(func(c *fiber.Ctx, _ none) (api.Revocations, error) { return s.Revocations(c.UserContext()) }),
+		http.MethodGet + " " + api.PathMinimums:    call(func(c *fiber.Ctx, _ none) (api.Minimums, error) { return s.Minimums(c.UserContext()) }),
+		http.MethodPut + " " + api.PathStatusList: call(func(c *fiber.Ctx, in api.SignedList) (none, error) {
+			return none{}, s.PutStatusList(c.UserContext(), in)
+		}),
+		http.MethodPut + " " + api.PathCerts: call(func(c *fiber.Ctx, in api.Certificates) (none, error) {
+			return none{}, s.PutCertificates(c.UserContext(), in)
+		}),
+		http.MethodGet + " " + api.PathDevices: call(func(c *fiber.Ctx, _ none) ([]api.Device, error) { return s.IssuerDevices(c.UserContext()) }),
+		http.MethodGet + " " + api.PathEpochs:  call(func(c *fiber.Ctx, _ none) (api.Epochs, error) { return s.Epochs(c.UserContext()) }),
+		http.MethodPut + " " + api.PathEpochs:  call(func(c *fiber.Ctx, in api.Epochs) (none, error) { return none{}, s.PutEpochs(c.UserContext(), in) }),
+		http.MethodPut + " " + api.PathSealedKeys: call(func(c *fiber.Ctx, in api.SealedKeys) (none, error) {
+			return none{}, s.PutSealedKeys(c.UserContext(), in)
+		}),
+	}
+}
 
-	k := w.device
-	r.Post(api.PathBatches, k, call(func(c *fiber.Ctx, in api.Batch) (api.Receipt, error) {
-		return s.Ingest(c.UserContext(), kioskOf(c), in)
-	}))
-	r.Get(api.PathOutcomes, k, call(func(c *fiber.Ctx, _ none) ([]api.Outcome, error) {
-		after, err := strconv.ParseUint(c.Query("after", "0"), 10, 63)
-		if err != nil {
-			return nil, &registry.Error{Code: registry.CodeInvalid, Field: "after"}
+// mountAPI registers every route of the table in package api under the guard it names, and nothing else below /v1.
+func (w *server) mountAPI(r fiber.Router) error {
+	handlers := w.handlers()
+	guards := map[api.Caller]fiber.Handler{api.ByDevice: w.device, api.ByIssuer: w.issuer}
+	for _, route := range api.Routes() {
+		name := route.Method + " " + route.Path
+		h, ok := handlers[name]
+		if !ok || h.in != reflect.TypeOf(route.In) || h.out != reflect.TypeOf(route.Out) {
+			return fmt.Errorf("web: %s: the table says %T → %T, the handler %v → %v", name, route.In, route.Out, h.in, h.out)
 		}
-		return s.Outcomes(c.UserContext(), kioskOf(c), after)
-	}))
-	r.Get(api.PathTrust, k, call(func(c *fiber.Ctx, _ none) (api.Trust, error) { return s.DeviceTrust(c.UserContext(), kioskOf(c)) }))
-	r.Get(api.PathDirectory, k, call(func(c *fiber.Ctx, _ none) (api.Directory, error) {
-		return s.DeviceDirectory(c.UserContext(), kioskOf(c))
-	}))
-	r.Post(api.PathSignIn, k, call(func(c *fiber.Ctx, in api.SignIn) (api.StaffSession, error) {
-		return s.DeviceSignIn(c.UserContext(), kioskOf(c), in)
-	}))
-	r.Post(api.PathStatus, k, call(func(c *fiber.Ctx, in api.StatusRequest) (api.StatusReply, error) {
-		return s.Status(c.UserContext(), kioskOf(c), in)
-	}))
-	r.Post(api.PathConsignment, k, call(func(c *fiber.Ctx, in api.ConsignmentRequest) (api.Consignment, error) {
-		return s.Consignment(c.UserContext(), kioskOf(c), in)
-	}))
-	r.Post(api.PathRefresh, k, call(func(c *fiber.Ctx, in api.RefreshRequest) (api.RefreshReply, error) {
-		return s.Refresh(c.UserContext(), kioskOf(c), in)
-	}))
-	r.Post(api.PathPupils, k, w.slow, call(func(c *fiber.Ctx, in api.PupilsRequest) (api.PupilsReply, error) {
-		return s.PupilsAt(c.UserContext(), kioskOf(c), in)
-	}))
-	r.Post(api.PathLost, k, call(func(c *fiber.Ctx, in api.LostRequest) (api.CardMoved, error) {
-		return s.LostAt(c.UserContext(), kioskOf(c), in)
-	}))
-	r.Post(api.PathFound, k, call(func(c *fiber.Ctx, in api.FoundRequest) (api.CardMoved, error) {
-		return s.FoundAt(c.UserContext(), kioskOf(c), in)
-	}))
-	r.Post(api.PathCertificate, k, w.slow, call(func(c *fiber.Ctx, in api.CertificateRequest) (api.CertificateReply, error) {
-		return s.DeviceCertificate(c.UserContext(), kioskOf(c), in)
-	}))
-	r.Post(api.PathHeartbeat, k, call(func(c *fiber.Ctx, in api.Heartbeat) (api.HeartbeatReply, error) {
-		return s.Heartbeat(c.UserContext(), kioskOf(c), in)
-	}))
-
-	i := w.issuer
-	r.Post(api.PathOrder, i, call(func(c *fiber.Ctx, in api.OrderRequest) (api.Order, error) { return s.Order(c.UserContext(), in) }))
-	r.Post(api.PathReport, i, call(func(c *fiber.Ctx, in api.Report) (api.ReportReply, error) { return s.Report(c.UserContext(), in) }))
-	r.Get(api.PathRevocations, i, call(func(c *fiber.Ctx, _ none) (api.Revocations, error) { return s.Revocations(c.UserContext()) }))
-	r.Get(api.PathMinimums, i, call(func(c *fiber.Ctx, _ none) (api.Minimums, error) { return s.Minimums(c.UserContext()) }))
-	r.Put(api.PathStatusList, i, call(func(c *fiber.Ctx, in api.SignedList) (none, error) {
-		return none{}, s.PutStatusList(c.UserContext(), in)
-	}))
-	r.Put(api.PathCerts, i, call(func(c *fiber.Ctx, in api.Certificates) (none, error) {
-		return none{}, s.PutCertificates(c.UserContext(), in)
-	}))
-	r.Get(api.PathDevices, i, call(func(c *fiber.Ctx, _ none) ([]api.Device, error) { return s.IssuerDevices(c.UserContext()) }))
-	r.Get(api.PathEpochs, i, call(func(c *fiber.Ctx, _ none) (api.Epochs, error) { return s.Epochs(c.UserContext()) }))
-	r.Put(api.PathEpochs, i, call(func(c *fiber.Ctx, in api.Epochs) (none, error) { return none{}, s.PutEpochs(c.UserContext(), in) }))
-	r.Put(api.PathSealedKeys, i, call(func(c *fiber.Ctx, in api.SealedKeys) (none, error) {
-		return none{}, s.PutSealedKeys(c.UserContext(), in)
-	}))
+		delete(handlers, name)
+		var chain []fiber.Handler
+		if guard := guards[route.Who]; guard != nil {
+			chain = append(chain, guard)
+		} else if route.Who != api.ByCode {
+			return fmt.Errorf("web: %s: no guard for %q", name, route.Who)
+		}
+		if route.Slow {
+			chain = append(chain, w.slow)
+		}
+		r.Add(route.Method, route.Path, append(chain, h.run)...)
+	}
+	for name := range handlers {
+		return fmt.Errorf("web: %s is not in the table of routes", name)
+	}
+	r.Get("/openapi.json", func(c *fiber.Ctx) error {
+		c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
+		return c.Send(openapi.JSON)
+	})
 	r.All("/v1/*", func(c *fiber.Ctx) error { return fiber.NewError(http.StatusNotFound) })
+	return nil
 }
 
 // issuer authenticates the issuer by its bearer token.

@@ -138,7 +138,10 @@ func New(o Options) (*Web, error) {
 	app.Get("/livez", func(c *fiber.Ctx) error { return c.SendString("alive\n") })
 	app.Get("/readyz", w.readyz)
 	if !o.Practising {
-		w.mountAPI(app)
+		if err := w.mountAPI(app); err != nil {
+			stop()
+			return nil, err
+		}
 		w.mountAudit(app)
 	}
 	if !o.NoConsole {

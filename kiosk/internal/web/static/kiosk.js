@@ -85,7 +85,7 @@
   function pinKey(k) {
     if (k === "erase") pin = pin.slice(0, -1);
     else if (k === "clear") pin = "";
-    else if (pin.length < 8) pin += k;
+    else if (pin.length < Number(screenEl.querySelector("[data-pin]")?.dataset.max || 8)) pin += k;
     dots();
   }
 
@@ -153,7 +153,7 @@
     if (e.key === "Escape") { e.preventDefault(); send({ do: "leave" }); return; }
     if (e.ctrlKey || e.altKey || e.metaKey) return;
     const field = e.target.tagName === "INPUT";
-    if (name === "pin") {
+    if (name === "pin" || name === "staffpin") {
       if (/^[0-9]$/.test(e.key)) { e.preventDefault(); return pinKey(e.key); }
       if (e.key === "Backspace") { e.preventDefault(); return pinKey("erase"); }
       if (e.key === "Enter" && pin) { e.preventDefault(); return submit("pin"); }

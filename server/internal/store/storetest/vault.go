@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"xueji/server/internal/store"
 	"xueji/server/registry"
@@ -42,7 +43,7 @@ func RunSealed(t *testing.T, open func(t testing.TB) Opened) {
 
 // personal are values that must not be found in a database.
 var personal = []string{"欧阳静怡", "静怡", "ouyangjingyi", "11010519491231002X", "G11010519491231002X", "13912345678", "文三街478号", "买买提江", "2015-08-09", "李雷老师",
-	"family-moves-away", "newcomers-of-class-two.xlsx", "the scan of a household register", "浙A-88771"}
+	"family-moves-away", "newcomers-of-class-two.xlsx", "the scan of a household register", "浙A-88771", "a secret of one-time codes", "陈老师的安全钥匙"}
 
 // Clear lists which of the values a raw database holds, plain, in hex or in base64.
 func Clear(raw []byte, values []string) (found []string) {
@@ -83,6 +84,11 @@ func people(t testing.TB, s store.Store) {
 	must(t, s.Commit(ctx, store.Batch{Changes: []store.Change{somebody(1)}}))
 	row := Row("k-a", 1, `{"phone":"`+personal[5]+`"}`)
 	row.EventID = "ev-1"
+	must(t, s.PutFactor(ctx, store.Factor{Account: "a1", ID: "f1", Kind: store.FactorTOTP, Name: personal[15], Secret: []byte(personal[14]), CreatedAt: Epoch}))
+	must(t, s.PutFactor(ctx, store.Factor{Account: "a1", ID: "f2", Kind: store.FactorPasskey, Secret: []byte("before"), CreatedAt: Epoch}))
+	must(t, s.UseFactor(ctx, "a1", "f2", 1, []byte(personal[14]), Epoch))
+	_, lease := s.LeaseCard(ctx, []registry.UID{UID(7)}, "holder", personal[9], Epoch, Epoch.Add(time.Hour))
+	must(t, lease)
 	_, _, err := s.Ingest(ctx, "k-a", []store.InboxRow{row})
 	must(t, err)
 	_, bad, err := s.Ingest(ctx, "k-a", []store.InboxRow{Row("k-a", 1, `{"other":"`+personal[7]+`"}`)})
