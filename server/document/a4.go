@@ -131,9 +131,35 @@ type tableCol struct {
 	text  func(registry.ArchiveItem) string
 }
 
-// inventory flows rows over as many pages as they need, each with the head row; next begins a page and says where its content starts. It returns the y
-// below the last row.
+// inventory is a table of archive items.
 func (s *sheet) inventory(y float64, cols []tableCol, rows []registry.ArchiveItem, mark func(registry.ArchiveItem) ink, next func() float64) float64 {
+	heads := make([]column, len(cols))
+	for i, c := range cols {
+		heads[i] = column{c.title, c.w, c.align}
+	}
+	cells, inks := make([][]string, len(rows)), make([]ink, len(rows))
+	for k, r := range rows {
+		inks[k] = black
+		if mark != nil {
+			inks[k] = mark(r)
+		}
+		for _, c := range cols {
+			cells[k] = append(cells[k], c.text(r))
+		}
+	}
+	return s.table(y, heads, cells, inks, next)
+}
+
+// column of any table; widths are mm and fill the content's width.
+type column struct {
+	title string
+	w     float64
+	align align
+}
+
+// table flows rows over as many pages as they need, each with the head row; next begins a page and says where its content starts. inks may be nil. It returns the y
+// below the last row.
+func (s *sheet) table(y float64, cols []column, rows [][]string, inks []ink, next func() float64) float64 {
 	const headH, pt, lead, padY = 8.5, 9.5, 4.6, 1.75
 	top := 0.0
 	begin := func() {
@@ -155,11 +181,11 @@ func (s *sheet) inventory(y float64, cols []tableCol, rows []registry.ArchiveIte
 		s.frame(marginX, top, contentW, y-top, 0.35, rule)
 	}
 	begin()
-	for _, r := range rows {
+	for n, r := range rows {
 		cells := make([][]string, len(cols))
 		h := 0.0
 		for i, c := range cols {
-			cells[i] = s.t.lines(sans, pt, c.text(r), c.w-3)
+			cells[i] = s.t.lines(sans, pt, r[i], c.w-3)
 			h = max(h, float64(len(cells[i]))*lead+2*padY)
 		}
 		if y+h > lowest {
@@ -169,8 +195,8 @@ func (s *sheet) inventory(y float64, cols []tableCol, rows []registry.ArchiveIte
 		}
 		s.line(marginX, y, marginX+contentW, y, 0.2, rule)
 		colour := black
-		if mark != nil {
-			colour = mark(r)
+		if inks != nil {
+			colour = inks[n]
 		}
 		x := marginX
 		for i, c := range cols {

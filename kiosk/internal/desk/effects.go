@@ -319,6 +319,9 @@ func (d *Desk) ask(ctx context.Context, sess session, pin string) flow.Input {
 		case registry.CodeNotFound, registry.CodeCard:
 			return flow.AskFailed{Why: "status_unknown"}
 		case registry.CodeForbidden, registry.CodeLocked:
+			if param(err, "why") == "teacher" {
+				return flow.AskFailed{Why: "status_teacher"}
+			}
 			if pin != "" {
 				return flow.AskFailed{Why: "pin_locked"}
 			}

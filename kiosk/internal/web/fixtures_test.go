@@ -226,7 +226,7 @@ func fixtures() []fixture {
 	for _, p := range []string{"forged", "unknown_issuer", "expired", "not_yet", "revoked", "copy", "wrong_chip", "torn", "rolled_back", "unreadable", "unknown_chip", "blank", "mute", "many", "reader_gone"} {
 		out = append(out, fixture{"problem-" + p, view(flow.Problem, set(func(s *flow.State) { s.Problem, s.CardOn = p, true }))})
 	}
-	for _, t := range []string{"status_offline", "status_unknown", "archive_offline", "archive_unknown", "archive_done", "archive_elsewhere", "archive_forbidden", "other_pupil",
+	for _, t := range []string{"status_offline", "status_unknown", "status_teacher", "archive_offline", "archive_unknown", "archive_done", "archive_elsewhere", "archive_forbidden", "other_pupil",
 		"save_failed", "refresh_failed", "chip_level", "list_stale", "lost_offline", "lost_forbidden", "lost_state"} {
 		out = append(out, fixture{"trouble-" + t, view(flow.Trouble, set(func(s *flow.State) { s.Trouble = t }))})
 	}

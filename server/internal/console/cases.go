@@ -28,6 +28,11 @@ type caseRowView struct {
 	Name string
 }
 
+// caseKinds is the order in which lists offer the kinds of business.
+var caseKinds = []registry.CaseKind{registry.CaseTransfer, registry.CaseAdvance, registry.CaseSuspend, registry.CaseExtend, registry.CaseReturn, registry.CaseEnrol, registry.CaseCorrect,
+	registry.CaseArrange, registry.CaseDropout, registry.CaseDropoutReturn, registry.CaseAbroad, registry.CaseHome, registry.CaseRepeat, registry.CaseSkip, registry.CaseFinish,
+	registry.CaseProblem, registry.CaseErase, registry.CaseDeath}
+
 func (k *console) cases(c *fiber.Ctx, who service.Staff) error {
 	if !mayOf(who).Pupils {
 		return &registry.Error{Code: registry.CodeForbidden}
@@ -55,7 +60,7 @@ func (k *console) cases(c *fiber.Ctx, who service.Staff) error {
 		return "/cases?kind=" + string(kind) + "&state=" + c.Query("state", string(registry.CaseOpen)) + "&page=" + strconv.Itoa(n)
 	}
 	v := fiber.Map{"Rows": out, "Kind": string(kind), "State": c.Query("state", string(registry.CaseOpen)), "Page": page, "Prev": "", "Next": "",
-		"Kinds":  []registry.CaseKind{registry.CaseTransfer, registry.CaseSuspend, registry.CaseReturn, registry.CaseEnrol},
+		"Kinds":  caseKinds,
 		"States": []string{string(registry.CaseOpen), string(registry.CaseCompleted), string(registry.CaseRefused), string(registry.CaseWithdrawn), "all"}}
 	if page > 1 {
 		v["Prev"] = link(page - 1)
@@ -78,6 +83,11 @@ type onePage struct {
 	History     []entryView
 	Refusal     string
 	Note, Class string
+	Facts       []fact
+	Changes     []changeRow
+	Papers      []service.FormKind
+	Resolve     bool // the school says how a 问题学籍 is to be ended
+	Urge        bool // the step was given to who's office
 }
 
 func (k *console) casePage(c *fiber.Ctx, who service.Staff) error {
@@ -105,6 +115,14 @@ func (k *console) caseShow(c *fiber.Ctx, who service.Staff, pr *problem) error {
 	}
 	if now := v.C.Now; now != nil && now.Unit == who.Unit && k.mayDecide(who, cs.Kind, now.Party) {
 		v.MayDecide, v.AskClass = true, now.Party == registry.PartyReceiver
+	}
+	lang := k.lang(c)
+	a := actor{k: k, who: who, p: &p, pack: k.Service.Pack(), lang: lang}
+	v.Facts, v.Papers = k.caseFacts(lang, uid, cs), service.FormsOf(&p, cs)
+	v.Changes = k.changeRows(lang, cs.Changes, !v.MayDecide && (cs.State != registry.CaseOpen || p.School != who.Unit))
+	v.Resolve = p.Lock == no && mayOf(who).Keep && a.ownProblem() != nil
+	if esc, yes := a.escalated(); yes && esc == no && who.Role == registry.RoleOfficer {
+		v.Urge = true
 	}
 	v.MayWithdraw = cs.State == registry.CaseOpen && cs.Starter.Unit == who.Unit && mayOf(who).Act
 	return k.show(c, &who, "case", "case.title", v, withActive("cases"), withProblem(pr),

@@ -23,6 +23,19 @@ var largeBodies = []struct{ begins, ends string }{
 	{"/pupils/", "/suspend"},
 	{"/pupils/", "/return"},
 	{"/duplicates/", "/prove"},
+	{"/pupils/", "/act/correct"},
+	{"/pupils/", "/act/resolve"},
+	{"/pupils/", "/act/extend"},
+	{"/pupils/", "/act/repeat"},
+	{"/pupils/", "/act/skip"},
+	{"/pupils/", "/act/finish"},
+	{"/pupils/", "/act/abroad"},
+	{"/pupils/", "/act/home"},
+	{"/pupils/", "/act/dropout"},
+	{"/pupils/", "/act/back"},
+	{"/pupils/", "/act/arrange"},
+	{"/pupils/", "/act/erase"},
+	{"/pupils/", "/act/death"},
 }
 
 // LargeBody reports whether a POST to path may carry files, so that web can keep all other bodies small.
@@ -40,6 +53,8 @@ type console struct {
 	Deps
 	words *words
 	views *views
+	// checks bounds the public page of papers.
+	checks tally
 }
 
 // handler is a page's or act's work for a signed-in member of staff.
@@ -67,6 +82,8 @@ func Mount(r fiber.Router, d Deps) error {
 	r.Get("/help", k.staff(k.help))
 	k.mountAccounts(r)
 	k.mountPractice(r)
+	k.mountLife(r)
+	k.mountGenuine(r)
 
 	r.Get("/todo", k.staff(k.todo))
 	r.Get("/todo/count", k.staff(k.todoCount))

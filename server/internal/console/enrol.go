@@ -2,6 +2,7 @@ package console
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -313,6 +314,41 @@ type transferView struct {
 	Guardians []string
 	Guardian  string
 	NotFound  bool
+	Ways      []string // "transfer", "advance" (升学), "home" (back from abroad): what the found pupil may come by
+	Way       string
+	Papers    string
+}
+
+// waysOf: a pupil who went abroad comes home and the old archive is continued (Art. 20); one in, or out of, a stage's last grade comes by 升学 where the school offers
+// the next grade; all others by transfer.
+func (k *console) waysOf(v *transferView) []string {
+	f, pack := v.Found, k.Service.Pack()
+	if f.Standing == registry.StandingAbroad {
+		return []string{"home"}
+	}
+	up := slices.Contains(pack.StageEnds, f.Grade) && f.Grade+1 >= v.School.FromGrade && f.Grade+1 <= v.School.ToGrade
+	switch f.Standing {
+	case registry.StandingGraduated, registry.StandingCompleted, registry.StandingPromoted:
+		return []string{"advance"}
+	}
+	if !up {
+		return []string{"transfer"}
+	}
+	if f.Grade >= v.School.FromGrade {
+		return []string{"advance", "transfer"}
+	}
+	return []string{"advance"}
+}
+
+// comeBy is the event of the way that was chosen.
+func comeBy(v transferView, to registry.Unit, files []string) registry.Event {
+	switch v.Way {
+	case "home":
+		return registry.ComeHome{School: to, Grade: v.Grade, Class: v.Class, Papers: v.Papers, Guardian: v.Guardian, Evidence: files}
+	case "advance":
+		return registry.StartAdvance{To: to, ToGrade: v.Grade, ToClass: v.Class, Guardian: v.Guardian, Reason: reasonText(v), Evidence: files}
+	}
+	return nil
 }
 
 // guardianCodes say who consented; kiosk/internal/flow offers the same codes.
@@ -345,13 +381,23 @@ func (k *console) transferFind(c *fiber.Ctx, who service.Staff) error {
 func (k *console) transferForm(c *fiber.Ctx, who service.Staff, v transferView, pr *problem) error {
 	v.School, _ = k.Service.Directory().School(who.Unit)
 	v.Grades, v.Reasons, v.Guardians = gradesOf(v.School), transferReasons, guardianCodes
+	if v.Found != nil {
+		v.Ways = k.waysOf(&v)
+		if !slices.Contains(v.Ways, v.Way) {
+			v.Way = v.Ways[0]
+		}
+		if pr == nil && v.Way == "advance" {
+			v.Grade++
+		}
+	}
 	return k.show(c, &who, "transfer", "transfer.title", v, withActive("transfer"), withProblem(pr))
 }
 
 func (k *console) transferStart(c *fiber.Ctx, who service.Staff) error {
 	uid := registry.UID(c.FormValue("uid"))
 	v := transferView{ID: strings.TrimSpace(c.FormValue("id_number")), Name: strings.TrimSpace(c.FormValue("name")), Grade: formInt(c, "grade"), Class: strings.TrimSpace(c.FormValue("class")),
-		Reason: c.FormValue("reason"), Words: strings.TrimSpace(c.FormValue("words")), Guardian: c.FormValue("guardian")}
+		Reason: c.FormValue("reason"), Words: strings.TrimSpace(c.FormValue("words")), Guardian: c.FormValue("guardian"),
+		Way: c.FormValue("way"), Papers: strings.TrimSpace(c.FormValue("papers"))}
 	again := func(pr *problem) error {
 		s, err := k.Service.FindByDocument(c.UserContext(), who, v.ID, v.Name)
 		if err != nil {
@@ -367,7 +413,16 @@ func (k *console) transferStart(c *fiber.Ctx, who service.Staff) error {
 	files, err := k.evidence(c, who, uid)
 	if err == nil {
 		var no registry.CaseNo
-		no, err = k.Service.StartTransfer(c.UserContext(), who, uid, registry.StartTransfer{To: who.Unit, ToGrade: v.Grade, ToClass: v.Class, Reason: reasonText(v), Guardian: v.Guardian, Evidence: files})
+		if ev := comeBy(v, who.Unit, files); ev != nil {
+			var after registry.Pupil
+			if after, err = k.Service.Act(c.UserContext(), who, uid, 0, ev); err == nil {
+				if no = after.Lock; no == "" {
+					return k.done(c, "/pupils/"+string(uid), flash{Key: "act.home.done"})
+				}
+			}
+		} else {
+			no, err = k.Service.StartTransfer(c.UserContext(), who, uid, registry.StartTransfer{To: who.Unit, ToGrade: v.Grade, ToClass: v.Class, Reason: reasonText(v), Guardian: v.Guardian, Evidence: files})
+		}
 		if err == nil {
 			here := "/pupils/" + string(uid) + "/cases/" + string(no)
 			return k.done(c, here, flash{Key: "transfer.started", Href: here + "/receipt.pdf", Open: "case.print_receipt"})

@@ -51,6 +51,9 @@ func (k *console) history(lang string, es []store.Entry, masked bool) []entryVie
 			Proof    string                `json:"proof"`
 			Carrier  string                `json:"carrier"`
 			Act      string                `json:"act"`
+			Words    string                `json:"words"`
+			Papers   string                `json:"papers"`
+			Ref      string                `json:"ref"`
 		}
 		if json.Unmarshal(e.Payload, &p) == nil {
 			switch {
@@ -59,7 +62,7 @@ func (k *console) history(lang string, es []store.Entry, masked bool) []entryVie
 			case p.Decision == registry.DecisionAccept:
 				v.What, v.Tone = "event.accept", "fine"
 			}
-			for _, s := range []string{p.Note, p.Proof, p.Carrier} {
+			for _, s := range []string{p.Note, p.Proof, p.Words, p.Papers, p.Ref, p.Carrier} {
 				if s != "" {
 					v.Detail = s
 					break

@@ -105,6 +105,7 @@ type pupilView struct {
 	Archive    archiveView
 	Acts       pupilActs
 	Suspension clock
+	Life       lifeView
 }
 
 // pupilActs is what this person is offered for this pupil now.
@@ -163,6 +164,7 @@ func (k *console) pupilShow(c *fiber.Ctx, who service.Staff, masked bool, pr *pr
 	}
 	v.Cards = k.cardViews(lang, cards, lives, mayOf(who).Care && (p.School == who.Unit || !who.Unit.IsSchool()))
 	v.Archive = k.archiveView(lang, p)
+	v.Life = k.lifeView(lang, who, &p, entries, v.Masked, v.Brief)
 	if p.Suspension != nil {
 		v.Suspension = k.clock(lang, p.Suspension.From, p.Suspension.Until, false)
 	}
@@ -175,7 +177,7 @@ func (k *console) pupilShow(c *fiber.Ctx, who service.Staff, masked bool, pr *pr
 		SendArchive:  keep && p.Archive.Custodian == who.Unit && p.Archive.State == registry.ArchiveCalled,
 		Settle:       keep && p.Archive.MissingFrom == who.Unit && len(p.Archive.Missing) > 0,
 		PrintFace:    p.Card.Good(),
-		SetPIN:       keep && mine && p.Standing != registry.StandingNone,
+		SetPIN:       keep && mine && p.Standing != registry.StandingNone && !p.Tact(),
 	}
 	return k.show(c, &who, "pupil", "pupil.title", v, withActive("pupils"), withTitle(v.Name), withProblem(pr))
 }

@@ -116,7 +116,7 @@ func (k *console) todoView(c *fiber.Ctx, who service.Staff) (*todoView, error) {
 		rows = append(rows, r)
 	}
 	v.Kinds = append(v.Kinds, filter{Text: k.words.say(lang, "todo.all"), Href: "/todo", On: kind == "" && group == "", Count: len(t.Mine)})
-	for _, kk := range []string{"transfer", "suspend", "enrol", "archive", "other"} {
+	for _, kk := range []string{"transfer", "suspend", "change", "enrol", "archive", "other"} {
 		if kinds[kk] > 0 {
 			v.Kinds = append(v.Kinds, filter{Text: k.words.say(lang, "todo.kind."+kk), Href: "/todo?kind=" + kk, On: kind == kk, Count: kinds[kk]})
 		}
@@ -186,8 +186,10 @@ func taskGroup(r store.TaskRow) string {
 	switch {
 	case r.Kind == registry.TaskStep && (r.Case == registry.CaseTransfer || r.Case == registry.CaseEnrol):
 		return string(r.Case)
-	case r.Kind == registry.TaskStep, r.Kind == registry.TaskSuspensionEnd:
+	case r.Kind == registry.TaskStep && (r.Case == registry.CaseSuspend || r.Case == registry.CaseExtend), r.Kind == registry.TaskSuspensionEnd:
 		return "suspend"
+	case r.Kind == registry.TaskStep, r.Kind == registry.TaskDropoutReport, r.Kind == registry.TaskHandOver:
+		return "change"
 	case strings.HasPrefix(string(r.Kind), "archive"):
 		return "archive"
 	}
@@ -284,6 +286,15 @@ func (k *console) taskRow(lang string, who service.Staff, r store.TaskRow, t ser
 			v.Href += "/archive"
 			v.Dots, v.DotsSay = archiveDots(r.Kind), say("task."+string(r.Kind))
 		}
+		switch r.Kind {
+		case registry.TaskDropoutReport:
+			v.Kind += " · " + say("reportto."+string(r.To))
+			v.Href += "#dropout"
+		case registry.TaskHandOver:
+			v.Href += "/act/handover"
+		case registry.TaskEscalated:
+			v.Href += "/act/urge"
+		}
 		if r.Kind == registry.TaskCardCopy {
 			v.Href += "#card"
 		}
@@ -356,6 +367,9 @@ func archiveDots(kind registry.TaskKind) []string {
 
 // mayDecide: a school's enrolment is confirmed by its leader, an office's steps by its officer, a school's other steps by registrar or leader.
 func (k *console) mayDecide(who service.Staff, kind registry.CaseKind, party registry.Party) bool {
+	if kind == registry.CaseProblem && party == registry.PartySchool {
+		return false // it says how the doubt is to be ended: a page of its own
+	}
 	switch who.Role {
 	case registry.RoleOfficer:
 		return !who.Unit.IsSchool()

@@ -25,6 +25,7 @@ func (paperless) ArchiveReceipt(document.Receipt) ([]byte, error)       { return
 func (paperless) CaseReceipt(document.CaseReceipt) ([]byte, error)      { return []byte("%PDF-"), nil }
 func (paperless) Faces([]document.Face) ([]byte, error)                 { return []byte("%PDF-"), nil }
 func (paperless) Labels([]document.Face) ([]byte, error)                { return []byte("%PDF-"), nil }
+func (paperless) Form(document.Form) ([]byte, error)                    { return []byte("%PDF-"), nil }
 func (paperless) DeliverySlips([]document.DeliverySlip) ([]byte, error) { return []byte("%PDF-"), nil }
 func (paperless) Report(document.Report) ([]byte, error)                { return []byte("%PDF-"), nil }
 
@@ -257,6 +258,12 @@ var table = []struct {
 		}
 		return w.r.s.CancelCheck(w.c(), who)
 	}, "no no no no ok ok ok no no no no no"},
+	{"PrintForm", func(w *world, who Staff) error {
+		_, err := w.r.s.PrintForm(w.c(), who, w.uid, FormBase, "")
+		return err
+	}, "ok nf ok nf ok nf ok nf nf nf"},
+	{"Merge", func(w *world, who Staff) error { return w.r.s.Merge(w.c(), who, w.uid, w.open, "同一人") }, "no nf no nf lock nf lock no nf nf"},
+	{"Unmerge", func(w *world, who Staff) error { return w.r.s.Unmerge(w.c(), who, w.uid, w.open, "两人") }, "no nf no nf state nf state no nf nf"},
 	{"StaffList", func(w *world, who Staff) error { _, err := w.r.s.StaffList(w.c(), who); return err }, "no no ok ok ok ok ok no no ok ok no"},
 	{"StaffPage", func(w *world, who Staff) error {
 		_, err := w.r.s.StaffPage(w.c(), who, "a-registrar.yunhe")
@@ -289,7 +296,7 @@ var table = []struct {
 }
 
 // free are methods that tell nothing of a pupil or a unit's work, or that come before anybody is known.
-var free = []string{"SignIn", "SignOut", "WhoIs", "Directory", "Schools", "Today", "Calendar", "Pack", "Trust",
+var free = []string{"SignIn", "SignOut", "WhoIs", "Directory", "Schools", "Today", "Calendar", "Pack", "Trust", "CheckPaper",
 	// Signing in, and the own account: they reach no further than the caller.
 	"Halfway", "Second", "SignInPasskey", "AskPasskey", "PasskeyHost", "AcceptInvite", "ProviderName", "StartProvider", "FinishProvider", "Me", "Ways", "Confirm",
 	"ChangePassword", "StartTOTP", "ConfirmTOTP", "StartPasskey", "FinishPasskey", "NewRecovery", "DropFactor", "EndMySession", "ActAs"}

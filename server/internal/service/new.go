@@ -43,6 +43,7 @@ type Options struct {
 	Relying     *factor.Relying                // passkeys; nil: none here
 	Provider    Provider                       // the office's identity provider; nil: none
 	OnGuarded   func(context.Context, Guarded) // told of every act on accounts and sessions; nil: none
+	PublicURL   string                         // without a trailing slash: where the code on a paper is checked
 }
 
 // Service is the server's use cases. It is safe for concurrent use.
@@ -65,6 +66,7 @@ type Service struct {
 	relying     *factor.Relying
 	provider    Provider
 	onGuarded   func(context.Context, Guarded)
+	publicURL   string
 	strangers   chan struct{} // unknown browsers take a turn here before a password is hashed
 	verifyLog   func(ctx context.Context) (*audit.Result, error)
 	hub         hub
@@ -89,7 +91,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	}
 	s := &Service{st: o.Store, keys: o.Keys, papers: o.Papers, passes: o.Passes, packs: o.Packs, cal: o.Calendar, now: o.Now, log: o.Log, wake: o.Wake, wakeImports: o.WakeImports,
 		pollLive: o.PollLive, onEvent: o.OnEvent, importBatch: o.ImportBatch,
-		relying: o.Relying, provider: o.Provider, onGuarded: o.OnGuarded, strangers: newStrangers(), policy: DefaultPolicy()}
+		relying: o.Relying, provider: o.Provider, onGuarded: o.OnGuarded, publicURL: strings.TrimRight(o.PublicURL, "/"), strangers: newStrangers(), policy: DefaultPolicy()}
 	if o.Policy != nil {
 		s.policy = *o.Policy
 	}

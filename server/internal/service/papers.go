@@ -20,6 +20,7 @@ type Papers interface {
 	Faces([]document.Face) ([]byte, error)
 	Labels([]document.Face) ([]byte, error)
 	DeliverySlips([]document.DeliverySlip) ([]byte, error)
+	Form(document.Form) ([]byte, error)
 }
 
 var _ Papers = (*document.Maker)(nil)
@@ -48,8 +49,12 @@ func (s *Service) CaseReceipt(ctx context.Context, who Staff, uid registry.UID, 
 		return nil, err
 	}
 	name := s.dir.Load().Name
+	copies, err := s.st.Next(ctx, "copy/"+string(FormReceipt)+"/"+string(uid)+"/"+string(no), 1)
+	if err != nil {
+		return nil, internal(err)
+	}
 	r := document.CaseReceipt{Title: c.Kind.Title() + "受理回执", CaseNo: c.No, NameMasked: registry.MaskName(p.Form[registry.FName]), At: c.OpenedAt.In(registry.Beijing),
-		QR: s.seal("XJR1", string(c.No))}
+		QR: s.checkURL(s.paperCode(FormReceipt, who.Unit, s.Today(), int(copies)))}
 	if c.From != "" {
 		r.From = name(c.From)
 	}

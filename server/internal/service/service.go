@@ -105,6 +105,9 @@ type Console interface {
 	FindByDocument(ctx context.Context, who Staff, idNumber, name string) (store.Summary, error)
 	StartTransfer(ctx context.Context, who Staff, uid registry.UID, ev registry.StartTransfer) (registry.CaseNo, error)
 	StartSuspend(ctx context.Context, who Staff, uid registry.UID, ev registry.StartSuspend) (registry.CaseNo, error)
+	// Merge ties two records of one person, Unmerge undoes it (Art. 6).
+	Merge(ctx context.Context, who Staff, keep, double registry.UID, reason string) error
+	Unmerge(ctx context.Context, who Staff, one, other registry.UID, reason string) error
 	Cases(ctx context.Context, who Staff, kind registry.CaseKind, state registry.CaseState, limit, offset int) ([]store.CaseRow, error)
 
 	// Files (scans, photos, marked workbooks).
@@ -116,6 +119,9 @@ type Console interface {
 	ArchiveCover(ctx context.Context, who Staff, uid registry.UID) ([]byte, error)   // 封面 + 转递单
 	ArchiveReceipt(ctx context.Context, who Staff, uid registry.UID) ([]byte, error) // 回执
 	CardFace(ctx context.Context, who Staff, uids []registry.UID) ([]byte, error)    // CR80, one per page
+	// PrintForm prints an application, report or record of one pupil; CheckPaper tells anybody whether such a paper is ours.
+	PrintForm(ctx context.Context, who Staff, uid registry.UID, kind FormKind, no registry.CaseNo) ([]byte, error)
+	CheckPaper(ctx context.Context, code string) (CheckedPaper, error)
 
 	// Cards. StartIssue plans an issuance and gives a one-time ticket for the station's cardsvc.
 	NeedCards(ctx context.Context, who Staff, school registry.Unit, class string, limit int) ([]store.Summary, int, error)

@@ -27,6 +27,9 @@ func (s *Service) Status(ctx context.Context, kiosk store.Kiosk, r api.StatusReq
 	if err != nil {
 		return api.StatusReply{}, err
 	}
+	if p.Tact() { // Art. 21: nothing is told at a screen; the teacher speaks to the family
+		return api.StatusReply{}, fail(registry.CodeForbidden, "card", map[string]string{"why": "teacher"})
+	}
 	p = s.firstUse(ctx, p, kiosk)
 	if err := s.atKiosk(ctx, kiosk, nil, p.UID, "status", audit.WhyPresent, p.Lock); err != nil {
 		return api.StatusReply{}, err

@@ -72,7 +72,7 @@ func bareMay(path string) bool {
 
 // open paths need no session.
 func open(path string) bool {
-	return path == "/sign-in" || strings.HasPrefix(path, "/sign-in/") || strings.HasPrefix(path, "/lang/") || path == "/favicon.ico"
+	return path == "/sign-in" || strings.HasPrefix(path, "/sign-in/") || strings.HasPrefix(path, "/lang/") || path == "/favicon.ico" || path == "/check" || strings.HasPrefix(path, "/check/")
 }
 
 func safe(method string) bool {

@@ -414,6 +414,8 @@ func (f *Fake) Act(_ context.Context, who service.Staff, uid registry.UID, seen 
 	case registry.Return:
 		e.CaseNo = f.no(registry.CaseReturn)
 		ev = e
+	default:
+		ev = f.numbered(ev)
 	}
 	if err := f.do(l, who.Actor("console"), ev); err != nil {
 		return registry.Pupil{}, err
