@@ -76,13 +76,15 @@ func (w *where) and(format string, v any) {
 type branch struct {
 	sql  string // FROM … WHERE …
 	args []any
+
+	elsewhere bool // the second part
 }
 
-func (s *Store) branches(q store.Query, find []string) []branch {
-	if q.Text != "" && find == nil {
+func (s *Store) branches(q store.Query, h *hunt) []branch {
+	if q.Text != "" && h == nil {
 		return nil
 	}
-	build := func(scope func(w *where)) branch {
+	build := func(elsewhere bool, scope func(w *where)) branch {
 		w := &where{d: s.d}
 		scope(w)
 		if q.School != "" {
@@ -101,34 +103,32 @@ func (s *Store) branches(q store.Query, find []string) []branch {
 			w.and("p.standing = $%d", string(q.Standing))
 		}
 		if q.UIDs != nil {
-			uids := make([]string, len(q.UIDs))
-			for i, u := range q.UIDs {
-				uids[i] = string(u)
-			}
-			w.conds = append(w.conds, s.d.In("p.student_uid", w.arg(s.d.List(uids))))
+			w.conds = append(w.conds, s.d.In("p.student_uid", w.arg(s.d.List(texts(q.UIDs)))))
 		}
 		if q.NoCard {
 			w.conds = append(w.conds, "p.standing = 'enrolled' AND p.card_no = ''")
 		}
-		if find != nil {
-			w.conds = append(w.conds, "p.student_uid IN ("+s.found(w, q, find)+")")
+		switch {
+		case h == nil:
+		case elsewhere && h.plain():
+			// Few pupils, whom the scope finds: each is asked whether it has the token.
+			w.conds = append(w.conds, "EXISTS (SELECT 1 FROM search_token t WHERE "+s.d.InNumbers("t.token", w.arg(s.d.Numbers(h.tokens)))+" AND t.school = p.school AND t.student_uid = p.student_uid)")
+		default:
+			w.conds = append(w.conds, "p.student_uid IN ("+s.found(w, q, h)+")")
 		}
 		sql := "FROM pupil p"
 		if len(w.conds) > 0 {
 			sql += " WHERE " + strings.Join(w.conds, " AND ")
 		}
-		return branch{sql, w.args}
+		return branch{sql, w.args, elsewhere}
 	}
-	schools := make([]string, len(q.Schools))
-	for i, u := range q.Schools {
-		schools[i] = string(u)
-	}
+	schools := texts(q.Schools)
 	if q.All {
-		return []branch{build(func(*where) {})}
+		return []branch{build(false, func(*where) {})}
 	}
 	var out []branch
 	if len(schools) > 0 && (q.School == "" || slices.Contains(q.Schools, q.School)) {
-		out = append(out, build(func(w *where) {
+		out = append(out, build(false, func(w *where) {
 			if q.School != "" {
 				return // narrower than the list, and in it
 			}
@@ -139,8 +139,8 @@ func (s *Store) branches(q store.Query, find []string) []branch {
 			w.conds = append(w.conds, s.d.In("p.school", w.arg(s.d.List(schools))))
 		}))
 	}
-	if q.Unit != "" {
-		out = append(out, build(func(w *where) {
+	if q.Unit != "" && (q.School == "" || !slices.Contains(q.Schools, q.School)) { // else nobody is elsewhere
+		out = append(out, build(true, func(w *where) {
 			unit := w.arg(string(q.Unit))
 			w.conds = append(w.conds, fmt.Sprintf(`p.student_uid IN (SELECT student_uid FROM case_unit WHERE state = 'open' AND unit = $%d
 				UNION SELECT student_uid FROM pupil WHERE study_school <> '' AND study_school = $%d)`, unit, unit))
@@ -152,24 +152,38 @@ func (s *Store) branches(q store.Query, find []string) []branch {
 	return out
 }
 
-// found is the sub-select of pupils that have a token of one of the terms, under any living index key; or, of before the vault, a clear term that begins so.
-func (s *Store) found(w *where, q store.Query, find []string) string {
+// found is the sub-select of pupils that have one of the tokens, or were found otherwise; or, of before the vault, a clear term that begins so.
+func (s *Store) found(w *where, q store.Query, h *hunt) string {
 	var parts []string
 	narrow := ""
-	if q.School != "" {
+	switch {
+	case len(h.tokens) == 0 && len(h.clear) == 0: // a parameter that stands nowhere has no type
+	case q.School != "":
 		narrow = fmt.Sprintf(" AND school = $%d", w.arg(string(q.School)))
+	case len(q.Schools) > 0 && len(q.Schools) <= fewSchools && q.Unit == "":
+		narrow = " AND " + s.d.In("school", w.arg(s.d.List(texts(q.Schools))))
 	}
-	for _, t := range find {
-		for _, k := range s.v.Indexes() {
-			parts = append(parts, fmt.Sprintf("SELECT student_uid FROM search_token WHERE token = $%d%s", w.arg(k.Token("term", t)), narrow))
-		}
+	if len(h.tokens) > 0 {
+		parts = append(parts, "SELECT student_uid FROM search_token WHERE "+s.d.InNumbers("token", w.arg(s.d.Numbers(h.tokens)))+narrow)
 	}
-	if s.legacy.Load() {
-		for _, p := range prefixes(q.Text) {
-			parts = append(parts, fmt.Sprintf("SELECT student_uid FROM search_term WHERE term >= $%d AND term < $%d%s", w.arg(p), w.arg(p+prefixEnd), narrow))
-		}
+	if len(h.uids) > 0 {
+		parts = append(parts, "SELECT j.value FROM "+s.d.Unnest(w.arg(s.d.List(h.uids)))+" j")
+	}
+	for _, p := range h.clear {
+		parts = append(parts, fmt.Sprintf("SELECT student_uid FROM search_term WHERE term >= $%d AND term < $%d%s", w.arg(p), w.arg(p+prefixEnd), narrow))
 	}
 	return strings.Join(parts, " UNION ALL ")
+}
+
+// fewSchools are so few that naming them beside a token costs less than reading its pupils of all schools.
+const fewSchools = 64
+
+func texts[T ~string](v []T) []string {
+	out := make([]string, len(v))
+	for i, t := range v {
+		out[i] = string(t)
+	}
+	return out
 }
 
 // rollOrder is as far as SQL can order a list: within a class rows stand by UID, which tells nothing. Names order it after they are opened (ordered).
@@ -265,85 +279,6 @@ func (b branch) class(l *listed, side string) (string, []any) {
 
 func (s *Store) page(ctx context.Context, b branch, skip, n int) ([]listed, error) {
 	return ordered(ctx, s, b, summaryColumns, func(r Rows, l *listed) error { return r.Scan(l.dest()...) }, func(l *listed) *listed { return l }, skip, n)
-}
-
-// Search finds pupils in scope, by school, grade, class and name.
-func (s *Store) Search(ctx context.Context, q store.Query) ([]store.Summary, error) {
-	limit, offset := page(q.Limit), max(q.Offset, 0)
-	words := prefixes(q.Text)
-	find, exact := asked(words)
-	bs := s.branches(q, find)
-	var all []listed
-	skipped := 0
-	if !exact {
-		var err error
-		if all, err = s.verified(ctx, bs, words); err != nil {
-			return nil, err
-		}
-		bs = nil
-	}
-	// The last branch is the short one (open cases of pupils elsewhere): it is read first, and whole. Of the long one, all but as many rows as the short one has
-	// may be skipped unseen: they stand before the page whatever the merge brings.
-	for i := len(bs) - 1; i >= 0; i-- {
-		skip, n := max(offset-len(all), 0), limit+min(offset, len(all))
-		if i > 0 {
-			skip, n = 0, -1
-		}
-		rows, err := s.page(ctx, bs[i], skip, n)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, rows...)
-		skipped = skip
-	}
-	slices.SortFunc(all, func(a, b listed) int { return a.compare(&b) })
-	all = all[min(offset-skipped, len(all)):]
-	all = all[:min(limit, len(all))]
-	out := make([]store.Summary, 0, len(all))
-	for i := range all {
-		// Two terms may share a token by chance: what does not match is not shown.
-		if x := all[i].index; words == nil || x.Name == "" || matches(x, words) {
-			out = append(out, all[i].Summary)
-		}
-	}
-	return out, nil
-}
-
-// verified reads all candidates of a text that is longer than what the index holds, and keeps those that match.
-func (s *Store) verified(ctx context.Context, bs []branch, words []string) ([]listed, error) {
-	var all []listed
-	for _, b := range bs {
-		rows, err := s.page(ctx, b, 0, -1)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range rows {
-			if r.index.Name == "" || matches(r.index, words) {
-				all = append(all, r)
-			}
-		}
-	}
-	return all, nil
-}
-
-// Count is how many pupils Search finds without a limit.
-func (s *Store) Count(ctx context.Context, q store.Query) (int, error) {
-	words := prefixes(q.Text)
-	find, exact := asked(words)
-	bs := s.branches(q, find)
-	if !exact {
-		all, err := s.verified(ctx, bs, words)
-		return len(all), err
-	}
-	total := 0
-	for _, b := range bs {
-		n := 0
-		if err := s.row(ctx, []any{&n}, "SELECT COUNT(*) "+b.sql, b.args...); err != nil {
-			return 0, err
-		}
-		total += n
-	}
-	return total, nil
 }
 
 // param adds a parameter and names it.

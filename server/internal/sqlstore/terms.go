@@ -110,16 +110,18 @@ func tokens(k *vault.IndexKey, x store.Index) []int64 {
 	return slices.Compact(out)
 }
 
-// asked are the longest indexed beginnings of what a query text may mean; exact when each is the whole.
-func asked(prefixes []string) (out []string, exact bool) {
-	exact = true
+// asked sorts what a query text may mean: exact are those that the index answers by themselves, loose the longest indexed beginnings of the others.
+func asked(prefixes []string) (exact, loose []string) {
 	for _, p := range prefixes {
 		longest := ""
 		grams(p, func(g string) { longest = g })
-		out = append(out, longest)
-		exact = exact && longest == p
+		if longest == p {
+			exact = append(exact, p)
+		} else if longest != "" {
+			loose = append(loose, longest)
+		}
 	}
-	return out, exact
+	return exact, loose
 }
 
 // matches reports whether a pupil has a term that begins with one of the prefixes.
