@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,6 +33,7 @@ func BenchmarkMillion(b *testing.B) {
 		b.Skip("make bench-million names a folder")
 	}
 	var t table
+	rig.Binary(b, "server") // built before the clock starts
 	began := time.Now()
 	_, was := os.Stat(filepath.Join(*millionDir, "demo", "summary.json"))
 	r := rig.Keep(b, *millionDir, rig.Options{Pupils: *millionPupils})
@@ -54,6 +56,8 @@ func BenchmarkMillion(b *testing.B) {
 		paths := []string{"/todo", "/pupils", "/pupils?page=20", "/pupils?q=王", "/pupils?q=zhang", "/pupils?q=wzh", "/pupils?standing=suspended", "/cases", "/archives", "/duplicates"}
 		if _, list := s.Get("/pupils"); pupilLink.MatchString(list) {
 			uid := pupilLink.FindStringSubmatch(list)[1]
+			s.Get("/pupils/" + uid) // asks for the reason, and holds the form's token
+			s.Post("/pupils/"+uid+"/why", url.Values{"why": {"daily"}})
 			paths = append(paths, "/pupils/"+uid, "/pupils/"+uid+"/archive")
 		}
 		for _, path := range paths {
@@ -63,7 +67,7 @@ func BenchmarkMillion(b *testing.B) {
 				start := time.Now()
 				code, body := s.Get(path)
 				took = append(took, time.Since(start))
-				if code != http.StatusOK && code != http.StatusForbidden {
+				if code != http.StatusOK {
 					b.Logf("%s %s: %d", who, path, code)
 				}
 				weight = max(weight, len(body))
@@ -74,7 +78,7 @@ func BenchmarkMillion(b *testing.B) {
 			if strings.HasSuffix(path, "/archive") {
 				name += "…/archive"
 			}
-			t.add(line{what: name + ", 99th of 100", ours: number(p99.Seconds()*1000) + " ms, " + number(float64(weight)/1024) + " KiB", limit: "50 ms, 150 KiB",
+			t.add(line{what: fmt.Sprintf("%s, 99th of 100 (%d asked)", name, *millionTurns), ours: number(p99.Seconds()*1000) + " ms, " + number(float64(weight)/1024) + " KiB", limit: "50 ms, 150 KiB",
 				ratio: max(float64(p99)/float64(pageLimit), float64(weight)/pageBytes), aim: 1})
 		}
 	}
