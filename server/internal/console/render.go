@@ -150,6 +150,7 @@ type flash struct {
 	Args   []string `json:"a,omitempty"`
 	Href   string   `json:"h,omitempty"` // something to open, such as the paper just made
 	Open   string   `json:"o,omitempty"` // its words' key
+	More   string   `json:"m,omitempty"` // key of a second sentence: what follows
 	Text   string   `json:"-"`
 	OpenAs string   `json:"-"`
 }
@@ -186,6 +187,9 @@ func (k *console) takeFlash(c *fiber.Ctx) *flash {
 		args[i] = a
 	}
 	f.Text = k.words.say(lang, f.Key, args...)
+	if f.More != "" && !k.words.has(lang, f.More) {
+		return nil
+	}
 	if f.Href != "" {
 		f.OpenAs = k.words.say(lang, f.Open)
 	}

@@ -29,7 +29,32 @@ func (k *console) setLang(c *fiber.Ctx) error {
 }
 
 func (k *console) help(c *fiber.Ctx, who service.Staff) error {
-	return k.show(c, &who, "help", "help.title", fiber.Map{"Keys": keys})
+	return k.show(c, &who, "help", "help.title", fiber.Map{"Keys": keys, "Articles": articles, "Groups": helpFields()})
+}
+
+// articles of the regulation that the forms lean on; each has a sentence in the catalogues.
+var articles = []string{"4", "5", "6", "7", "8", "9", "10", "12", "13", "14", "15", "16", "17", "19", "20", "21", "22", "23", "25", "26"}
+
+type helpGroup struct {
+	Name   string
+	Fields []registry.Field
+}
+
+// helpFields lists the form's items by group. The second guardian's are the first's.
+func helpFields() (out []helpGroup) {
+	for _, g := range formGroups {
+		if g == "g2" {
+			continue
+		}
+		h := helpGroup{Name: g}
+		for _, f := range registry.Fields {
+			if f.Group == g {
+				h.Fields = append(h.Fields, f)
+			}
+		}
+		out = append(out, h)
+	}
+	return out
 }
 
 // keys is the one table of the keyboard: help shows it, console.js reads data-go and data-key from the pages.

@@ -64,7 +64,8 @@ type todoView struct {
 	MoreWait int
 	Failed   []failure
 	DoneN    int
-	CanAct   bool // something on this page can be decided here
+	Follow   string // key of what follows for those that were done
+	CanAct   bool   // something on this page can be decided here
 	Empty    bool
 	Kiosk    int // events of the school's kiosks that the register refused and somebody must finish
 }
@@ -568,16 +569,24 @@ func (k *console) names(c *fiber.Ctx, who service.Staff, refs []service.Ref) []s
 	return out
 }
 
+// followOf says what follows of an act on many that cannot be undone.
+func followOf(key string) string {
+	if key == "todo.refused" {
+		return "todo.follow_refused"
+	}
+	return "todo.follow"
+}
+
 // acted ends an act on many: all done leads back with one sentence; what failed is listed above the list with who can mend it.
 func (k *console) acted(c *fiber.Ctx, who service.Staff, key string, done int, failed map[registry.UID]error) error {
 	if len(failed) == 0 {
-		return k.done(c, "/todo", flash{Key: key, Args: []string{"n", strconv.Itoa(done)}})
+		return k.done(c, "/todo", flash{Key: key, Args: []string{"n", strconv.Itoa(done)}, More: followOf(key)})
 	}
 	v, err := k.todoView(c, who)
 	if err != nil {
 		return err
 	}
-	v.DoneN = done
+	v.DoneN, v.Follow = done, followOf(key)
 	for uid, e := range failed {
 		p := k.Problem(c, e)
 		f := failure{Title: p.Title, Help: p.Help, Href: "/pupils/" + string(uid), Name: string(uid)}
