@@ -27,18 +27,23 @@ const (
 	headerCSRF    = "X-CSRF-Token"
 )
 
+// everywhere sets what every answer carries, a program's too.
+func (w *server) everywhere(c *fiber.Ctx) error {
+	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	if w.secure || c.Context().IsTLS() {
+		c.Set(fiber.HeaderStrictTransportSecurity, "max-age=31536000")
+	}
+	return c.Next()
+}
+
 // people is what a request under the console passes through: security headers, the session, the way to the sign-in page, and the CSRF check.
 func (w *server) people(c *fiber.Ctx) error {
 	c.SetUserContext(audit.WithPlace(c.UserContext(), audit.Place{Net: audit.Network(c.IP())}))
 	h := &c.Response().Header
 	h.Set("Content-Security-Policy", w.csp)
-	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
-	if w.secure || c.Context().IsTLS() {
-		h.Set("Strict-Transport-Security", "max-age=31536000")
-	}
 	static := strings.HasPrefix(c.Path(), "/static/")
 	if !static {
 		h.Set("Cache-Control", "no-store")

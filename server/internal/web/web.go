@@ -134,6 +134,7 @@ func New(o Options) (*Web, error) {
 		w.metrics.event("panic", "http")
 		w.log.Error("panic in a handler", "ref", ref(c), "route", c.Route().Path, "panic", fmt.Sprintf("%T", e), "stack", stack())
 	}}))
+	app.Use(w.everywhere)
 	app.Use(guard)
 	app.Get("/livez", func(c *fiber.Ctx) error { return c.SendString("alive\n") })
 	app.Get("/readyz", w.readyz)
