@@ -84,6 +84,8 @@ type Pack struct {
 	// EscalateWorkingDays after its due day an overdue step or archive is given to the office above, which has UrgeWorkingDays.
 	EscalateWorkingDays int `json:"escalate_working_days"`
 	UrgeWorkingDays     int `json:"urge_working_days"`
+	// OrderWorkingDays is a unit's time to answer an order to correct (Arts 26, 27; a service level).
+	OrderWorkingDays int `json:"order_working_days"`
 	// Windows are times of the year for kinds of cases besides the transfer.
 	Windows map[CaseKind][]Window `json:"windows,omitempty"`
 	// Conditions are guards in the small table language of condition.go.
@@ -211,6 +213,7 @@ func (p *Pack) Validate() error {
 		{"dropout_working_days", p.DropoutWorkingDays, 1, 366},
 		{"escalate_working_days", p.EscalateWorkingDays, 1, 366},
 		{"urge_working_days", p.UrgeWorkingDays, 1, 366},
+		{"order_working_days", p.OrderWorkingDays, 1, 366},
 	} {
 		if n.value < n.low || n.value > n.high {
 			return bad(n.field, "%d to %d", n.low, n.high)

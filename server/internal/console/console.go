@@ -36,6 +36,7 @@ var largeBodies = []struct{ begins, ends string }{
 	{"/pupils/", "/act/arrange"},
 	{"/pupils/", "/act/erase"},
 	{"/pupils/", "/act/death"},
+	{"/supervise/orders/", "/answer"},
 }
 
 // LargeBody reports whether a POST to path may carry files, so that web can keep all other bodies small.
@@ -159,6 +160,7 @@ func Mount(r fiber.Router, d Deps) error {
 	r.Get("/cards/slip.pdf", k.staff(k.deliverySlip))
 
 	k.mountAudit(r)
+	k.mountSupervision(r)
 
 	r.Get("/kiosks", k.staff(k.kiosks))
 	r.Post("/kiosks", k.fresh(k.newKiosk))
@@ -262,11 +264,14 @@ type may struct {
 	// Log: searches the audit log. Alerts: sees unusual reading; Answer: settles it. Export: takes lists out under an approval, which Approve enters.
 	// Readers: sees who has read a pupil's record.
 	Log, Alerts, Answer, Export, Approve, Readers bool
+	// Findings: sees the compliance board and the statistics. Correct: orders to correct. ReportStaff: reports the register of staff. Inspect: prints the report for supervisors.
+	Findings, Correct, ReportStaff, Inspect bool
 }
 
 func mayOf(who service.Staff) may {
 	m := roleMay(who)
 	m.guarding(who)
+	m.supervising(who)
 	m.KioskTasks = who.Unit.IsSchool() && (who.Role == registry.RoleRegistrar || who.Role == registry.RoleLeader)
 	return m
 }

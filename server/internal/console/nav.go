@@ -28,6 +28,8 @@ var nav = []navGroup{
 		{"archives", "/archives", "d", func(m may) bool { return m.Pupils }},
 	}},
 	{"watch", []navItem{
+		{"supervise", "/supervise", "", func(m may) bool { return m.Findings }},
+		{"statistics", "/statistics", "", func(m may) bool { return m.Findings }},
 		{"duplicates", "/duplicates", "u", func(m may) bool { return m.Act }},
 		{"audit", "/audit", "", func(m may) bool { return m.Log }},
 		{"alerts", "/audit/alerts", "", func(m may) bool { return m.Alerts }},

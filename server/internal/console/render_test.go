@@ -95,6 +95,9 @@ func pages(f *consoletest.Fake) []struct{ Who, Path string } {
 		{"registrar", "/cards/handout"}, {"registrar", "/cards/handout?school=2133000101&class=1班"}, {"registrar", "/pupils/" + uid("李思源")}, {"operator", "/kiosks"}, {"leader", "/kiosks"}, {"registrar", "/kiosks"},
 		{"registrar", "/duplicates"}, {"officer", "/duplicates"}, {"officer", "/duplicates?state=same"}, {"registrar", "/duplicates/" + uid("萧景行") + "/" + rare},
 		{"officer", "/duplicates/" + uid("王子涵") + "/" + uid("李思源")},
+		{"officer", "/supervise"}, {"registrar", "/supervise"}, {"officer", "/supervise/findings"}, {"officer", "/supervise/findings?kind=6"}, {"officer", "/supervise/findings?unit=2133000101"},
+		{"registrar", "/supervise/findings?unit=2133000101&kind=8"}, {"officer", "/supervise/orders"}, {"officer", "/supervise/orders/ZG-2026-330106-0001"}, {"registrar", "/supervise/orders/ZG-2026-330106-0001"},
+		{"officer", "/supervise/orders/ZG-2026-330106-0002"}, {"officer", "/statistics"}, {"officer", "/statistics?year=2024"}, {"officer", "/letters"}, {"leader", "/letters"}, {"officer", "/staff-register"},
 		{"leader", "/staff"}, {"registrar", "/help"},
 		{"registrar", "/pupils/nobody"}, {"clerk", "/pupils"}, {"registrar", "/nowhere"},
 	}

@@ -15,6 +15,7 @@ import (
 	"xueji/server/internal/service"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
+	"xueji/server/registry/supervise"
 )
 
 // todoPage is how many rows a page of the list holds; groupFrom is from how many on newcomers of one grade stand in one row.
@@ -67,7 +68,8 @@ type todoView struct {
 	Follow   string // key of what follows for those that were done
 	CanAct   bool   // something on this page can be decided here
 	Empty    bool
-	Kiosk    int // events of the school's kiosks that the register refused and somebody must finish
+	Orders   []supervise.Order // orders to correct that wait for the unit
+	Kiosk    int               // events of the school's kiosks that the register refused and somebody must finish
 }
 
 // failure is one refused act of many.
@@ -90,7 +92,7 @@ func (k *console) todoCount(c *fiber.Ctx, who service.Staff) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(fiber.Map{"mine": t.Counts.Overdue + t.Counts.Soon + t.Counts.InTime, "overdue": t.Counts.Overdue})
+	return c.JSON(fiber.Map{"mine": t.Counts.Overdue + t.Counts.Soon + t.Counts.InTime + len(t.Orders), "overdue": t.Counts.Overdue})
 }
 
 func (k *console) todoView(c *fiber.Ctx, who service.Staff) (*todoView, error) {
@@ -101,7 +103,7 @@ func (k *console) todoView(c *fiber.Ctx, who service.Staff) (*todoView, error) {
 	}
 	cases := k.openCases(ctx, who)
 	kind, when, group := c.Query("kind"), c.Query("when"), c.Query("group")
-	v := &todoView{Counts: t.Counts, When: when, Group: group, Empty: len(t.Mine) == 0}
+	v := &todoView{Counts: t.Counts, Orders: t.Orders, When: when, Group: group, Empty: len(t.Mine) == 0}
 
 	kinds := map[string]int{}
 	var rows []store.TaskRow

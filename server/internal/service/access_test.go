@@ -28,6 +28,7 @@ func (paperless) Labels([]document.Face) ([]byte, error)                { return
 func (paperless) Form(document.Form) ([]byte, error)                    { return []byte("%PDF-"), nil }
 func (paperless) DeliverySlips([]document.DeliverySlip) ([]byte, error) { return []byte("%PDF-"), nil }
 func (paperless) Report(document.Report) ([]byte, error)                { return []byte("%PDF-"), nil }
+func (paperless) Letter(document.Letter) ([]byte, error)                { return []byte("%PDF-"), nil }
 
 // actors stand in the columns of the table. The pupil is at 云河区实验小学 (county 云河, city 云州, province).
 var actors = []string{

@@ -229,7 +229,7 @@ func (s *Service) ExpireCards(ctx context.Context) (int, error) {
 func (s *Service) Sweep(ctx context.Context) error {
 	_, err := s.ExpireCards(ctx)
 	_, late := s.Escalate(ctx)
-	return errors.Join(err, late, s.nightly(ctx))
+	return errors.Join(err, late, s.nightly(ctx), s.superviseSweep(ctx))
 }
 
 // HeldCards lists cards to be handed out, and those signed for, of a school or (grade 0 and class "" for all) of a class; at most maxHeld of each.

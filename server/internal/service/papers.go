@@ -17,6 +17,7 @@ type Papers interface {
 	ArchiveReceipt(document.Receipt) ([]byte, error)
 	CaseReceipt(document.CaseReceipt) ([]byte, error)
 	Report(document.Report) ([]byte, error)
+	Letter(document.Letter) ([]byte, error)
 	Faces([]document.Face) ([]byte, error)
 	Labels([]document.Face) ([]byte, error)
 	DeliverySlips([]document.DeliverySlip) ([]byte, error)

@@ -10,6 +10,7 @@ import (
 	"xueji/server/api"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
+	"xueji/server/registry/supervise"
 )
 
 // Staff is a signed-in member of staff with the scope resolved (access.Scope decides what exists for them).
@@ -48,6 +49,7 @@ func (s Staff) Actor(via string) registry.Actor {
 type Console interface {
 	Auditing
 	Guarding
+	Supervising
 	SignIn(ctx context.Context, login, password string, from From) (SignedIn, error)
 	SignOut(ctx context.Context, token string) error
 	WhoIs(ctx context.Context, token string) (Staff, error)
@@ -175,6 +177,8 @@ type ToDo struct {
 	Mine    []store.TaskRow // soonest first, ≤ 500
 	Waiting []store.TaskRow // others have it
 	Above   []store.TaskRow // overdue in units under mine
+	// Orders are orders to correct that wait for the unit: to answer, or to judge an answer. They are of units, not of pupils, and stand beside the counts.
+	Orders []supervise.Order
 	// Versions of the pupils in Mine, for ActMany.
 	Versions map[registry.UID]int64
 }

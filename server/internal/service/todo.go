@@ -58,6 +58,9 @@ func (s *Service) ToDo(ctx context.Context, who Staff) (ToDo, error) {
 	if out.Above, err = s.st.TasksAbove(ctx, who.Unit, out.Today, sideLimit); err != nil {
 		return ToDo{}, internal(err)
 	}
+	if out.Orders, err = s.st.OrdersFor(ctx, who.Unit, sideLimit); err != nil {
+		return ToDo{}, internal(err)
+	}
 	out.Mine = slices.DeleteFunc(out.Mine, func(t store.TaskRow) bool {
 		if t.Shown(out.Today, s.Pack()) {
 			out.Versions[t.Task.UID] = t.Version

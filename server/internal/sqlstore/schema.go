@@ -28,6 +28,8 @@ var Distribution = map[string]string{
 	// the log of who did and read what: entries with their subject, tiles and kept checkpoints by their own key; exports by approval
 	"audit_entry": "subject", "audit_tile": "tile", "audit_checkpoint": "size", "audit_day": "account", "audit_alert": "id", "audit_reason": "token_hash",
 	"export_approval": "no", "export_copy": "no",
+	// findings, tallies and marks by the unit they are of, orders by their number
+	"finding": "unit", "correction_order": "no", "tally": "unit", "report_mark": "unit",
 	"factor": "account", "guard_try": "name", "once": "id",
 	// small
 	"unit_school": Reference, "unit_office": Reference, "account": Reference, "kiosk": Reference, "substitution": Reference, "counter": Reference, "revocation": Reference,

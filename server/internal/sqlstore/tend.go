@@ -46,6 +46,8 @@ var sealedColumns = []sealedColumn{
 	{table: "card_run", column: "actor", key: []string{"id"}, text: true},
 	{table: "card_run_name", column: "made_by", key: []string{"run", "student_uid"}, text: true},
 	{table: "suspicion", column: "doc", key: []string{"student_uid", "other_uid"}, text: true},
+	{table: "finding", column: "words", key: []string{"unit", "id"}, text: true},
+	{table: "correction_order", column: "doc", key: []string{"no"}, text: true},
 	{table: "account", column: "name", key: []string{"id"}, text: true},
 	{table: "factor", column: "name", key: []string{"account", "id"}, text: true},
 	{table: "factor", column: "secret", key: []string{"account", "id"}},

@@ -57,6 +57,9 @@ func Run(t *testing.T, open func(t testing.TB) store.Store) {
 		{"SmallThings", smallThings},
 		{"MatchKeys", matches},
 		{"Suspicions", suspicions},
+		{"Findings", findings},
+		{"Orders", orders},
+		{"Tallies", tallies},
 		{"HostileText", hostileText},
 	} {
 		t.Run(c.name, func(t *testing.T) {
