@@ -15,6 +15,7 @@ import (
 	"xueji/server/internal/demo"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
+	"xueji/server/registry/supervise"
 )
 
 // paperless stands for the printer: which papers may be asked for is tested here, how they look elsewhere.
@@ -51,6 +52,10 @@ type world struct {
 	imp   string
 	kiosk string
 	run   string // an issuing list of 云河区实验小学
+	order string // an order to correct, by the county to 云河区实验小学
+	// a school that the city runs, and a term of it
+	direct registry.Unit
+	term   string
 }
 
 func (w *world) c() context.Context { return w.r.ctx }
@@ -95,6 +100,38 @@ var table = []struct {
 	{"RevokeApproval", func(w *world, who Staff) error { return w.r.s.RevokeApproval(w.c(), who, "none") }, "no no no no nf nf nf no no no no no"},
 	{"ApprovalForm", func(w *world, who Staff) error { _, err := w.r.s.ApprovalForm(w.c(), who, "none"); return err }, "nf nf no no nf nf nf no no no no no"},
 	{"ExportList", func(w *world, who Staff) error { _, _, err := w.r.s.ExportList(w.c(), who, "none"); return err }, "nf nf no no nf nf nf no no no no no"},
+	{"Board", func(w *world, who Staff) error { _, err := w.r.s.Board(w.c(), who); return err }, "ok ok ok ok ok ok ok no no no"},
+	{"RefreshFindings", func(w *world, who Staff) error { return w.r.s.RefreshFindings(w.c(), who) }, "ok ok ok ok ok ok ok no no no"},
+	{"FindingList", func(w *world, who Staff) error {
+		_, err := w.r.s.FindingList(w.c(), who, demo.YunheShiyan, 0, 10, 0)
+		return err
+	}, "ok nf ok nf ok nf ok no no no"},
+	{"AddFinding", func(w *world, who Staff) error { return w.r.s.AddFinding(w.c(), who, demo.YunheShiyan, "") }, "no no no no inv nf nf no no no"},
+	{"CloseFinding", func(w *world, who Staff) error { return w.r.s.CloseFinding(w.c(), who, demo.YunheShiyan, "8//hand-9") }, "no no no no nf nf nf no no no"},
+	{"IssueOrder", func(w *world, who Staff) error {
+		_, err := w.r.s.IssueOrder(w.c(), who, demo.YunheShiyan, nil, nil, "限期改正")
+		return err
+	}, "no no no no inv nf nf no no no"},
+	{"Corrections", func(w *world, who Staff) error { _, err := w.r.s.Corrections(w.c(), who); return err }, "ok ok ok ok ok ok ok no no no"},
+	{"Correction", func(w *world, who Staff) error { _, err := w.r.s.Correction(w.c(), who, w.order); return err }, "ok nf ok nf ok nf ok no no no"},
+	{"AnswerOrder", func(w *world, who Staff) error { return w.r.s.AnswerOrder(w.c(), who, w.order, "", nil) }, "inv nf inv nf no nf no no no no"},
+	{"JudgeOrder", func(w *world, who Staff) error { return w.r.s.JudgeOrder(w.c(), who, w.order, false, "") }, "no no no no inv nf no no no no"},
+	{"OrderPaper", func(w *world, who Staff) error { _, err := w.r.s.OrderPaper(w.c(), who, w.order); return err }, "ok nf ok nf ok nf ok no no no"},
+	{"OrderFile", func(w *world, who Staff) error { _, err := w.r.s.OrderFile(w.c(), who, w.order, "none"); return err }, "nf nf nf nf nf nf nf no no no"},
+	{"Statistics", func(w *world, who Staff) error { _, err := w.r.s.Statistics(w.c(), who, 0); return err }, "ok ok ok ok ok ok ok no no no"},
+	{"StatisticsBook", func(w *world, who Staff) error { _, err := w.r.s.StatisticsBook(w.c(), who, 0); return err }, "ok ok ok ok ok ok ok no no no"},
+	{"Letters", func(w *world, who Staff) error { _, err := w.r.s.Letters(w.c(), who); return err }, "ok ok ok ok ok ok ok no no no"},
+	{"LetterPaper", func(w *world, who Staff) error { // the county reads nothing that was not sent to it
+		_, err := w.r.s.LetterPaper(w.c(), who, w.direct, w.term)
+		return err
+	}, "nf nf nf nf nf nf ok no no no"},
+	{"MarkLetter", func(w *world, who Staff) error { return w.r.s.MarkLetter(w.c(), who, w.direct, w.term) }, "nf nf nf nf nf nf state no no no"},
+	{"StaffRegister", func(w *world, who Staff) error { _, err := w.r.s.StaffRegister(w.c(), who); return err }, "no no ok ok ok ok ok no no no"},
+	{"StaffRegisterPaper", func(w *world, who Staff) error { _, err := w.r.s.StaffRegisterPaper(w.c(), who); return err }, "no no ok ok ok ok ok no no no"},
+	{"StaffRegisterBook", func(w *world, who Staff) error { _, err := w.r.s.StaffRegisterBook(w.c(), who); return err }, "no no ok ok ok ok ok no no no"},
+	{"MarkStaffRegister", func(w *world, who Staff) error { return w.r.s.MarkStaffRegister(w.c(), who, demo.YunheShiyan) }, "no no ok nf ok nf nf no no no"},
+	{"InspectionReport", func(w *world, who Staff) error { _, err := w.r.s.InspectionReport(w.c(), who); return err }, "no no no no ok ok ok no no no"},
+	{"ParentLetter", func(w *world, who Staff) error { _, err := w.r.s.ParentLetter(w.c(), who, "en"); return err }, "ok ok ok ok ok ok ok no no no"},
 	{"Issuances", func(w *world, who Staff) error { _, err := w.r.s.Issuances(w.c(), who, w.uid); return err }, "ok nf ok nf ok nf ok ok nf nf"},
 	{"StartImport", func(w *world, who Staff) error {
 		_, err := w.r.s.StartImport(w.c(), who, "x.xlsx", bytes.NewReader([]byte("no workbook")))
@@ -322,6 +359,8 @@ func TestAccessTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.kiosk = r.device(demo.YunheShiyan).kiosk.ID
+	w.order = must[string](t)(r.s.IssueOrder(r.ctx, r.staff("officer.yunhe"), demo.YunheShiyan, []supervise.Kind{supervise.NoArchive}, nil, "请补建档案"))
+	w.direct, w.term = "3433010001", supervise.Terms(r.s.Pack(), r.s.Today(), 1)[0].ID
 
 	covered := map[string]bool{}
 	for _, m := range free {
