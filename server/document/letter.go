@@ -24,7 +24,10 @@ type Letter struct {
 
 // Letter makes it: A4 upright, page x of y.
 func (m *Maker) Letter(l Letter) ([]byte, error) {
-	const pt, lead = 12.0, 8.2
+	pt, lead, small, r := 12.0, 8.2, 6.4, 21.0
+	if len(l.Points) > 0 { // a letter of points stands on one page
+		pt, lead, small, r = 11.0, 6.4, 5.2, 16
+	}
 	s := m.sheet(l.Title, a4W, a4H)
 	s.page()
 	s.box(marginX, marginTop+3, contentW, 14, l.Title, write{style: serifBold, pt: 24, ink: black, align: centre}, 14)
@@ -69,16 +72,15 @@ func (m *Maker) Letter(l Letter) ([]byte, error) {
 	}
 	for i, p := range l.Points {
 		room(3 * lead)
-		y += 2.6
-		para(fmt.Sprintf("%d. %s", i+1, p[0]), write{style: serifBold, pt: pt, ink: jadeDeep}, 7)
-		para(indent+p[1], write{style: sans, pt: 10.5, ink: black}, 6.4)
+		y += 1.8
+		para(fmt.Sprintf("%d. %s", i+1, p[0]), write{style: serifBold, pt: pt, ink: jadeDeep}, small+0.6)
+		para(indent+p[1], write{style: sans, pt: 10.5, ink: black}, small)
 	}
 	y += 1.5
 	for _, p := range l.After {
 		gap()
 		para(indent+p, body, lead)
 	}
-	const r = 21.0
 	room(2*r + 14)
 	cx := a4W - marginX - 36
 	if l.Seal != "" {

@@ -440,6 +440,8 @@ func (k *console) statistics(c *fiber.Ctx, who service.Staff) error {
 			v.PlaceSay = append(v.PlaceSay, k.words.say(lang, "stats.elsewhere"))
 		case len(p) == 10:
 			v.PlaceSay = append(v.PlaceSay, k.Service.Directory().Name(registry.Unit(p)))
+		case k.Service.Directory().Name(registry.Unit(p)) != p: // a county is named by its office
+			v.PlaceSay = append(v.PlaceSay, k.Service.Directory().Name(registry.Unit(p)))
 		default:
 			v.PlaceSay = append(v.PlaceSay, k.code(lang, registry.ListRegion, p))
 		}

@@ -301,7 +301,7 @@ func (s *Service) StatisticsBook(ctx context.Context, who Staff, year int) ([]by
 		switch {
 		case p == "":
 			return "其他"
-		case len(p) == 10:
+		case len(p) == 10 || name(registry.Unit(p)) != p: // a county is named by its office
 			return name(registry.Unit(p))
 		}
 		return registry.CodeTitle(registry.ListRegion, p)
