@@ -41,6 +41,8 @@ type Config struct {
 	Printer string   // CUPS queue, "" for none
 	CUPS    string   // the print system: a socket's path or host:port
 	Media   []string // folders under which sticks are mounted
+	Speech  string   // who reads the questions out: "" or "off", "browser", "folder"
+	Voices  string   // the folder of recordings, for "folder"
 	Version string
 	Log     *slog.Logger
 
@@ -231,6 +233,11 @@ func run(ctx context.Context, c Config) (moved *move, err error) {
 	if err != nil {
 		return nil, err
 	}
+	voice, err := web.NewVoice(c.Speech, c.Voices)
+	if err != nil {
+		return nil, err
+	}
+	pages.Speak(voice)
 	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("kiosk: %w; is another kiosk running here?", err)

@@ -18,6 +18,7 @@ import (
 type drawer struct {
 	words words.Catalogue
 	tmpl  *template.Template
+	voice *Voice
 }
 
 func newDrawer(c words.Catalogue) (*drawer, error) {
@@ -39,9 +40,10 @@ type page struct {
 	S     flow.State
 	Token string
 	c     words.Catalogue
+	voice *Voice
 }
 
-func (d *drawer) page(v desk.View) page { return page{View: v, S: v.State, c: d.words} }
+func (d *drawer) page(v desk.View) page { return page{View: v, S: v.State, c: d.words, voice: d.voice} }
 
 func (d *drawer) shell(w io.Writer, v desk.View, token string) error {
 	p := d.page(v)
@@ -322,6 +324,11 @@ func (p page) Step() string {
 		return "rewrite.step.start"
 	}
 	return p.Or("rewrite.step."+p.S.Step, "rewrite.step.write")
+}
+
+// TakeCard reports whether the foot asks to take the card along.
+func (p page) TakeCard() bool {
+	return p.S.CardOn && !p.KeepCard() && slices.Contains([]flow.Screen{flow.Done, flow.Refused, flow.Trouble, flow.Problem}, p.S.Screen)
 }
 
 // KeepCard reports whether the foot asks to leave the card where it is.

@@ -60,6 +60,7 @@ func New(d Desk, c words.Catalogue, log *slog.Logger) (*Server, error) {
 	s.mux.HandleFunc("POST /act", s.act)
 	s.mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
 	s.staffRoutes()
+	s.mux.HandleFunc("GET /speech/{name}", s.recording)
 	s.mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static)))
 	return s, nil
 }
@@ -69,7 +70,11 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Content-Security-Policy", policy)
+	if s.draw.voice.recorded() {
+		h.Set("Content-Security-Policy", policy+"; media-src 'self'")
+	} else {
+		h.Set("Content-Security-Policy", policy)
+	}
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")

@@ -6,6 +6,9 @@
   app.innerHTML = '<div id="frame"><div id="screen"></div><div id="foot"></div></div>';
   const screenEl = document.getElementById("screen"), footEl = document.getElementById("foot");
   let rev = 0, name = "", lang = "", deadline = 0, away = false, pin = "", scan = "", scanAt = 0, touched = 0, shift = false, symbols = false;
+  // What helps one family is off again for the next: buttons low on the glass, questions read out.
+  let low = false, hear = false, said = "", lately = Date.now(), sound = null;
+  const idle = 60000;
 
   function send(m) {
     m.rev = rev;
@@ -14,7 +17,7 @@
       .catch(() => {});
   }
   function touch() {
-    const now = Date.now();
+    const now = lately = Date.now();
     if (name === "home" || now - touched < 1500) return;
     touched = now;
     send({ do: "touch" });
@@ -41,12 +44,46 @@
     else if (to) to.focus({ preventScroll: true });
   }
 
+  function helps(l, h) {
+    low = l;
+    hear = h;
+    document.documentElement.toggleAttribute("data-low", low);
+    for (const b of screenEl.querySelectorAll("[data-aid]")) b.setAttribute("aria-pressed", b.dataset.aid === "low" ? low : hear);
+    if (hear) return speak();
+    said = "";
+    hush();
+  }
+  function hush() {
+    if (window.speechSynthesis) speechSynthesis.cancel();
+    if (sound) sound.pause();
+    sound = null;
+  }
+  // Only words marked for it are spoken: none of them is a pupil's.
+  function speak() {
+    const b = screenEl.querySelector('[data-aid="hear"]'), voice = b && b.dataset.voice;
+    const text = [...screenEl.querySelectorAll("[data-say]")].map((e) => e.innerText.replace(/\s*\n\s*/g, lang === "en" ? " " : "")).join(lang === "en" ? ". " : "。");
+    const what = voice || lang + text;
+    if (!b || what === said) return;
+    hush();
+    said = what;
+    if (voice) {
+      sound = new Audio("/speech/" + encodeURIComponent(voice));
+      sound.play().catch(() => {});
+    } else if (window.speechSynthesis) {
+      const u = new SpeechSynthesisUtterance(text);
+      u.lang = { "zh-Hans": "zh-CN", "zh-Hant": "zh-TW" }[lang] || "en-GB";
+      u.rate = 0.9;
+      speechSynthesis.speak(u);
+    }
+  }
+
   function show(f) {
     // A program that came back has another token, and maybe another page.
     if (!lost.hidden) { location.replace("/"); return; }
     const same = f.screen === name && f.rev === rev;
     rev = f.rev;
     if (f.screen !== name) scan = "";
+    const left = f.screen === "home" && name !== "home" && name !== "";
     name = f.screen;
     if (f.lang !== lang) { lang = f.lang; document.documentElement.lang = lang; }
     if (f.html) draw(f.html, same);
@@ -56,9 +93,11 @@
     away = f.away;
     deadline = f.left > 0 ? performance.now() + f.left : 0;
     count();
+    if (left) helps(false, false); else if (f.html) helps(low, hear);
   }
 
   function count() {
+    if (name === "home" && (low || hear) && Date.now() - lately > idle) helps(false, false);
     const left = deadline ? Math.max(0, Math.ceil((deadline - performance.now()) / 1000)) : 0;
     const c = footEl.querySelector(".count"), foot = footEl.querySelector("footer");
     if (c) {
@@ -136,6 +175,7 @@
     const b = e.target.closest("button");
     if (!b || b.disabled) return;
     if (b.dataset.key) return typeKey(b);
+    if (b.dataset.aid) { said = ""; return helps(b.dataset.aid === "low" ? !low : low, b.dataset.aid === "hear" ? !hear : hear); }
     if (b.dataset.submit) return submit(b.dataset.submit);
     if (b.dataset.twice && !b.classList.contains("armed")) {
       b.classList.add("armed");
@@ -184,7 +224,7 @@
     const es = new EventSource("/events");
     es.addEventListener("screen", (e) => show(JSON.parse(e.data)));
     es.onerror = () => {
-      deadline = 0; name = ""; delete document.documentElement.dataset.screen; pin = ""; scan = "";
+      deadline = 0; name = ""; helps(false, false); delete document.documentElement.dataset.screen; pin = ""; scan = "";
       screenEl.textContent = ""; footEl.textContent = "";
       lost.hidden = false;
       if (es.readyState === EventSource.CLOSED) setTimeout(connect, 1000);
