@@ -30,13 +30,15 @@ import (
 // world is a kiosk between its two neighbours, with a browser before it.
 type world struct {
 	*testing.T
-	server *kiosktest.Server
-	cards  *kiosktest.Cards
-	data   string
-	log    *syncBuffer
-	addr   string
-	stop   func()
-	ctx    context.Context
+	server  *kiosktest.Server
+	cards   *kiosktest.Cards
+	data    string
+	log     *syncBuffer
+	addr    string
+	stop    func()
+	ctx     context.Context
+	profile string            // the browser's folder
+	config  func(*app.Config) // changes what a test's kiosk is started with
 }
 
 type syncBuffer struct {
@@ -55,10 +57,12 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { t.Helper(); return newWorldWith(t, func(*app.Config) {}) }
+
+func newWorldWith(t *testing.T, config func(*app.Config)) *world {
 	t.Helper()
 	s := kiosktest.NewServer(t)
-	w := &world{T: t, server: s, cards: kiosktest.NewCards(t, s), data: t.TempDir(), log: &syncBuffer{}}
+	w := &world{T: t, server: s, cards: kiosktest.NewCards(t, s), data: t.TempDir(), profile: t.TempDir(), log: &syncBuffer{}, config: config}
 	s.Status = api.StatusReply{Name: "欧阳*", Standing: registry.StandingEnrolled, School: kiosktest.OtherName, Grade: 3, HasPIN: true}
 	if err := app.Enrol(context.Background(), s.URL, kiosktest.Code, w.data, nil, io.Discard); err != nil {
 		t.Fatal(err)
@@ -66,8 +70,8 @@ func newWorld(t *testing.T) *world {
 	w.run()
 	t.Cleanup(func() { w.stop() })
 	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.NoSandbox, chromedp.WindowSize(1080, 1920),
-		chromedp.Flag("disable-background-networking", true), chromedp.UserDataDir(t.TempDir()))
-	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
+		chromedp.Flag("disable-background-networking", true), chromedp.UserDataDir(w.profile), chromedp.WSURLReadTimeout(2*time.Minute))
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	t.Cleanup(cancel)
 	ctx, cancelA := chromedp.NewExecAllocator(ctx, opts...)
 	t.Cleanup(cancelA)
@@ -88,8 +92,10 @@ func (w *world) run() {
 		listen = w.addr // the browser finds it again
 	}
 	go func() {
-		done <- app.Run(ctx, app.Config{Listen: listen, Data: w.data, Cardsvc: w.cards.URL, Version: "test", Started: func(a string) { started <- a },
-			Log: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Beat: 200 * time.Millisecond, Retry: 20 * time.Millisecond})
+		c := app.Config{Listen: listen, Data: w.data, Cardsvc: w.cards.URL, Version: "test", Started: func(a string) { started <- a },
+			Log: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Beat: 200 * time.Millisecond, Retry: 20 * time.Millisecond}
+		w.config(&c)
+		done <- app.Run(ctx, c)
 	}()
 	select {
 	case w.addr = <-started:

@@ -59,6 +59,9 @@ type Server struct {
 	Parcel   api.Consignment
 	Behind   bool
 	Tickets  int
+	Pupils   []api.PupilRow // who fits, whatever is looked for
+	Moved    []string       // cards reported lost ("lost 33…") or found again ("found")
+	Skew     time.Duration  // by how much its clock is ahead of the kiosk's
 }
 
 // NewServer starts one. The card authority's certificate and list are of today.
@@ -191,7 +194,7 @@ func (s *Server) answer(r *http.Request, body []byte) (any, error) {
 	s.nonces[a.Nonce] = true
 	switch r.URL.Path {
 	case api.PathHeartbeat:
-		return api.HeartbeatReply{Now: time.Now()}, nil
+		return api.HeartbeatReply{Now: time.Now().Add(s.Skew)}, nil
 	case api.PathTrust:
 		return s.trust, nil
 	case api.PathDirectory:
@@ -220,6 +223,8 @@ func (s *Server) answer(r *http.Request, body []byte) (any, error) {
 			return nil, problem{registry.CodeArchive, map[string]string{"why": "unknown"}}
 		}
 		return s.Parcel, nil
+	case api.PathPupils, api.PathLost, api.PathFound:
+		return s.card(r.URL.Path, body)
 	case api.PathRefresh:
 		if !s.Behind {
 			return api.RefreshReply{}, nil
@@ -228,6 +233,27 @@ func (s *Server) answer(r *http.Request, body []byte) (any, error) {
 		return api.RefreshReply{Needed: true, Ticket: fmt.Sprint("ticket-", s.Tickets)}, nil
 	}
 	return nil, problem{code: registry.CodeNotFound}
+}
+
+// card answers for a card that is lost or found; the registrar must have signed in.
+func (s *Server) card(path string, body []byte) (any, error) {
+	var in struct {
+		Token  string `json:"token"`
+		CardNo string `json:"card_no"`
+		Reason string `json:"reason"`
+	}
+	if err := json.Unmarshal(body, &in); err != nil || in.Token != "token-1" {
+		return nil, problem{code: registry.CodeForbidden}
+	}
+	switch path {
+	case api.PathPupils:
+		return api.PupilsReply{Pupils: s.Pupils}, nil
+	case api.PathLost:
+		s.Moved = append(s.Moved, in.Reason+" "+in.CardNo)
+	default:
+		s.Moved = append(s.Moved, "found")
+	}
+	return api.CardMoved{CardNo: in.CardNo}, nil
 }
 
 func (s *Server) batch(body []byte) (any, error) {
