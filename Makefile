@@ -37,6 +37,7 @@ help:
 	@echo "make soak        5,000 taps through pcscd while cards, readers and pcscd itself come and go"
 	@echo "make week        a week of a busy school (2,000 events) without a line, then back"
 	@echo "make deb         Debian packages in $(BIN)/deb"
+	@echo "make monkey      an hour of random taps, pulls and faults at a real kiosk (MONKEY=10m for less)"
 	@echo "make build       the four programs in $(BIN)/"
 	@echo "make clean-demo  forget the demo's data"
 	@echo "make vulncheck   known vulnerabilities (needs the public database)"
@@ -110,6 +111,12 @@ deb: build
 .PHONY: week
 week: setup-test
 	$(GO) test -run '^TestWeekOffline$$' -count 1 -v -timeout 60m ./packaging/chaos -week.events 2000
+
+# The real kiosk before a random family for MONKEY long, while readers, line and printer come and go.
+MONKEY ?= 1h
+.PHONY: monkey
+monkey: setup-test
+	$(GO) test -run '^TestMonkey$$' -count 1 -v -timeout 0 ./packaging/chaos -monkey.for $(MONKEY)
 
 .PHONY: vulncheck
 vulncheck:

@@ -56,10 +56,11 @@ var pupilLink = regexp.MustCompile(`href="/pupils/([a-z2-7]{26})"`)
 
 // desk is a real issuing desk: server, issuer and one cardsvc with two simulated readers, as processes over loopback. Only the plastic is software.
 type desk struct {
-	b      *testing.B
-	clerk  *rig.Staff
-	client *localapi.Client
-	uids   []string
+	b        *testing.B
+	register *rig.Register
+	clerk    *rig.Staff
+	client   *localapi.Client
+	uids     []string
 }
 
 func newDesk(b *testing.B) *desk {
@@ -73,7 +74,7 @@ func newDesk(b *testing.B) *desk {
 	r.Program("issuer", "issuer", "http://"+at(0)+"/readyz", "serve", "--listen", at(0), "--dir", keys, "--server", r.Base, "--token-file", filepath.Join(r.Data, "issuer.token")).Start()
 	r.Program("station", "cardsvc", "http://"+at(1)+"/v1/health", "serve", "--no-pcsc", "--listen", at(1), "--roots", filepath.Join(keys, "roots.cbor"), "--issuer", "http://"+at(0),
 		"--data", r.Dir("station"), "--simulate", "2", "--cards", r.Dir("cards")).Start()
-	d := &desk{b: b, client: localapi.NewClient("http://"+at(1), nil), clerk: r.SignIn("clerk.yunhe")}
+	d := &desk{b: b, register: r, client: localapi.NewClient("http://"+at(1), nil), clerk: r.SignIn("clerk.yunhe")}
 	registrar := r.SignIn("registrar.yunhe")
 	_, body := registrar.Get("/pupils?standing=enrolled")
 	for row := range strings.SplitSeq(body, "<tr ") {

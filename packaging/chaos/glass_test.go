@@ -36,6 +36,7 @@ type glass struct {
 	base    string
 	login   string
 	program *rig.Program
+	svc     *rig.Program // the card service
 	cards   *localapi.Client
 	queue   []string // software cards in the folder, by ID
 
@@ -48,8 +49,8 @@ type glass struct {
 // reader is the simulated reader of the kiosk's card service.
 const reader = "sim-1"
 
-// stand enrols and starts a kiosk of a school, with cards for pupils who will be transferred to it.
-func (w *world) stand(school registry.Unit, pupils []*registry.Pupil) *glass {
+// stand enrols and starts a kiosk of a school, with cards for pupils who will be transferred to it; more is said to `kiosk serve`.
+func (w *world) stand(school registry.Unit, pupils []*registry.Pupil, more ...string) *glass {
 	w.Helper()
 	g := &glass{w: w, data: w.reg.Dir("kiosk"), login: w.schools[school].login}
 	kiosk := rig.Binary(w, "kiosk")
@@ -73,10 +74,11 @@ func (w *world) stand(school registry.Unit, pupils []*registry.Pupil) *glass {
 	ports := rig.FreePorts(w, 2)
 	svc, page := "127.0.0.1:"+strconv.Itoa(ports[0]), "127.0.0.1:"+strconv.Itoa(ports[1])
 	g.base = "http://" + page
-	w.reg.Program("corridor", "cardsvc", "http://"+svc+"/v1/health", "serve", "--listen", svc, "--roots", filepath.Join(g.data, "roots.cbor"), "--allow-origin", g.base,
-		"--simulate", "1", "--cards", folder, "--no-pcsc", "--data", w.reg.Dir("corridor")).Start()
+	g.svc = w.reg.Program("corridor", "cardsvc", "http://"+svc+"/v1/health", "serve", "--listen", svc, "--roots", filepath.Join(g.data, "roots.cbor"), "--allow-origin", g.base,
+		"--simulate", "1", "--cards", folder, "--no-pcsc", "--data", w.reg.Dir("corridor"))
+	g.svc.Start()
 	g.cards = localapi.NewClient("http://"+svc, nil)
-	g.program = w.reg.Program("kiosk", "kiosk", g.base+"/readyz", "serve", "--listen", page, "--data", g.data, "--server", w.reg.Base, "--cardsvc", "http://"+svc)
+	g.program = w.reg.Program("kiosk", "kiosk", g.base+"/readyz", append([]string{"serve", "--listen", page, "--data", g.data, "--server", w.reg.Base, "--cardsvc", "http://" + svc}, more...)...)
 	g.program.Start()
 	return g
 }

@@ -156,6 +156,18 @@ func (p *Program) Kill() {
 	p.cmd = nil
 }
 
+// Pause stops the program where it is, as a machine that hangs does; Resume lets it go on. A program that ended is left alone.
+func (p *Program) Pause() { p.signal(syscall.SIGSTOP) }
+
+// Resume ends a Pause.
+func (p *Program) Resume() { p.signal(syscall.SIGCONT) }
+
+func (p *Program) signal(s syscall.Signal) {
+	if p.cmd != nil {
+		_ = p.cmd.Process.Signal(s)
+	}
+}
+
 // Tail is the end of its log.
 func (p *Program) Tail() string {
 	b, _ := os.ReadFile(p.Log)
