@@ -113,7 +113,7 @@ func same(name string) bool {
 		return word != "save_failed"
 	case "refused":
 		return word != "locked"
-	case "signin":
+	case "signin", "staffpin":
 		return slices.Contains([]string{"empty", "locked", "unit", "training", "unknown_offline", "unreachable"}, word)
 	}
 	return false
