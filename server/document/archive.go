@@ -80,6 +80,9 @@ func (m *Maker) cover(s *sheet, c *Cover) error {
 		{{"业务编号", string(c.CaseNo), false}, {"办结日期", zhDate(c.DoneOn), false}},
 	})
 	text := "扫码核对目录并签收。\n二维码只含档案编号与签名，\n不含身份证号。"
+	if c.ArchiveNo != "" {
+		text += "\n扫不出来时，在“到件登记”输入编号：\n" + c.ArchiveNo
+	}
 	if c.DueOn != "" {
 		text += "\n应在 " + zhDate(c.DueOn) + "前送达。"
 	}

@@ -6,14 +6,17 @@ import (
 
 // Report is a paper of facts and tables: the yearly audit report, the approval form of an export.
 type Report struct {
-	Title     string
-	Sub       string
-	Facts     [][2]string // label and value, two to a row
-	Sections  []ReportSection
-	Note      string
-	Seal      string
-	Lines     []string // to be signed
-	Left      string   // of the foot
+	Title    string
+	Sub      string
+	Facts    [][2]string // label and value, two to a row
+	Sections []ReportSection
+	Note     string
+	Seal     string
+	Lines    []string // to be signed
+	// Seal2 and Lines2 are the other side's, beside the first, of a paper that two units sign.
+	Seal2     string
+	Lines2    []string
+	Left      string // of the foot
 	PrintedOn registry.Date
 }
 
@@ -59,8 +62,10 @@ func (m *Maker) Report(r Report) ([]byte, error) {
 			next()
 		}
 		y += 8
-		s.text(marginX, y, sec.Title, write{style: serifBold, pt: 13, ink: jadeDeep})
-		y += 2.6
+		if sec.Title != "" {
+			s.text(marginX, y, sec.Title, write{style: serifBold, pt: 13, ink: jadeDeep})
+			y += 2.6
+		}
 		if sec.Say != "" {
 			y = s.paragraph(marginX, y+4, contentW, 5.6, sec.Say, write{style: sans, pt: 10.5, ink: black})
 		}
@@ -119,7 +124,12 @@ func (m *Maker) Report(r Report) ([]byte, error) {
 		}
 		y = s.paragraph(marginX, y+8, contentW, 5.2, r.Note, write{style: sans, pt: 9.2, ink: grey})
 	}
-	if len(r.Lines) > 0 {
+	if len(r.Lines2) > 0 {
+		if y+66 > lowest {
+			next()
+		}
+		s.both(y+8, [2]string{r.Seal, r.Seal2}, [2][]string{r.Lines, r.Lines2})
+	} else if len(r.Lines) > 0 {
 		if y+60 > lowest {
 			next()
 		}
@@ -136,4 +146,18 @@ func (m *Maker) Report(r Report) ([]byte, error) {
 	}
 	s.onPage(last)
 	return s.finish()
+}
+
+// both draws what two units sign, beside each other: a place for the seal above lines to be filled by hand.
+func (s *sheet) both(y float64, seals [2]string, lines [2][]string) {
+	const half = contentW / 2
+	for side := range 2 {
+		x := marginX + float64(side)*half
+		s.seal(x+half/2, y+17, 17, seals[side])
+		for i, l := range lines[side] {
+			base := y + 42 + float64(i)*8
+			s.text(x+4, base, l+"：", write{style: serif, pt: 10.5, ink: black})
+			s.line(x+30, base+1.4, x+half-8, base+1.4, 0.2, rule)
+		}
+	}
 }

@@ -128,6 +128,7 @@ type Scope struct {
 	all     bool
 	schools map[registry.Unit]struct{}
 	list    []registry.Unit
+	heirs   map[registry.Unit]registry.Unit // who keeps the papers of a school that ended
 }
 
 // Of resolves an account's scope. A disabled account, and one whose unit is not in the directory, has an empty scope.
@@ -145,6 +146,12 @@ func Of(a store.Account, dir Register) Scope {
 	}
 	s.all = isOffice && office.Tier == registry.TierNation
 	for _, sc := range dir.Schools() {
+		if sc.Keeper != "" {
+			if s.heirs == nil {
+				s.heirs = map[registry.Unit]registry.Unit{}
+			}
+			s.heirs[sc.Code] = sc.Keeper
+		}
 		if s.all || sc.Code == a.Unit || sc.Authority == a.Unit || isOffice && above(office, sc.Region) {
 			s.schools[sc.Code] = struct{}{}
 			s.list = append(s.list, sc.Code)
@@ -235,6 +242,9 @@ func (s Scope) Pupil(p *registry.Pupil) View {
 		if s.takesPart(&p.Cases[i]) {
 			return ViewCase
 		}
+	}
+	if s.backup(p) != nil {
+		return ViewCase
 	}
 	return ViewNone
 }

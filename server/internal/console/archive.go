@@ -1,7 +1,6 @@
 package console
 
 import (
-	"fmt"
 	"sort"
 	"strconv"
 	"strings"
@@ -53,22 +52,10 @@ const (
 	archiveMaxRows   = 220 // the register takes 200 items
 )
 
-type archivePageView struct {
-	P        registry.Pupil
-	Name     string
-	A        archiveView
-	Rows     []archiveRow
-	Groups   []int
-	CanBuild bool
-	CanSend  bool
-	Settle   bool
-	Cover    bool
-	Seen     int64
-}
-
 // archiveRow is a catalogue row as typed.
 type archiveRow struct {
 	N                        int
+	Was                      int // the row's number in the catalogue; 0: new
 	Group, Title, Date, Page string
 	Copy                     bool
 	Bad                      string // the cell at fault
@@ -77,46 +64,12 @@ type archiveRow struct {
 func rowsOf(items []registry.ArchiveItem, blank int) []archiveRow {
 	var out []archiveRow
 	for _, it := range items {
-		out = append(out, archiveRow{N: len(out), Group: strconv.Itoa(it.Group), Title: it.Title, Date: string(it.Date), Page: strconv.Itoa(it.Pages), Copy: it.Copy})
+		out = append(out, archiveRow{N: len(out), Was: it.No, Group: strconv.Itoa(it.Group), Title: it.Title, Date: string(it.Date), Page: strconv.Itoa(it.Pages), Copy: it.Copy})
 	}
 	for range blank {
 		out = append(out, archiveRow{N: len(out)})
 	}
 	return out
-}
-
-// starterItems is a catalogue to begin with: what Article 7 asks of every pupil.
-func (k *console) starterItems(p registry.Pupil) []registry.ArchiveItem {
-	say := func(n int) string { return k.words.say("zh-Hans", fmt.Sprintf("archive.start.%d", n)) }
-	var out []registry.ArchiveItem
-	for i, g := range []int{1, 2, 3, 4} {
-		out = append(out, registry.ArchiveItem{No: i + 1, Group: g, Title: say(i + 1), Date: p.EnrolledOn, Pages: 1, Copy: g == 2})
-	}
-	return out
-}
-
-func (k *console) archivePage(c *fiber.Ctx, who service.Staff) error {
-	p, _, err := k.Service.Pupil(c.UserContext(), who, registry.UID(c.Params("uid")))
-	if err != nil {
-		return err
-	}
-	items := p.Archive.Items
-	if len(items) == 0 {
-		items = k.starterItems(p)
-	}
-	return k.archiveShow(c, who, p, rowsOf(items, archiveBlankRows), nil)
-}
-
-func (k *console) archiveShow(c *fiber.Ctx, who service.Staff, p registry.Pupil, rows []archiveRow, pr *problem) error {
-	a := k.archiveView(k.lang(c), p)
-	keep := mayOf(who).Keep
-	v := archivePageView{P: p, Name: p.Form[registry.FName], A: a, Rows: rows, Groups: seq(1, 7), Seen: p.Version,
-		CanBuild: keep && p.Archive.Custodian == who.Unit && a.Editable,
-		CanSend:  keep && p.Archive.Custodian == who.Unit && p.Archive.State == registry.ArchiveCalled,
-		Settle:   keep && p.Archive.MissingFrom == who.Unit && len(p.Archive.Missing) > 0,
-		Cover:    p.Archive.No != "" && p.Archive.From == who.Unit,
-	}
-	return k.show(c, &who, "archive", "archive.title", v, withActive("archives"), withProblem(pr))
 }
 
 func (k *console) buildArchive(c *fiber.Ctx, who service.Staff) error {
@@ -127,26 +80,29 @@ func (k *console) buildArchive(c *fiber.Ctx, who service.Staff) error {
 	}
 	lang := k.lang(c)
 	rows := readRows(c)
-	if c.FormValue("more") != "" {
-		return k.archiveShow(c, who, p, append(rows, blankRows(len(rows), 5)...), nil)
+	switch {
+	case c.FormValue("more") != "":
+		return k.archiveShow(c, who, append(rows, blankRows(len(rows), 5)...), nil)
+	case c.FormValue("add") != "":
+		return k.archiveShow(c, who, k.addKind(rows, c.FormValue("add")), nil)
 	}
 	items, bad := checkRows(rows)
 	switch {
 	case bad >= 0:
 		c.Status(fiber.StatusUnprocessableEntity)
-		return k.archiveShow(c, who, p, rows, &problem{Title: k.words.say(lang, "archive.bad_row", "row", bad+1), Help: k.words.say(lang, "archive.bad."+rows[bad].Bad)})
+		return k.archiveShow(c, who, rows, &problem{Title: k.words.say(lang, "archive.bad_row", "row", bad+1), Help: k.words.say(lang, "archive.bad."+rows[bad].Bad)})
 	case len(items) == 0:
 		c.Status(fiber.StatusUnprocessableEntity)
-		return k.archiveShow(c, who, p, rows, &problem{Title: k.words.say(lang, "archive.nothing")})
+		return k.archiveShow(c, who, rows, &problem{Title: k.words.say(lang, "archive.nothing")})
 	}
-	keepDigests(items, p.Archive.Items)
+	keepFiles(items, wasOf(rows), p.Archive.Items)
 	_, err = k.Service.Act(c.UserContext(), who, uid, seen(c), registry.BuildArchive{Items: items})
 	switch {
 	case err == nil:
 		return k.done(c, "/pupils/"+string(uid)+"/archive", flash{Key: "archive.built", Args: []string{"n", strconv.Itoa(len(items))}})
 	case correctable(err):
 		c.Status(fiber.StatusUnprocessableEntity)
-		return k.archiveShow(c, who, p, rows, k.problem(c, err))
+		return k.archiveShow(c, who, rows, k.problem(c, err))
 	}
 	return k.actFailed(c, who, uid, "/pupils/"+string(uid)+"/archive", err)
 }
@@ -165,7 +121,7 @@ func readRows(c *fiber.Ctx) []archiveRow {
 	var out []archiveRow
 	for i := range n {
 		s := strconv.Itoa(i)
-		out = append(out, archiveRow{N: i, Group: c.FormValue("group." + s), Title: strings.TrimSpace(c.FormValue("title." + s)), Date: strings.TrimSpace(c.FormValue("date." + s)),
+		out = append(out, archiveRow{N: i, Was: formInt(c, "was."+s), Group: c.FormValue("group." + s), Title: strings.TrimSpace(c.FormValue("title." + s)), Date: strings.TrimSpace(c.FormValue("date." + s)),
 			Page: strings.TrimSpace(c.FormValue("pages." + s)), Copy: c.FormValue("copy."+s) != ""})
 	}
 	return out
@@ -197,36 +153,48 @@ func checkRows(rows []archiveRow) (items []registry.ArchiveItem, bad int) {
 	return items, -1
 }
 
-// keepDigests carries the electronic copies of unchanged items over to the new catalogue.
-func keepDigests(items, old []registry.ArchiveItem) {
-	type key struct {
-		g int
-		t string
-		d registry.Date
+// wasOf are the former numbers of the rows that stand, in order; 0 for a new one.
+func wasOf(rows []archiveRow) (was []int) {
+	for _, r := range rows {
+		if r.Title != "" {
+			was = append(was, r.Was)
+		}
 	}
-	by := map[key]string{}
-	for _, o := range old {
-		by[key{o.Group, o.Title, o.Date}] = o.Digest
+	return was
+}
+
+// keepFiles carries the electronic copies over to the new catalogue: of the row that a typed row came from, else of one that says the same.
+func keepFiles(items []registry.ArchiveItem, was []int, old []registry.ArchiveItem) {
+	used := map[int]bool{}
+	take := func(i, from int) {
+		used[from] = true
+		items[i].Digest, items[i].NoPaper = old[from].Digest, old[from].NoPaper
 	}
 	for i := range items {
-		items[i].Digest = by[key{items[i].Group, items[i].Title, items[i].Date}]
+		if w := was[i]; w >= 1 && w <= len(old) && !used[w-1] {
+			take(i, w-1)
+		}
+	}
+	for i := range items {
+		for j, o := range old {
+			if was[i] == 0 && !used[j] && o.Group == items[i].Group && o.Title == items[i].Title && o.Date == items[i].Date {
+				take(i, j)
+				break
+			}
+		}
 	}
 }
 
 func (k *console) sendArchive(c *fiber.Ctx, who service.Staff) error {
 	uid := registry.UID(c.Params("uid"))
 	here := "/pupils/" + string(uid) + "/archive"
-	p, _, err := k.Service.Pupil(c.UserContext(), who, uid)
-	if err != nil {
-		return err
-	}
-	_, err = k.Service.Act(c.UserContext(), who, uid, seen(c), registry.SendArchive{Carrier: strings.TrimSpace(c.FormValue("carrier"))})
+	_, err := k.Service.Act(c.UserContext(), who, uid, seen(c), registry.SendArchive{Carrier: strings.TrimSpace(c.FormValue("carrier"))})
 	if err == nil {
 		return k.done(c, here, flash{Key: "archive.sent", Href: here + "/cover.pdf", Open: "archive.print_cover"})
 	}
 	if correctable(err) {
 		c.Status(fiber.StatusUnprocessableEntity)
-		return k.archiveShow(c, who, p, rowsOf(p.Archive.Items, 0), k.problem(c, err))
+		return k.archiveShow(c, who, nil, k.problem(c, err))
 	}
 	return k.actFailed(c, who, uid, here, err)
 }
@@ -234,22 +202,18 @@ func (k *console) sendArchive(c *fiber.Ctx, who service.Staff) error {
 func (k *console) settleMissing(c *fiber.Ctx, who service.Staff) error {
 	uid := registry.UID(c.Params("uid"))
 	here := "/pupils/" + string(uid) + "/archive"
-	p, _, err := k.Service.Pupil(c.UserContext(), who, uid)
-	if err != nil {
-		return err
-	}
 	note := strings.TrimSpace(c.FormValue("note"))
 	if note == "" {
 		c.Status(fiber.StatusUnprocessableEntity)
-		return k.archiveShow(c, who, p, rowsOf(p.Archive.Items, 0), &problem{Title: k.words.say(k.lang(c), "archive.settle_say"), Field: "note"})
+		return k.archiveShow(c, who, nil, &problem{Title: k.words.say(k.lang(c), "archive.settle_say"), Field: "note"})
 	}
-	_, err = k.Service.Act(c.UserContext(), who, uid, seen(c), registry.SettleMissing{Note: note})
+	_, err := k.Service.Act(c.UserContext(), who, uid, seen(c), registry.SettleMissing{Note: note})
 	if err == nil {
 		return k.done(c, here, flash{Key: "archive.settled"})
 	}
 	if correctable(err) {
 		c.Status(fiber.StatusUnprocessableEntity)
-		return k.archiveShow(c, who, p, rowsOf(p.Archive.Items, 0), k.problem(c, err))
+		return k.archiveShow(c, who, nil, k.problem(c, err))
 	}
 	return k.actFailed(c, who, uid, here, err)
 }
@@ -333,5 +297,5 @@ func (k *console) archives(c *fiber.Ctx, who service.Staff) error {
 		}
 		lists = append(lists, archiveList{name, rows})
 	}
-	return k.show(c, &who, "archives", "archives.title", fiber.Map{"Lists": lists, "Total": total})
+	return k.show(c, &who, "archives", "archives.title", fiber.Map{"Lists": lists, "Total": total, "Tabs": archiveLists(who)})
 }

@@ -37,6 +37,7 @@ var largeBodies = []struct{ begins, ends string }{
 	{"/pupils/", "/act/erase"},
 	{"/pupils/", "/act/death"},
 	{"/supervise/orders/", "/answer"},
+	{"/pupils/", "/archive/scans"},
 }
 
 // LargeBody reports whether a POST to path may carry files, so that web can keep all other bodies small.
@@ -124,6 +125,7 @@ func Mount(r fiber.Router, d Deps) error {
 
 	r.Get("/cases", k.staff(k.cases))
 	r.Get("/archives", k.staff(k.archives))
+	k.mountArchives(r)
 
 	r.Get("/enrol", k.staff(k.enrol))
 	r.Get("/enrol/template.xlsx", k.staff(k.template))

@@ -42,7 +42,8 @@ const duties = 2
 
 // Words of the table: ok; nf: does not exist for them; no: forbidden; –: not about persons. Others are codes that show that access let them through.
 var words = map[string]registry.Code{"ok": "", "nf": registry.CodeNotFound, "no": registry.CodeForbidden, "turn": registry.CodeNotYourTurn, "state": registry.CodeWrongState,
-	"inv": registry.CodeInvalid, "dup": registry.CodeDuplicate, "same": registry.CodeSameSchool, "lock": registry.CodeLocked, "card": registry.CodeCard}
+	"inv": registry.CodeInvalid, "dup": registry.CodeDuplicate, "same": registry.CodeSameSchool, "lock": registry.CodeLocked, "card": registry.CodeCard,
+	"arch": registry.CodeArchive}
 
 type world struct {
 	r     *rig
@@ -186,6 +187,38 @@ var table = []struct {
 	}, "ok nf ok nf ok nf ok no nf nf"},
 	{"ArchiveCover", func(w *world, who Staff) error { _, err := w.r.s.ArchiveCover(w.c(), who, w.uid); return err }, "state nf state nf state nf state nf nf nf"},
 	{"ArchiveReceipt", func(w *world, who Staff) error { _, err := w.r.s.ArchiveReceipt(w.c(), who, w.uid); return err }, "state nf state nf state nf state nf nf nf"},
+	{"Archive", func(w *world, who Staff) error { _, err := w.r.s.Archive(w.c(), who, w.uid); return err }, "ok nf ok nf ok nf ok nf nf nf"},
+	{"ArchiveFile", func(w *world, who Staff) error { // a file of the pupil that the catalogue does not name
+		_, err := w.r.s.ArchiveFile(w.c(), who, w.uid, w.file)
+		return err
+	}, "nf nf nf nf nf nf nf nf nf nf"},
+	{"PutScan", func(w *world, who Staff) error { // of a type that is not taken
+		_, _, err := w.r.s.PutScan(w.c(), who, w.uid, 0, 1, 1, Scan{Name: "1.txt", Type: "text/plain", Body: strings.NewReader("text")})
+		return err
+	}, "inv nf no nf no nf no no nf nf"},
+	{"ListHow", func(w *world, who Staff) error { return w.r.s.ListHow(w.c(), who, w.uid, 0, 1, "") }, "inv nf no nf no nf no no nf nf"},
+	{"ListPortrait", func(w *world, who Staff) error { return w.r.s.ListPortrait(w.c(), who, w.uid, 0) }, "inv nf no nf no nf no no nf nf"},
+	{"Arriving", func(w *world, who Staff) error { _, err := w.r.s.Arriving(w.c(), who, "DA-0000-0000-0000"); return err }, "arch arch no no arch arch arch no no no"},
+	{"ArchiveClasses", func(w *world, who Staff) error {
+		_, err := w.r.s.ArchiveClasses(w.c(), who, demo.YunheShiyan)
+		return err
+	}, "ok nf ok nf ok nf ok no no no"},
+	{"ArchiveClass", func(w *world, who Staff) error {
+		_, err := w.r.s.ArchiveClass(w.c(), who, demo.YunheShiyan, 1, "")
+		return err
+	}, "ok nf ok nf ok nf ok no no no"},
+	{"KeptForGood", func(w *world, who Staff) error { _, err := w.r.s.KeptForGood(w.c(), who, demo.YunheShiyan); return err }, "ok nf ok nf ok nf ok no no no"},
+	{"HandedOver", func(w *world, who Staff) error {
+		_, err := w.r.s.HandedOver(w.c(), who, demo.YunheShiyan, "2199999999")
+		return err
+	}, "ok nf ok nf ok nf ok no no no"},
+	{"Left", func(w *world, who Staff) error { _, err := w.r.s.Left(w.c(), who); return err }, "ok ok ok ok ok ok ok no no no"},
+	{"Migrants", func(w *world, who Staff) error { _, err := w.r.s.Migrants(w.c(), who); return err }, "no no no no ok ok ok no no no"},
+	{"HandOverMigrants", func(w *world, who Staff) error { _, _, err := w.r.s.HandOverMigrants(w.c(), who, nil, ""); return err }, "no no no no inv inv inv no no no"},
+	{"ArchiveList", func(w *world, who Staff) error {
+		_, err := w.r.s.ArchiveList(w.c(), who, ListAsk{Kind: ListHolding, School: demo.YunheShiyan})
+		return err
+	}, "ok nf ok nf ok nf ok no no no"},
 	{"CardFace", func(w *world, who Staff) error {
 		_, err := w.r.s.CardFace(w.c(), who, []registry.UID{w.uid})
 		return err

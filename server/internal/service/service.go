@@ -44,9 +44,10 @@ func (s Staff) Actor(via string) registry.Actor {
 	return a
 }
 
-// Console is what pages need. Guarding is its part on accounts. The console package consumes it; *Service implements it. Errors are *registry.Error. Everything is scoped to who: what a
+// Console is what pages need. Archiving is its part on archives. Guarding is its part on accounts. The console package consumes it; *Service implements it. Errors are *registry.Error. Everything is scoped to who: what a
 // person may not see is CodeNotFound.
 type Console interface {
+	Archiving
 	Auditing
 	Guarding
 	Supervising
