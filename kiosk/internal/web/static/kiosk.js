@@ -5,7 +5,7 @@
   const app = document.getElementById("app"), lost = document.getElementById("lost");
   app.innerHTML = '<div id="frame"><div id="screen"></div><div id="foot"></div></div>';
   const screenEl = document.getElementById("screen"), footEl = document.getElementById("foot");
-  let rev = 0, name = "", lang = "", deadline = 0, away = false, pin = "", scan = "", scanAt = 0, touched = 0, shift = false, symbols = false;
+  let pressed = -1e9, later = null, rev = 0, name = "", lang = "", deadline = 0, away = false, pin = "", scan = "", scanAt = 0, touched = 0, shift = false, symbols = false;
   // What helps one family is off again for the next: buttons low on the glass, questions read out.
   let low = false, hear = false, said = "", lately = Date.now(), sound = null;
   const idle = 60000;
@@ -81,6 +81,9 @@
     // A program that came back has another token, and maybe another page.
     if (!lost.hidden) { location.replace("/"); return; }
     const same = f.screen === name && f.rev === rev;
+    // A button must not be drawn anew under the finger that presses it: the press would be lost. What is new of the same question waits until the finger is up.
+    if (same && performance.now() - pressed < 1500) { later = f; return; }
+    later = null;
     rev = f.rev;
     if (f.screen !== name) scan = "";
     const left = f.screen === "home" && name !== "home" && name !== "";
@@ -170,7 +173,8 @@
   }
 
   // The on-screen keys must not take the focus from the field they type into.
-  app.addEventListener("pointerdown", (e) => { touch(); if (e.target.closest("[data-key]")) e.preventDefault(); });
+  for (const up of ["pointerup", "pointercancel"]) addEventListener(up, () => setTimeout(() => { pressed = -1e9; if (later) show(later); }, 0));
+  app.addEventListener("pointerdown", (e) => { pressed = performance.now(); touch(); if (e.target.closest("[data-key]")) e.preventDefault(); });
   app.addEventListener("click", (e) => {
     const b = e.target.closest("button");
     if (!b || b.disabled) return;
