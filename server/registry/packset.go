@@ -113,6 +113,17 @@ func (s *PackSet) ForUnit(on Date, u Unit, dir Directory) *Pack {
 	return s.For(on, string(u))
 }
 
+// All lists every pack that the set may choose, as it would hold: the country's by date, then the layers laid over each, by version.
+func (s *PackSet) All() []*Pack {
+	out := slices.Clone(s.country)
+	var merged []*Pack
+	for _, p := range s.merged {
+		merged = append(merged, p)
+	}
+	slices.SortFunc(merged, func(a, b *Pack) int { return cmp.Compare(a.Version, b.Version) })
+	return append(out, merged...)
+}
+
 // Versions lists every pack that the set may choose, the country's first.
 func (s *PackSet) Versions() []string {
 	var out, merged []string

@@ -103,7 +103,7 @@ func (c *serveCmd) Run(e *env) (err error) {
 	if err != nil {
 		return err
 	}
-	w = worker.New(o.st, queue, s, worker.Options{Log: e.log, Sweep: s.Sweep, Tend: func(ctx context.Context) error {
+	w = worker.New(o.st, queue, s, worker.Options{Log: e.log, Sweep: s.Sweep, Bulk: s.WorkBulk, Tend: func(ctx context.Context) error {
 		n, err := o.st.Tend(ctx)
 		if n > 0 {
 			e.log.Info("values sealed", "n", n)

@@ -51,6 +51,7 @@ type Console interface {
 	Auditing
 	Guarding
 	Supervising
+	Bulking
 	SignIn(ctx context.Context, login, password string, from From) (SignedIn, error)
 	SignOut(ctx context.Context, token string) error
 	WhoIs(ctx context.Context, token string) (Staff, error)

@@ -116,6 +116,7 @@ func (p *plan) batch(ctx context.Context, key []byte, d Dialect, b store.Batch, 
 		}
 	}
 	p.claims(d, changes)
+	p.certificates(changes)
 	cards := slices.Clone(b.Cards)
 	// An old card is let go before a new one is held.
 	slices.SortStableFunc(cards, func(a, c store.Issuance) int { return boolRank(a.State.Held()) - boolRank(c.State.Held()) })
@@ -131,6 +132,9 @@ func (p *plan) batch(ctx context.Context, key []byte, d Dialect, b store.Batch, 
 		if err := p.mark(m); err != nil {
 			return err
 		}
+	}
+	for _, r := range b.Bulk {
+		p.bulkRow(sqlBulkMove, oneRow(conflict("bulk")), r)
 	}
 	if b.Import != nil {
 		return p.importRun(*b.Import)

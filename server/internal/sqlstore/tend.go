@@ -45,6 +45,8 @@ var sealedColumns = []sealedColumn{
 	{table: "file", column: "body", key: []string{"digest"}, batch: 4},
 	{table: "card_run", column: "actor", key: []string{"id"}, text: true},
 	{table: "card_run_name", column: "made_by", key: []string{"run", "student_uid"}, text: true},
+	{table: "bulk_run", column: "doc", key: []string{"id"}, text: true},
+	{table: "bulk_row", column: "doc", key: []string{"run", "student_uid"}, text: true},
 	{table: "suspicion", column: "doc", key: []string{"student_uid", "other_uid"}, text: true},
 	{table: "finding", column: "words", key: []string{"unit", "id"}, text: true},
 	{table: "correction_order", column: "doc", key: []string{"no"}, text: true},

@@ -25,6 +25,7 @@ type Store interface {
 	Cards
 	CardRuns
 	Imports
+	Bulks
 	Files
 	Counters
 	Tries
@@ -71,6 +72,8 @@ type Batch struct {
 	Cards []Issuance
 	// Marks are what became of names on issuing lists, in the same transaction.
 	Marks []CardMark
+	// Bulk are rows of runs to move in the same transaction: ErrConflict when one was moved before.
+	Bulk []BulkRow
 	// Import progress to record in the same transaction.
 	Import *Import
 }

@@ -38,18 +38,19 @@ type Work interface {
 
 // Options tune the worker; zero values give the defaults.
 type Options struct {
-	Lease       time.Duration               // how long a row is believed to be on its way; 10 s, never less than that outside tests
-	Poll        time.Duration               // how often waiting rows are looked for without a nudge; 1 s
-	Outstanding int                         // rows on their way at once, at most; 4096
-	Backoff     time.Duration               // first wait after a failure, doubled each time; 10 s
-	MaxFailures int                         // then a row is a dead letter; 5
-	ImportLease time.Duration               // a runner that is silent so long has died; 60 s
-	Imports     int                         // imports run at once; 2
-	SweepEvery  time.Duration               // 1 min
-	Sweep       func(context.Context) error // more to do at each sweep; nil for none
-	Tend        func(context.Context) error // the store's care of its keys, at the start and every TendEvery; nil for none
-	TendEvery   time.Duration               // 15 s
-	Drain       time.Duration               // how long work in hand may go on after the end was asked for; 20 s
+	Lease       time.Duration                               // how long a row is believed to be on its way; 10 s, never less than that outside tests
+	Poll        time.Duration                               // how often waiting rows are looked for without a nudge; 1 s
+	Outstanding int                                         // rows on their way at once, at most; 4096
+	Backoff     time.Duration                               // first wait after a failure, doubled each time; 10 s
+	MaxFailures int                                         // then a row is a dead letter; 5
+	ImportLease time.Duration                               // a runner that is silent so long has died; 60 s
+	Imports     int                                         // imports run at once; 2
+	SweepEvery  time.Duration                               // 1 min
+	Sweep       func(context.Context) error                 // more to do at each sweep; nil for none
+	Tend        func(context.Context) error                 // the store's care of its keys, at the start and every TendEvery; nil for none
+	TendEvery   time.Duration                               // 15 s
+	Bulk        func(context.Context) (did bool, err error) // does one piece of work on many pupils, if one waits; nil for none
+	Drain       time.Duration                               // how long work in hand may go on after the end was asked for; 20 s
 	Log         *slog.Logger
 	Now         func() time.Time
 }
@@ -168,6 +169,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	start(func() { w.relay(ctx) })
 	start(func() { w.runImports(ctx) })
 	start(func() { w.sweep(ctx) })
+	if w.o.Bulk != nil {
+		start(func() { w.bulk(ctx) })
+	}
 	if w.o.Tend != nil {
 		start(func() { w.tend(ctx) })
 	}

@@ -53,6 +53,8 @@ func Run(t *testing.T, open func(t testing.TB) store.Store) {
 		{"Once", once},
 		{"Kiosks", kiosks},
 		{"Imports", imports},
+		{"Bulks", bulks},
+		{"CertificateRegister", certificateRegister},
 		{"Files", files},
 		{"SmallThings", smallThings},
 		{"MatchKeys", matches},
