@@ -38,6 +38,7 @@ var largeBodies = []struct{ begins, ends string }{
 	{"/pupils/", "/act/death"},
 	{"/supervise/orders/", "/answer"},
 	{"/pupils/", "/archive/scans"},
+	{"/advance/read", ""},
 }
 
 // LargeBody reports whether a POST to path may carry files, so that web can keep all other bodies small.
@@ -163,6 +164,7 @@ func Mount(r fiber.Router, d Deps) error {
 
 	k.mountAudit(r)
 	k.mountSupervision(r)
+	k.mountBulk(r)
 
 	r.Get("/kiosks", k.staff(k.kiosks))
 	r.Post("/kiosks", k.fresh(k.newKiosk))
@@ -268,12 +270,15 @@ type may struct {
 	Log, Alerts, Answer, Export, Approve, Readers bool
 	// Findings: sees the compliance board and the statistics. Correct: orders to correct. ReportStaff: reports the register of staff. Inspect: prints the report for supervisors.
 	Findings, Correct, ReportStaff, Inspect bool
+	// SeeBulk: plans and runs over many pupils; Promote, Finish: starts them. Units: opens, merges and closes schools. Rules: reads the rule packs.
+	SeeBulk, Promote, Finish, Units, Rules bool
 }
 
 func mayOf(who service.Staff) may {
 	m := roleMay(who)
 	m.guarding(who)
 	m.supervising(who)
+	m.bulking(who)
 	m.KioskTasks = who.Unit.IsSchool() && (who.Role == registry.RoleRegistrar || who.Role == registry.RoleLeader)
 	return m
 }

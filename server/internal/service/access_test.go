@@ -16,6 +16,7 @@ import (
 	"xueji/server/internal/store"
 	"xueji/server/registry"
 	"xueji/server/registry/supervise"
+	"xueji/server/registry/units"
 )
 
 // paperless stands for the printer: which papers may be asked for is tested here, how they look elsewhere.
@@ -43,7 +44,7 @@ const duties = 2
 // Words of the table: ok; nf: does not exist for them; no: forbidden; –: not about persons. Others are codes that show that access let them through.
 var words = map[string]registry.Code{"ok": "", "nf": registry.CodeNotFound, "no": registry.CodeForbidden, "turn": registry.CodeNotYourTurn, "state": registry.CodeWrongState,
 	"inv": registry.CodeInvalid, "dup": registry.CodeDuplicate, "same": registry.CodeSameSchool, "lock": registry.CodeLocked, "card": registry.CodeCard,
-	"arch": registry.CodeArchive}
+	"arch": registry.CodeArchive, "window": registry.CodeWindow}
 
 type world struct {
 	r     *rig
@@ -60,6 +61,13 @@ type world struct {
 }
 
 func (w *world) c() context.Context { return w.r.ctx }
+
+// bulk is the term's review of 云河区实验小学, filled.
+func (w *world) bulk() string {
+	_, _ = w.r.s.OpenReviews(w.r.ctx, w.r.staff("officer.yunhe"))
+	w.r.workBulk()
+	return "rv-" + string(demo.YunheShiyan) + "-" + TermOf(w.r.s.Pack(), w.r.s.Today())
+}
 
 // table is every method of Console and what comes of it for each actor. A method that is not here fails the test.
 var table = []struct {
@@ -134,6 +142,52 @@ var table = []struct {
 	{"InspectionReport", func(w *world, who Staff) error { _, err := w.r.s.InspectionReport(w.c(), who); return err }, "no no no no ok ok ok no no no"},
 	{"ParentLetter", func(w *world, who Staff) error { _, err := w.r.s.ParentLetter(w.c(), who, "en"); return err }, "ok ok ok ok ok ok ok no no no"},
 	{"Issuances", func(w *world, who Staff) error { _, err := w.r.s.Issuances(w.c(), who, w.uid); return err }, "ok nf ok nf ok nf ok ok nf nf"},
+	{"PlanBulk", func(w *world, who Staff) error {
+		_, err := w.r.s.PlanBulk(w.c(), who, BulkAsk{Kind: store.BulkPromote, School: demo.YunheShiyan})
+		return err
+	}, "ok nf ok nf ok nf ok no no no"},
+	{"StartBulk", func(w *world, who Staff) error { // out of its time: nothing is started
+		_, err := w.r.s.StartBulk(w.c(), who, BulkAsk{Kind: store.BulkPromote, School: demo.YunheShiyan, Year: 1999})
+		return err
+	}, "window nf window nf no no no no no no"},
+	{"BulkRun", func(w *world, who Staff) error { _, _, err := w.r.s.BulkRun(w.c(), who, w.bulk()); return err }, "ok nf ok nf ok nf ok no no no"},
+	{"BulkList", func(w *world, who Staff) error {
+		_, err := w.r.s.BulkList(w.c(), who, w.bulk(), "", "", 10, 0)
+		return err
+	}, "ok nf ok nf ok nf ok no no no"},
+	{"BulkRuns", func(w *world, who Staff) error {
+		_, err := w.r.s.BulkRuns(w.c(), who, store.BulkReview, "")
+		return err
+	}, "ok ok ok ok ok ok ok no no no"},
+	{"CancelBulk", func(w *world, who Staff) error { return w.r.s.CancelBulk(w.c(), who, w.bulk()) }, "state nf state nf state nf state no no no"},
+	{"RetryBulk", func(w *world, who Staff) error { return w.r.s.RetryBulk(w.c(), who, w.bulk()) }, "state nf state nf state nf state no no no"},
+	{"UndoBulk", func(w *world, who Staff) error { _, err := w.r.s.UndoBulk(w.c(), who, w.bulk(), "x"); return err }, "state nf state nf state nf state no no no"},
+	{"Certificates", func(w *world, who Staff) error {
+		_, _, err := w.r.s.Certificates(w.c(), who, CertificateAsk{School: demo.YunheShiyan})
+		return err
+	}, "ok nf ok nf ok nf ok no no no"},
+	{"CertificateRegister", func(w *world, who Staff) error {
+		_, err := w.r.s.CertificateRegister(w.c(), who, CertificateAsk{School: demo.YunheShiyan})
+		return err
+	}, "ok nf ok nf ok nf ok no no no"},
+	{"ReadAdmitted", func(w *world, who Staff) error {
+		_, err := w.r.s.ReadAdmitted(w.c(), who, strings.NewReader("no workbook"))
+		return err
+	}, "inv inv no no no no no no no no"},
+	{"OpenReviews", func(w *world, who Staff) error { _, err := w.r.s.OpenReviews(w.c(), who); return err }, "ok ok ok ok ok ok ok no no no"},
+	{"MarkReview", func(w *world, who Staff) error {
+		return w.r.s.MarkReview(w.c(), who, w.bulk(), nil, store.RowDone, "")
+	}, "inv nf no no no no no no no no"},
+	{"SignReview", func(w *world, who Staff) error { return w.r.s.SignReview(w.c(), who, w.bulk()) }, "no no state nf no no no no no no"},
+	{"ReviewSheet", func(w *world, who Staff) error { _, err := w.r.s.ReviewSheet(w.c(), who, w.bulk(), ""); return err }, "ok nf ok nf ok nf ok no no no"},
+	{"ActUnit", func(w *world, who Staff) error { // the same name: nothing changes
+		s, _ := w.r.s.dir.Load().School(demo.YunheShiyan)
+		_, err := w.r.s.ActUnit(w.c(), who, units.Rename{Code: s.Code, Name: s.Name})
+		return err
+	}, "no no no no inv no inv no no no"},
+	{"HandoverList", func(w *world, who Staff) error { _, err := w.r.s.HandoverList(w.c(), who, w.bulk()); return err }, "no no no no nf nf nf no no no"},
+	{"RulePacks", func(w *world, who Staff) error { _, err := w.r.s.RulePacks(w.c(), who); return err }, "no no no no ok ok ok no no ok"},
+	{"TryPack", func(w *world, who Staff) error { _, err := w.r.s.TryPack(w.c(), who, []byte("{")); return err }, "no no no no inv inv inv no no no"},
 	{"StartImport", func(w *world, who Staff) error {
 		_, err := w.r.s.StartImport(w.c(), who, "x.xlsx", bytes.NewReader([]byte("no workbook")))
 		return err

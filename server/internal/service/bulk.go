@@ -119,8 +119,8 @@ func GroupOf(g string) (grade int, class string) {
 	return grade, class
 }
 
-// rowsOf lists a school's pupils by grade, class and name.
-func (s *Service) rowsOf(ctx context.Context, q store.Query, keep func(store.Summary) bool) ([]store.Summary, error) {
+// schoolRows lists a school's pupils by grade, class and name.
+func (s *Service) schoolRows(ctx context.Context, q store.Query, keep func(store.Summary) bool) ([]store.Summary, error) {
 	var out []store.Summary
 	q.Limit = sideLimit
 	for {
@@ -213,7 +213,7 @@ func (s *Service) PlanBulk(ctx context.Context, who Staff, a BulkAsk) (BulkPlan,
 		}
 	}
 	plan.Ask = a
-	rows, err := s.rowsOf(ctx, q, keep)
+	rows, err := s.schoolRows(ctx, q, keep)
 	if err != nil {
 		return plan, err
 	}
@@ -338,7 +338,7 @@ func (s *Service) StartBulk(ctx context.Context, who Staff, a BulkAsk) (store.Bu
 			return store.BulkRun{}, fail(registry.CodeWindow, "", map[string]string{"windows": w.From + "/" + w.To, "today": string(today)})
 		}
 		period = fmt.Sprint(a.Year)
-		rows, err := s.rowsOf(ctx, store.Query{All: true, School: a.School}, living)
+		rows, err := s.schoolRows(ctx, store.Query{All: true, School: a.School}, living)
 		if err != nil {
 			return store.BulkRun{}, err
 		}
@@ -535,7 +535,10 @@ func (s *Service) RetryBulk(ctx context.Context, who Staff, id string) error {
 		}
 	}
 	run.State, run.UpdatedAt = store.BulkQueued, s.now().UTC()
-	return internal(s.st.SaveBulk(ctx, run))
+	if err := s.st.SaveBulk(ctx, run); err != nil {
+		return internal(err)
+	}
+	return internal(s.st.HoldBulk(ctx, id, s.now().Add(-time.Second))) // whoever ran it has ended
 }
 
 // UndoBulk takes a promotion back.

@@ -157,6 +157,9 @@ func (s *Service) certificateLines(ctx context.Context, who Staff, rows []store.
 
 // CertificateRegister is the register on paper.
 func (s *Service) CertificateRegister(ctx context.Context, who Staff, a CertificateAsk) ([]byte, error) {
+	if err := s.scope(who).Check(access.SeeBulk); err != nil {
+		return nil, err
+	}
 	if err := s.canPrint(); err != nil {
 		return nil, err
 	}

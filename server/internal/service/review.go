@@ -56,7 +56,7 @@ func (s *Service) OpenReviews(ctx context.Context, who Staff) (int, error) {
 
 // fillReview adds every pupil of the school who is not in the review yet.
 func (s *Service) fillReview(ctx context.Context, run store.BulkRun) error {
-	rows, err := s.rowsOf(ctx, store.Query{All: true, School: run.School}, living)
+	rows, err := s.schoolRows(ctx, store.Query{All: true, School: run.School}, living)
 	if err != nil {
 		return err
 	}
@@ -210,9 +210,9 @@ func (s *Service) ReviewSheet(ctx context.Context, who Staff, id, class string) 
 	if run.Doc.SignedBy != nil {
 		state = run.Doc.SignedBy.Name + "　" + string(registry.DateOf(run.Doc.SignedAt))
 	}
-	b, err := s.papers.Report(document.Report{Title: "学生学籍学期复核表", Sub: "《中小学生学籍管理办法》第二十四条", PrintedOn: s.Today(), Left: name(run.School) + "　" + termTitle(run.Period), Seal: "学校\n盖章处",
+	b, err := s.papers.Report(document.Report{Title: "学生学籍学期复核表", Sub: "《中小学生学籍管理办法》第二十四条", PrintedOn: s.Today(), Left: name(run.School) + "　" + reviewTerm(run.Period), Seal: "学校\n盖章处",
 		Lines: []string{"班主任", "学籍管理员", "校长"},
-		Facts: [][2]string{{"学校", name(run.School)}, {"学期", termTitle(run.Period)}, {"学籍数", fmt.Sprintf("共 %d 名", total)}, {"学校确认", state},
+		Facts: [][2]string{{"学校", name(run.School)}, {"学期", reviewTerm(run.Period)}, {"学籍数", fmt.Sprintf("共 %d 名", total)}, {"学校确认", state},
 			{"复核无误", fmt.Sprintf("%d 名", good)}, {"待更正", fmt.Sprintf("%d 名　未复核 %d 名", mend, total-good-mend)}},
 		Sections: sections, Note: "学校和学籍主管部门每学期复核学生学籍，确保学籍变动手续完备、学生基本信息和学籍变动信息准确。待更正的，由学校凭证明办理变更后再行复核。"})
 	if err != nil {
@@ -221,7 +221,7 @@ func (s *Service) ReviewSheet(ctx context.Context, who Staff, id, class string) 
 	return b, s.printed(ctx, who, "review_sheet", uids)
 }
 
-func termTitle(period string) string {
+func reviewTerm(period string) string {
 	year, n := 0, 0
 	if _, err := fmt.Sscanf(period, "%d-%d", &year, &n); err != nil {
 		return period

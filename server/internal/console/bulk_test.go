@@ -1,0 +1,93 @@
+package console_test
+
+import (
+	"strings"
+	"testing"
+
+	"xueji/server/internal/console/consoletest"
+	"xueji/server/internal/service"
+	"xueji/server/internal/store"
+	"xueji/server/registry/units"
+)
+
+// A school sees who goes where and who is passed over and why, starts the year's promotion, and takes it back with a reason.
+func TestPromotionPages(t *testing.T) {
+	f := consoletest.New()
+	a := app(t, f)
+	r := client{t: t, app: a, who: "registrar"}
+	_, body := r.get("/promotion")
+	if !strings.Contains(body, "留级") || !strings.Contains(body, "有业务未办结") {
+		t.Fatal("the preview does not say why somebody is passed over")
+	}
+	res, _ := r.post("/promotion", vals("year", "2026"))
+	wantTo(t, res, "/bulk/b-1")
+	if got := f.Posted[len(f.Posted)-1].(service.BulkAsk); got.Kind != store.BulkPromote || got.Year != 2026 {
+		t.Fatalf("%+v", got)
+	}
+	if res, _ := r.post("/bulk/b-1/undo", nil); res.StatusCode != 422 {
+		t.Errorf("undone without a reason: %d", res.StatusCode)
+	}
+	res, _ = r.post("/bulk/b-1/undo", vals("reason", "误办"))
+	wantTo(t, res, "/bulk/b-1")
+	if _, body := (client{t: t, app: a, who: "officer"}).get("/promotion"); !strings.Contains(body, "未办") {
+		t.Error("the office is not told which schools have not done it")
+	}
+	if res, _ := (client{t: t, app: a, who: "clerk"}).get("/promotion"); res.StatusCode != 403 {
+		t.Errorf("a clerk: %d", res.StatusCode)
+	}
+}
+
+// The ticked pupils of a class are submitted, each with its kind and number.
+func TestGraduationPage(t *testing.T) {
+	f := consoletest.New()
+	r := client{t: t, app: app(t, f), who: "registrar"}
+	uid := string(f.UID("李思源"))
+	v := vals("uid", uid, "end", "graduated", "on", "2026-06-30", "end-"+uid, "completed", "no-"+uid, "证7")
+	res, _ := r.post("/graduation", v)
+	wantTo(t, res, "/bulk/b-1")
+	got := f.Posted[len(f.Posted)-1].(service.BulkAsk)
+	if len(got.Picks) != 1 || got.Picks[0].Certificate != "证7" || got.Picks[0].End != "completed" || got.On != "2026-06-30" {
+		t.Fatalf("%+v", got)
+	}
+}
+
+// The registrar marks, the leader signs when nothing is left, the sheet comes.
+func TestReviewPages(t *testing.T) {
+	f := consoletest.New()
+	a := app(t, f)
+	r, l := client{t: t, app: a, who: "registrar"}, client{t: t, app: a, who: "leader"}
+	if res, body := l.post("/reviews/rv-1/sign", nil); res.StatusCode != 422 || !strings.Contains(body, "还有学籍没有复核") {
+		t.Fatalf("signed early: %d", res.StatusCode)
+	}
+	res, _ := r.post("/reviews/rv-1", vals("rest", "1", "class", "03 1班", "state", "done"))
+	if to := res.Header.Get("Location"); !strings.HasPrefix(to, "/reviews/rv-1?class=03") {
+		t.Errorf("led to %s", to)
+	}
+	res, _ = l.post("/reviews/rv-1/sign", nil)
+	wantTo(t, res, "/reviews/rv-1")
+	if res, body := l.get("/reviews/rv-1/sheet.pdf?class=03+1班"); res.StatusCode != 200 || !strings.HasPrefix(body, "%PDF") {
+		t.Errorf("sheet %d", res.StatusCode)
+	}
+}
+
+// An office renames and merges; a void code and a bad pack are told with what is wrong and where.
+func TestUnitAndRulePages(t *testing.T) {
+	f := consoletest.New()
+	o := client{t: t, app: app(t, f), who: "officer"}
+	code := string(f.Staff["registrar"].Unit)
+	res, _ := o.post("/units", vals("act", "rename", "code", code, "name", "新名小学"))
+	wantTo(t, res, "/units")
+	if got := f.Posted[len(f.Posted)-1].(units.Rename); got.Name != "新名小学" {
+		t.Fatalf("%+v", got)
+	}
+	if res, body := o.post("/units", vals("act", "open", "code", code, "name", "x", "kind", "primary", "region", "330106", "from_grade", "1", "to_grade", "6")); res.StatusCode != 422 || !strings.Contains(body, "永久停用") {
+		t.Errorf("a code twice: %d", res.StatusCode)
+	}
+	res, body := o.post("/rules/try", vals("pack", "{\n \"version\": \"X-1\", \"title\": \"x\",\n \"effective_on\": \"2026-01-01\",\n \"step_working_days\": {\"transfer\": 0}\n}"))
+	if res.StatusCode != 422 || !strings.Contains(body, "第 4 行") {
+		t.Errorf("a bad pack: %d", res.StatusCode)
+	}
+	if _, body := o.get("/rules"); !strings.Contains(body, "《办法》第 15 条") || !strings.Contains(body, "CN-2013") {
+		t.Error("the packs do not show their articles")
+	}
+}

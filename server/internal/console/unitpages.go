@@ -1,0 +1,285 @@
+package console
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"xueji/server/internal/service"
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+	"xueji/server/registry/units"
+)
+
+type unitsView struct {
+	Schools []registry.School
+	Ended   []registry.School
+	One     *registry.School
+	Kinds   []registry.SchoolKind
+	Runs    []store.BulkRun
+	Own     registry.Unit
+	Region  string
+	Form    map[string]string
+	Today   registry.Date
+}
+
+var schoolKinds = []registry.SchoolKind{registry.KindPrimary, registry.KindJunior, registry.KindSenior, registry.KindNineYear, registry.KindComplete, registry.KindSpecial, registry.KindReform}
+
+// units lists the schools in scope, and acts on them (Arts 2, 3, 9).
+func (k *console) units(c *fiber.Ctx, who service.Staff) error { return k.unitsShow(c, who, nil, nil) }
+
+func (k *console) unitsShow(c *fiber.Ctx, who service.Staff, form map[string]string, pr *problem) error {
+	if !mayOf(who).Units {
+		return &registry.Error{Code: registry.CodeForbidden}
+	}
+	v := unitsView{Kinds: schoolKinds, Own: who.Unit, Form: form, Today: k.Service.Today()}
+	if len(who.Unit) == 6 && !strings.HasSuffix(string(who.Unit), "00") {
+		v.Region = string(who.Unit)
+	}
+	if v.Form == nil {
+		v.Form = map[string]string{}
+	}
+	for _, s := range k.Service.Schools(who) {
+		if string(s.Code) == c.Query("code") || string(s.Code) == v.Form["code"] {
+			one := s
+			v.One = &one
+		}
+		if s.Open() {
+			v.Schools = append(v.Schools, s)
+		} else {
+			v.Ended = append(v.Ended, s)
+		}
+	}
+	runs, err := k.Service.BulkRuns(c.UserContext(), who, store.BulkEndUnit, "")
+	if err != nil {
+		return err
+	}
+	v.Runs = runs
+	return k.show(c, &who, "units", "units.title", v, withProblem(pr))
+}
+
+func (k *console) actUnit(c *fiber.Ctx, who service.Staff) error {
+	if !mayOf(who).Units {
+		return &registry.Error{Code: registry.CodeForbidden}
+	}
+	get := func(name string) string { return strings.Clone(strings.TrimSpace(c.FormValue(name))) }
+	code := registry.Unit(get("code"))
+	var act units.Act
+	switch get("act") {
+	case "open":
+		auth := registry.Unit(get("authority"))
+		if auth == "" {
+			auth = who.Unit
+		}
+		act = units.Open{School: registry.School{Code: code, Name: get("name"), Kind: registry.SchoolKind(get("kind")), Region: get("region"), Authority: auth, FromGrade: gradeOf(get("from_grade")),
+			ToGrade: gradeOf(get("to_grade")), Public: get("public") != "", Phone: get("phone"), Address: get("address")}}
+	case "rename":
+		act = units.Rename{Code: code, Name: get("name")}
+	case "merge":
+		act = units.Merge{Code: code, Into: registry.Unit(get("into")), On: registry.Date(get("on")), Ref: get("ref")}
+	case "close":
+		act = units.Close{Code: code, Keeper: registry.Unit(get("keeper")), On: registry.Date(get("on")), Ref: get("ref")}
+	default:
+		return &registry.Error{Code: registry.CodeInvalid, Field: "act"}
+	}
+	run, err := k.Service.ActUnit(c.UserContext(), who, act)
+	if err != nil && registry.CodeOf(err) == registry.CodeConflict || correctable(err) && registry.CodeOf(err) != registry.CodeForbidden {
+		form := map[string]string{}
+		for _, f := range []string{"act", "code", "name", "kind", "region", "from_grade", "to_grade", "phone", "address", "into", "keeper", "on", "ref"} {
+			form[f] = get(f)
+		}
+		var e *registry.Error
+		errors.As(err, &e)
+		lang, help := k.lang(c), ""
+		if key := "units.bad." + e.Field; k.words.has(lang, key) {
+			help = k.words.say(lang, key)
+		}
+		pr := &problem{Title: k.words.say(lang, "units.refused"), Help: help, Field: e.Field}
+		if registry.CodeOf(err) == registry.CodeConflict {
+			pr.Help = k.words.say(lang, "units.bad.taken")
+		}
+		c.Status(fiber.StatusUnprocessableEntity)
+		return k.unitsShow(c, who, form, pr)
+	}
+	if err != nil {
+		return err
+	}
+	if run.ID != "" {
+		return k.toRun(c, run, nil)
+	}
+	return k.done(c, "/units", flash{Key: "units.done." + get("act")})
+}
+
+// ruleRow is one number or guard of a pack with where the regulation says so.
+type ruleRow struct {
+	Key, Title, Value, Article, Note string
+	Unsure                           bool
+	Other                            bool // differs from the country's pack
+}
+
+type rulesView struct {
+	Packs []rulePack
+	Trial *service.PackTrial
+	Lines []trialLine
+	Try   bool
+	Text  string
+}
+
+type rulePack struct {
+	*registry.Pack
+	In   bool // in force today
+	Rows []ruleRow
+}
+
+type trialLine struct {
+	service.PackTrialLine
+	Texts []string
+}
+
+// packArticles are where the regulation speaks of what a member of a pack sets.
+var packArticles = map[string]string{"step_working_days": "14", "archive_build_months": "7", "archive_send_months": "15", "archive_keep_months": "9", "missing_working_days": "15", "suspend_max_months": "19",
+	"suspend_alert_days": "19", "extend_max_months": "19", "suspended_may_transfer": "11", "dropout_may_transfer": "22", "transfer_windows": "11", "transfer_closed_grades": "11", "evidence": "13",
+	"foreign_number": "28", "key_items": "10", "entry_grades": "4", "late_entry_reason": "6", "no_id_to_province": "5", "erase_g_to_nation": "6", "compulsory_to": "22", "school_year_ends": "12",
+	"terms": "24", "stage_ends": "12", "promote_over": "12", "promotion": "12", "repeat_grades": "11", "skip_grades": "11", "finish_grades": "13", "death_working_days": "21",
+	"dropout_working_days": "22", "escalate_working_days": "14", "urge_working_days": "14", "windows": "11", "conditions": "11", "cards": "5", "titles": "2"}
+
+// flat is every member of a pack as text.
+func flat(p *registry.Pack) map[string]string {
+	b, _ := json.Marshal(p)
+	var m map[string]json.RawMessage
+	_ = json.Unmarshal(b, &m)
+	out := map[string]string{}
+	for key, raw := range m {
+		switch key {
+		case "version", "title", "effective_on", "province", "draft", "unconfirmed", "notes":
+			continue
+		}
+		var part map[string]json.RawMessage
+		if json.Unmarshal(raw, &part) == nil && (key == "step_working_days" || key == "evidence" || key == "finish_grades" || key == "cards" || key == "windows" || key == "titles") {
+			for sub, v := range part {
+				out[key+"."+sub] = string(v)
+			}
+			continue
+		}
+		out[key] = string(raw)
+	}
+	return out
+}
+
+func (k *console) ruleRows(lang string, p, base *registry.Pack) []ruleRow {
+	was := map[string]string{}
+	if base != nil && base != p {
+		was = flat(base)
+	}
+	var out []ruleRow
+	for key, val := range flat(p) {
+		member, sub, _ := strings.Cut(key, ".")
+		title := key
+		if k.words.has(lang, "rules.member."+member) {
+			title = k.words.say(lang, "rules.member."+member)
+		}
+		if sub != "" {
+			word := sub
+			for _, pre := range []string{"kind.", "standing."} {
+				if k.words.has(lang, pre+sub) {
+					word = k.words.say(lang, pre+sub)
+				}
+			}
+			title += k.words.say(lang, "punct.colon") + word
+		}
+		switch val {
+		case "true", "false":
+			val = k.words.say(lang, "rules."+val)
+		case "null", "[]", "{}":
+			val = k.words.say(lang, "rules.none")
+		default:
+			val = strings.NewReplacer(`"`, "", "[", "", "]", "", "{from:", "", "{", "", "}", "", ",to:", "—", ",", k.words.say(lang, "punct.list")).Replace(val)
+		}
+		out = append(out, ruleRow{Key: key, Title: title, Value: val, Article: packArticles[member], Note: p.Notes[member], Unsure: slices.Contains(p.Unconfirmed, key) || slices.Contains(p.Unconfirmed, member),
+			Other: base != nil && base != p && was[key] != flat(p)[key]})
+	}
+	sort.Slice(out, func(i, j int) bool {
+		a, b := 0, 0
+		_, _ = fmt.Sscan(out[i].Article, &a)
+		_, _ = fmt.Sscan(out[j].Article, &b)
+		if a != b {
+			return a < b
+		}
+		return out[i].Key < out[j].Key
+	})
+	return out
+}
+
+// rules shows the packs with every number and its article, and tries another (Arts 11, 29).
+func (k *console) rules(c *fiber.Ctx, who service.Staff) error {
+	return k.rulesShow(c, who, nil, "", nil)
+}
+
+func (k *console) rulesShow(c *fiber.Ctx, who service.Staff, t *service.PackTrial, text string, pr *problem) error {
+	packs, err := k.Service.RulePacks(c.UserContext(), who)
+	if err != nil {
+		return err
+	}
+	lang := k.lang(c)
+	v := rulesView{Trial: t, Try: who.Role == registry.RoleOfficer, Text: text}
+	today := k.Service.Today()
+	for i, p := range packs {
+		x := rulePack{Pack: p, In: p.EffectiveOn <= today}
+		for _, q := range packs[i+1:] {
+			if q.Province == p.Province && q.EffectiveOn <= today && q.EffectiveOn >= p.EffectiveOn {
+				x.In = false
+			}
+		}
+		x.Rows = k.ruleRows(lang, p, packs[0])
+		v.Packs = append(v.Packs, x)
+	}
+	if t != nil {
+		for _, l := range t.Lines {
+			x := trialLine{PackTrialLine: l}
+			for _, ch := range l.Changes {
+				was, is := ch.Was, ch.Is
+				if d := registry.Date(was); d.Valid() {
+					was = k.day(lang, d)
+				}
+				if d := registry.Date(is); d.Valid() {
+					is = k.day(lang, d)
+				}
+				what := ch.What
+				if k.words.has(lang, "rules.what."+what) {
+					what = k.words.say(lang, "rules.what."+what)
+				}
+				if was == "" {
+					was = k.words.say(lang, "rules.none")
+				}
+				x.Texts = append(x.Texts, k.words.say(lang, "rules.change", "what", what, "was", was, "is", is))
+			}
+			v.Lines = append(v.Lines, x)
+		}
+	}
+	return k.show(c, &who, "rules", "rules.title", v, withProblem(pr))
+}
+
+func (k *console) tryRules(c *fiber.Ctx, who service.Staff) error {
+	text := strings.Clone(c.FormValue("pack"))
+	t, err := k.Service.TryPack(c.UserContext(), who, []byte(text))
+	if registry.CodeOf(err) == registry.CodeInvalid {
+		var e *registry.Error
+		errors.As(err, &e)
+		lang := k.lang(c)
+		pr := &problem{Title: k.words.say(lang, "rules.bad"), Field: "pack", Help: k.words.say(lang, "rules.bad_at", "member", e.Field, "why", e.Params["why"])}
+		if e.Params["line"] != "" {
+			pr.Help = k.words.say(lang, "rules.bad_line", "line", e.Params["line"], "member", e.Field, "why", e.Params["why"])
+		}
+		c.Status(fiber.StatusUnprocessableEntity)
+		return k.rulesShow(c, who, nil, text, pr)
+	}
+	if err != nil {
+		return err
+	}
+	return k.rulesShow(c, who, &t, text, nil)
+}
