@@ -35,11 +35,6 @@ func (k *IndexKey) digest(label, text string) (out [sha256.Size]byte) {
 	return out
 }
 
-func (k *IndexKey) token(label, text string) int64 {
-	d := k.digest(label, text)
-	return int64(binary.BigEndian.Uint64(d[:8]))
-}
-
 // N is the key's number.
 func (k *IndexKey) N() uint32 { return k.n }
 

@@ -1,7 +1,6 @@
 package match_test
 
 import (
-	"fmt"
 	"hash/maphash"
 	"slices"
 	"testing"
@@ -228,7 +227,7 @@ func TestKnownTruth(t *testing.T) {
 		}
 	}
 	recall, precision := 1-float64(lost)/float64(len(truth)), float64(len(truth)-lost)/float64(len(hits))
-	t.Log(fmt.Sprintf("%d records, %d doubles, %d candidates, %d keys passed over: recall %.4f, precision %.4f", len(people), len(truth), candidates, passed, recall, precision))
+	t.Logf("%d records, %d doubles, %d candidates, %d keys passed over: recall %.4f, precision %.4f", len(people), len(truth), candidates, passed, recall, precision)
 	if recall < 0.99 || precision < 0.95 {
 		t.Errorf("recall %.4f (at least 0.99), precision %.4f (at least 0.95)", recall, precision)
 	}

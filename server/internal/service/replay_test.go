@@ -45,7 +45,6 @@ type life struct {
 	uid  registry.UID
 	form registry.Form // until enrolled
 	at   registry.Unit
-	busy bool // of idle pupils: nothing more this year
 	lag  bool // whose turn it is takes longer than allowed
 }
 

@@ -153,13 +153,6 @@ func (b *browser) post(page, path string, kv ...string) (int, string, http.Heade
 	return read(b.r.t, res)
 }
 
-func (b *browser) signIn(login string) {
-	b.r.t.Helper()
-	if st, body, _ := b.post("/sign-in", "/sign-in", "login", login, "password", demo.Password); st != http.StatusSeeOther {
-		b.r.t.Fatalf("%s: %d %.200s", login, st, body)
-	}
-}
-
 // anyone lets every role work with one factor.
 func anyone(o *service.Options) {
 	p := service.DefaultPolicy()
