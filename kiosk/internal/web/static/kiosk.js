@@ -77,12 +77,14 @@
     }
   }
 
+  function flush() { pressed = -1e9; if (later) show(later); }
   function show(f) {
     // A program that came back has another token, and maybe another page.
     if (!lost.hidden) { location.replace("/"); return; }
     const same = f.screen === name && f.rev === rev;
     // A button must not be drawn anew under the finger that presses it: the press would be lost. What is new of the same question waits until the finger is up.
-    if (same && performance.now() - pressed < 1500) { later = f; return; }
+    if (same && later && !f.html) f.html = later.html; // a frame without a drawing leaves the one before it standing
+    if (same && performance.now() - pressed < 1000) { later = f; setTimeout(flush, 1000); return; }
     later = null;
     rev = f.rev;
     if (f.screen !== name) scan = "";
@@ -173,7 +175,7 @@
   }
 
   // The on-screen keys must not take the focus from the field they type into.
-  for (const up of ["pointerup", "pointercancel"]) addEventListener(up, () => setTimeout(() => { pressed = -1e9; if (later) show(later); }, 0));
+  for (const up of ["pointerup", "pointercancel"]) addEventListener(up, () => setTimeout(flush, 0));
   app.addEventListener("pointerdown", (e) => { pressed = performance.now(); touch(); if (e.target.closest("[data-key]")) e.preventDefault(); });
   app.addEventListener("click", (e) => {
     const b = e.target.closest("button");
