@@ -211,11 +211,20 @@ func (m *monkey) clean() {
 	}
 }
 
+// hand is how long a card is held to a reader whose card service hangs.
+const hand = 3 * time.Second
+
 func (m *monkey) lay(id string) {
-	_ = m.g.cards.SimInsert(m.ctx, reader, localapi.SimInsert{Card: id}) // a second card on the reader is a trial too; a card service that is down takes none
+	ctx, cancel := context.WithTimeout(m.ctx, hand)
+	defer cancel()
+	_ = m.g.cards.SimInsert(ctx, reader, localapi.SimInsert{Card: id}) // a second card on the reader is a trial too; a card service that is down or hangs takes none
 }
 
-func (m *monkey) take() { _ = m.g.cards.SimRemove(m.ctx, reader) }
+func (m *monkey) take() {
+	ctx, cancel := context.WithTimeout(m.ctx, hand)
+	defer cancel()
+	_ = m.g.cards.SimRemove(ctx, reader)
+}
 
 // mend makes everything work again; the reader is left empty.
 func (m *monkey) mend() {
