@@ -142,7 +142,7 @@ type trialLine struct {
 }
 
 // packArticles are where the regulation speaks of what a member of a pack sets.
-var packArticles = map[string]string{"step_working_days": "14", "archive_build_months": "7", "archive_send_months": "15", "archive_keep_months": "9", "missing_working_days": "15", "suspend_max_months": "19",
+var packArticles = map[string]string{"step_working_days": "14", "archive_build_months": "7", "archive_send_months": "15", "archive_keep_months": "9", "missing_working_days": "15", "order_working_days": "27", "suspend_max_months": "19",
 	"suspend_alert_days": "19", "extend_max_months": "19", "suspended_may_transfer": "11", "dropout_may_transfer": "22", "transfer_windows": "11", "transfer_closed_grades": "11", "evidence": "13",
 	"foreign_number": "28", "key_items": "10", "entry_grades": "4", "late_entry_reason": "6", "no_id_to_province": "5", "erase_g_to_nation": "6", "compulsory_to": "22", "school_year_ends": "12",
 	"terms": "24", "stage_ends": "12", "promote_over": "12", "promotion": "12", "repeat_grades": "11", "skip_grades": "11", "finish_grades": "13", "death_working_days": "21",
