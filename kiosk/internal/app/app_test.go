@@ -156,7 +156,16 @@ func (w *world) press(do, value string) {
 	if value == "" {
 		sel = fmt.Sprintf(`[data-do=%q]`, do)
 	}
-	w.do(chromedp.Click(chromedp.CSS(sel)))
+	for try := 1; ; try++ {
+		err := chromedp.Do(w.ctx, chromedp.Click(chromedp.CSS(sel)))
+		if err == nil {
+			return
+		}
+		// The screen was drawn anew between finding the button and pressing it: what the press was for is still there.
+		if try == 5 || !strings.Contains(err.Error(), "Could not find node") {
+			w.Fatal(err)
+		}
+	}
 }
 
 // choose presses a goal and waits until it is taken: a card laid down before that would lead to the menu.
