@@ -73,7 +73,7 @@ func FuzzPaperCode(f *testing.F) {
 func TestFormsLook(t *testing.T) {
 	m, err := document.NewMaker(document.Options{})
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	r := newRig(t)
 	uid := r.enrolled(0)
@@ -124,7 +124,7 @@ func TestFormsLook(t *testing.T) {
 			}
 			out, err := exec.Command("pdftotext", "-layout", at, "-").Output()
 			if err != nil {
-				t.Skip("pdftotext is not here")
+				t.Fatal("pdftotext is not here: make setup-test installs it")
 			}
 			got := strings.Join(strings.Fields(string(out)), "")
 			for _, want := range []string{f.Title, name, "第1页，共", "第1份"} {
