@@ -13,7 +13,7 @@ type Rung int
 // The ladder (domain.md 5). SameDocument refuses an entry; the rest ask a person to look.
 const (
 	SameDocument Rung = 1 + iota // the same document
-	DocumentSlip                 // the documents differ by one slip, the names agree
+	DocumentSlip                 // the documents differ by one slip, the names agree; a stand-in agrees with too many names, so a guardian must agree besides
 	SameName                     // name, birth date and a guardian's document or telephone agree
 	SameReading                  // the names read alike or one has a stand-in, birth date and a guardian agree
 	BirthSlip                    // the names agree or read alike, the birth dates differ by one slip, a guardian agrees
@@ -74,7 +74,7 @@ func Judge(a, b Person) (hit Hit, ok bool) {
 	case a.Document != "" && a.Document == b.Document:
 		h.Rung = SameDocument
 		say(ReasonDocument)
-	case slip && name != "":
+	case slip && name != "" && (name != ReasonStandIn || g.strong() || g.name && birth == ReasonBirth):
 		h.Rung = DocumentSlip
 		say(ReasonDocumentSlip)
 	case written && birth == ReasonBirth && g.strong():

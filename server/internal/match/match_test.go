@@ -39,6 +39,8 @@ func TestLadder(t *testing.T) {
 		"same document, whatever the name": {child(), child("name", "赵一", "birth", "2016-01-01"), match.SameDocument, []match.Reason{match.ReasonDocument}},
 		"read from the household book":     {child(), child("id_type", "B"), match.SameDocument, []match.Reason{match.ReasonDocument, match.ReasonName}},
 		"one digit of the number":          {child(), child("id_number", "110101201703090121", "g1.phone", "", "g2.phone", "", "g1.id_number", ""), match.DocumentSlip, []match.Reason{match.ReasonDocumentSlip, match.ReasonName}},
+		"one digit, a stand-in, a parent":  {child("name", "李?怡"), child("id_number", "110101201703090121"), match.DocumentSlip, []match.Reason{match.ReasonDocumentSlip, match.ReasonStandIn}},
+		"one digit, a stand-in, no parent": {child("name", "李?怡"), child("id_number", "110101201703090121", "g1.name", "", "g1.phone", "", "g2.name", "", "g2.phone", "", "g1.id_number", ""), 0, nil},
 		"two digits swapped":               {child(), child("id_number", "110101201703900021"), match.DocumentSlip, []match.Reason{match.ReasonDocumentSlip}},
 		"a slip, another name":             {child(), child("id_number", "110101201703090121", "name", "赵一"), 0, nil},
 		"name, birth, telephone":           {child(), child("id_number", none, "g1.id_number", none), match.SameName, []match.Reason{match.ReasonName, match.ReasonBirth, match.ReasonGuardianPhone}},
