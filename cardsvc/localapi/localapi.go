@@ -7,7 +7,7 @@ import "time"
 
 // Paths. {reader} is Reader.ID.
 const (
-	PathReaders = "/v1/readers"                // GET → []Reader
+	PathReaders = "/v1/readers"                // GET → []Reader; a card that is just being recognised is waited for
 	PathEvents  = "/v1/events"                 // GET, server-sent events: event "reader", data a Reader; the present state first
 	PathTap     = "/v1/readers/{reader}/tap"   // POST TapRequest (or nothing) → Tap
 	PathCheck   = "/v1/readers/{reader}/check" // POST TapRequest → Tap: a tap after which the issuer lets the chip prove its secret key

@@ -55,7 +55,7 @@ func (w *world) archive() {
 	// Another pupil's card: told, nothing received.
 	w.lay(w.pupils[2].card)
 	k.partSays("h1", "卡和档案不是同一个人的")
-	w.lying.Remove()
+	w.lift()
 	k.click(`[data-do="answer"][data-value="retry"]`)
 	k.partSays("h1", "请把学生卡")
 	w.lay(c.card)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"xueji/cardsvc/cardtest/pcscdtest"
+	"xueji/cardsvc/localapi"
 	"xueji/packaging/rig"
 )
 
@@ -29,6 +31,22 @@ func (w *world) stand() *page {
 func (w *world) lay(c pcscdtest.Card) {
 	w.t.Helper()
 	w.lying = w.corridor.Insert(kioskSlot, c)
+}
+
+// lift takes the card off and waits until the machine has seen the reader empty: one laid on sooner may be taken for the same.
+func (w *world) lift() {
+	w.t.Helper()
+	w.lying.Remove()
+	w.lying = nil
+	c := localapi.NewClient(w.corridorURL, nil)
+	defer c.Close()
+	for end := time.Now().Add(pageWait); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		readers, err := c.Readers(context.Background())
+		if err == nil && !slices.ContainsFunc(readers, func(r localapi.Reader) bool { return r.State != localapi.ReaderEmpty }) {
+			return
+		}
+	}
+	w.t.Fatal("the card was lifted and the reader is not seen empty")
 }
 
 // take lifts it off and waits for the kiosk to stand at home.

@@ -35,6 +35,8 @@ type world struct {
 	kioskAt string
 	desk    string // the station's cardsvc
 
+	corridorURL string // the kiosk's cardsvc
+
 	server, issuer, stationSvc, kioskSvc, kiosk *rig.Program
 	station, corridor                           *pcscdtest.Daemon // the two machines' PC/SC daemons
 
@@ -93,6 +95,7 @@ func begin(t *testing.T, more ...string) *world {
 		"--issuer", url(2), "--allow-origin", url(0), "--data", w.path("station"))
 	code := strings.TrimSpace(w.once("server", "kiosk-code", "--school", newSchool, "--name", "一楼大厅"))
 	w.once("kiosk", "enrol", "--server", url(0), "--code", code, "--data", w.path("kiosk"))
+	w.corridorURL = url(4)
 	w.kioskSvc = w.program("corridor", url(4)+"/v1/health", "cardsvc", []string{w.corridor.Env()}, "serve", "--listen", at(4), "--roots", w.path("kiosk", "roots.cbor"),
 		"--issuer", url(2), "--allow-origin", url(5), "--data", w.path("corridor"))
 	w.kiosk = w.program("kiosk", url(5)+"/readyz", "kiosk", nil, "serve", "--listen", at(5), "--data", w.path("kiosk"), "--server", url(0), "--cardsvc", url(4))

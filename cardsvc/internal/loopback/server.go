@@ -209,7 +209,8 @@ func decode(body []byte, into any) error {
 	return nil
 }
 
-func (a *api) readers(w http.ResponseWriter, _ *http.Request, _ []byte) error {
+func (a *api) readers(w http.ResponseWriter, r *http.Request, _ []byte) error {
+	a.Hub.Settle(r.Context())
 	return answer(w, a.Hub.Readers())
 }
 

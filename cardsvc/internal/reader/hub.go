@@ -128,6 +128,21 @@ func (h *Hub) Quiet() bool {
 	return h.probing == 0
 }
 
+// Settle waits until no card is being recognised, at most as long as one may take: what Readers shows then counts a card that was laid down just before.
+func (h *Hub) Settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, identifyTime)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !h.Quiet() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
 // Use gives the card on a reader to f alone, with the reader's state at that moment. It waits for another user at most lockTime (then ErrBusy). Errors unwrap to
 // the meanings of this package, or are f's. f's session must not outlive f. reset is asked after f has run.
 func (h *Hub) Use(ctx context.Context, id string, f func(Session, localapi.Reader) (reset bool, err error)) error {
@@ -262,7 +277,7 @@ func (h *Hub) recognise(ctx context.Context, r *slotState) {
 			h.probing--
 			h.mu.Unlock()
 		}()
-		ctx, cancel := context.WithTimeout(ctx, identifyTime)
+		limited, cancel := context.WithTimeout(ctx, identifyTime)
 		defer cancel()
 		state, profile := localapi.ReaderCard, ""
 		select {
@@ -270,7 +285,7 @@ func (h *Hub) recognise(ctx context.Context, r *slotState) {
 			func() {
 				defer func() { <-r.lock }()
 				var err error
-				profile, err = h.probe(ctx, r, gen)
+				profile, err = h.probe(limited, r, gen)
 				switch {
 				case err == nil && profile == "":
 					state = localapi.ReaderUnknown
@@ -281,12 +296,11 @@ func (h *Hub) recognise(ctx context.Context, r *slotState) {
 					state = localapi.ReaderMute
 				}
 			}()
-		case <-ctx.Done():
-			return
+		case <-limited.Done(): // the one who has the reader is still busy with the card before: a tap asks again
 		}
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		if r.gen == gen {
+		if r.gen == gen && ctx.Err() == nil {
 			h.show(r, state, profile)
 		}
 	})
