@@ -73,7 +73,7 @@ func (t *typeset) wrap(s style, pt float64, text string, width float64) []string
 			prev = r
 		}
 		if !over {
-			return append(out, text)
+			return append(out, strings.TrimRight(text, " "))
 		}
 		if last > 0 {
 			at = last
