@@ -34,6 +34,7 @@ type commands struct {
 		CUPS    string   `name:"cups" default:"/run/cups/cups.sock" env:"XUEJI_CUPS" help:"the print system: its socket, or host:port on this machine"`
 		Media   []string `default:"/media,/run/media" env:"XUEJI_MEDIA" help:"folders under which sticks are mounted"`
 		Speech  string   `default:"off" enum:"off,browser,folder" env:"XUEJI_KIOSK_SPEECH" help:"a button that reads the question out: by the browser's voice, or by the school's recordings"`
+		Camera  string   `default:"on" enum:"on,off" env:"XUEJI_KIOSK_CAMERA" help:"off: the page never asks for a camera; on: it offers one that this machine has to read an archive's code"`
 		Voices  string   `env:"XUEJI_KIOSK_VOICES" type:"path" help:"folder of the recordings, with --speech folder: home.zh-Hans.mp3, problem-revoked.en.ogg, …"`
 	} `cmd:"" help:"serve the pages"`
 	Outbox struct {
@@ -81,7 +82,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return app.Enrol(ctx, c.Enrol.Server, c.Enrol.Code, c.Enrol.Data, nil, stdout)
 	case "serve":
 		s := c.Serve
-		return app.Run(ctx, app.Config{Listen: s.Listen, Data: s.Data, Server: s.Server, Cardsvc: s.Cardsvc, Printer: s.Printer, CUPS: s.CUPS, Media: s.Media, Speech: s.Speech, Voices: s.Voices, Version: version,
+		return app.Run(ctx, app.Config{Listen: s.Listen, Data: s.Data, Server: s.Server, Cardsvc: s.Cardsvc, Printer: s.Printer, CUPS: s.CUPS, Media: s.Media, Speech: s.Speech, Voices: s.Voices, Camera: s.Camera == "on", Version: version,
 			Log: slog.New(slog.NewJSONHandler(stderr, nil))})
 	case "outbox export":
 		return app.Outbox(ctx, c.Outbox.Data, c.Outbox.Export.To, "", stdout)

@@ -279,7 +279,7 @@ func (g *glass) act(ctx context.Context, token string, f frame) error {
 			}
 		}
 		answer("finish")
-	case "problem", "trouble", "refused":
+	case "problem", "trouble", "refused", "restarted":
 		if f.Screen == "refused" {
 			g.refused++
 		}

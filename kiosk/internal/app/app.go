@@ -43,6 +43,7 @@ type Config struct {
 	Media   []string // folders under which sticks are mounted
 	Speech  string   // who reads the questions out: "" or "off", "browser", "folder"
 	Voices  string   // the folder of recordings, for "folder"
+	Camera  bool     // the page may read an archive's code by this machine's camera
 	Version string
 	Log     *slog.Logger
 
@@ -238,6 +239,7 @@ func run(ctx context.Context, c Config) (moved *move, err error) {
 		return nil, err
 	}
 	pages.Speak(voice)
+	pages.Film(c.Camera)
 	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("kiosk: %w; is another kiosk running here?", err)

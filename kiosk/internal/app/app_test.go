@@ -61,6 +61,12 @@ func newWorld(t *testing.T) *world { t.Helper(); return newWorldWith(t, func(*ap
 
 func newWorldWith(t *testing.T, config func(*app.Config)) *world {
 	t.Helper()
+	return newWorldIn(t, config)
+}
+
+// newWorldIn is newWorldWith before a browser that is started with more options.
+func newWorldIn(t *testing.T, config func(*app.Config), more ...chromedp.ExecAllocatorOption) *world {
+	t.Helper()
 	s := kiosktest.NewServer(t)
 	w := &world{T: t, server: s, cards: kiosktest.NewCards(t, s), data: t.TempDir(), profile: t.TempDir(), log: &syncBuffer{}, config: config}
 	s.Status = api.StatusReply{Name: "欧阳*", Standing: registry.StandingEnrolled, School: kiosktest.OtherName, Grade: 3, HasPIN: true}
@@ -71,6 +77,7 @@ func newWorldWith(t *testing.T, config func(*app.Config)) *world {
 	t.Cleanup(func() { w.stop() })
 	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.NoSandbox, chromedp.WindowSize(1080, 1920),
 		chromedp.Flag("disable-background-networking", true), chromedp.UserDataDir(w.profile), chromedp.WSURLReadTimeout(2*time.Minute))
+	opts = append(opts, more...)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	t.Cleanup(cancel)
 	ctx, cancelA := chromedp.NewExecAllocator(ctx, opts...)
@@ -343,8 +350,12 @@ func TestJourneys(t *testing.T) {
 		w.cards.Take()
 		w.until(`document.documentElement.dataset.screen === undefined && !document.getElementById("lost").hidden && document.getElementById("screen").innerText === ""`)
 		w.run()
-		w.at("home")
+		w.at("restarted") // and the family is told so
 		w.until(`document.getElementById("lost").hidden`)
+		w.says("上一步已经办好并保存")
+		w.says("-0017-000003")
+		w.answer("finish")
+		w.at("home")
 		w.server.SetDown(false)
 		e := w.event(before + 1)
 		if e.Transfer == nil || e.Transfer.Guardian != "other" || !e.Staff.Offline || e.Staff.Account != "acc-1" {
@@ -357,6 +368,35 @@ func TestJourneys(t *testing.T) {
 		p := w.papers()
 		if !strings.Contains(p[len(p)-1], "网络暂时中断") {
 			w.Errorf("the paper does not say that dates follow: %q", p[len(p)-1])
+		}
+	})
+
+	sub("restarted in the middle", func(w *world) {
+		w.cards.Put(card(30, kiosktest.Other))
+		w.at("menu")
+		w.press("lang", "en")
+		w.choose("transfer")
+		w.at("confirm")
+		w.answer("yes")
+		w.at("grade")
+		before := len(w.server.Events())
+		w.stop()
+		w.run()
+		w.at("restarted")
+		w.says("What was not kept has been cleared")
+		w.until(`document.querySelector('[data-value="again"]') !== null`) // the card lies there still
+		w.answer("again")
+		w.at("menu")
+		w.says("What would you like to do")
+		w.press("leave", "")
+		w.cards.Take()
+		w.at("home")
+		// Nobody was in the middle of anything: nothing is told.
+		w.stop()
+		w.run()
+		w.at("home")
+		if n := len(w.server.Events()); n > before+1 { // the tap report of the card, at the most
+			w.Errorf("%d events out of a step that was not finished", n-before)
 		}
 	})
 

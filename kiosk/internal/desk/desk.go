@@ -108,6 +108,10 @@ type Desk struct {
 	schools map[registry.Unit]registry.School
 	told    map[string]time.Time // tap reports lately made
 	health  health
+	wants   mark // what the disk should say of the step under way
+
+	markMu sync.Mutex // held while the disk is told; before mu
+	marked mark       // what it says
 }
 
 // session is what belongs to one family and must be forgotten with it.
@@ -128,6 +132,11 @@ func New(p Parts) *Desk {
 	d := &Desk{p: p, s: flow.New(p.Now()), subs: map[chan struct{}]struct{}{}, told: map[string]time.Time{}, version: 1}
 	d.ctx, d.end = context.WithCancel(context.Background())
 	d.health = health{began: p.Now(), disk: -1}
+	if b, ok := d.before(); ok {
+		d.s = flow.Resume(b, p.Now())
+		d.marked, d.wants = mark{lang: "?"}, mark{lang: "?"} // whatever it is, it goes with the next session
+		d.remark()
+	}
 	d.begin(d.s.Epoch)
 	var dir api.Directory
 	if ok, err := p.Cache.Get(cacheDirectory, &dir); err != nil {
@@ -219,6 +228,7 @@ func (d *Desk) Subscribe() (changed <-chan struct{}, stop func()) {
 	d.mu.Lock()
 	d.subs[c] = struct{}{}
 	d.mu.Unlock()
+	d.seen()
 	return c, func() {
 		d.mu.Lock()
 		delete(d.subs, c)
@@ -256,6 +266,7 @@ func (d *Desk) Post(in flow.Input) {
 	if d.sess.epoch != s.Epoch {
 		d.begin(s.Epoch)
 	}
+	d.remark()
 	for _, e := range effects {
 		d.carryOut(e)
 	}

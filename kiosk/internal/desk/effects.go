@@ -218,7 +218,7 @@ func (d *Desk) report(verdict string, p *localapi.Public) {
 	if again {
 		return
 	}
-	if _, _, err := d.append(now, newID(), "", func(e *api.Event, _ registry.CaseNo) { e.Tap = &t }); err != nil {
+	if _, _, err := d.append(now, newID(), "", func(e *api.Event, _ registry.CaseNo) { e.Tap = &t }, nil); err != nil {
 		d.p.Log.Error("tap report not kept", "err", err)
 		return
 	}
@@ -226,10 +226,14 @@ func (d *Desk) report(verdict string, p *localapi.Public) {
 }
 
 // append makes one event durable. kind "" draws no case number.
-func (d *Desk) append(now time.Time, id, kind string, fill func(*api.Event, registry.CaseNo)) (uint64, registry.CaseNo, error) {
+func (d *Desk) append(now time.Time, id, kind string, fill func(*api.Event, registry.CaseNo), step func(registry.CaseNo) []byte) (uint64, registry.CaseNo, error) {
 	year := now.In(registry.Beijing).Year()
 	var no registry.CaseNo
-	seq, err := d.p.Box.Append(context.WithoutCancel(d.ctx), outbox.Draft{At: now, Case: kind, Year: year, Build: func(seq uint64, serial int) ([]byte, error) {
+	var say func() []byte
+	if step != nil {
+		say = func() []byte { return step(no) }
+	}
+	seq, err := d.p.Box.Append(context.WithoutCancel(d.ctx), outbox.Draft{At: now, Case: kind, Year: year, Step: say, Build: func(seq uint64, serial int) ([]byte, error) {
 		if no = ""; kind != "" {
 			no = registry.CaseNo(fmt.Sprintf("%s-%d-%04d-%06d", kind, year, d.p.Enrolment.No, serial))
 		}
@@ -261,6 +265,8 @@ func (d *Desk) save(s flow.State, sess session) flow.Input {
 	if sess.shown != nil {
 		id = sess.shown.id // what the card proved is bound to it
 	}
+	d.markMu.Lock() // a step that is being written down is written before
+	defer d.markMu.Unlock()
 	seq, no, err := d.append(now, id, kind, func(e *api.Event, no registry.CaseNo) {
 		if sess.shown != nil {
 			e.Card = &sess.shown.card
@@ -276,13 +282,15 @@ func (d *Desk) save(s flow.State, sess session) flow.Input {
 		case flow.GoalArchive:
 			e.Receive = &api.ReceiveEvent{ArchiveNo: s.Parcel.ArchiveNo, Missing: s.MissingItems()}
 		}
-	})
+	}, func(no registry.CaseNo) []byte { return savedStep(s, no) })
 	if err != nil {
 		d.p.Log.Error("event not kept", "err", err)
 		return flow.SaveFailed{}
 	}
+	said := mark{epoch: sess.epoch, lang: s.Lang, goal: s.Goal, saved: true}
+	d.marked = said
 	done := flow.Saved{Seq: seq, CaseNo: no}
-	d.keep(sess.epoch, func(k *session) { k.saved = &done })
+	d.keep(sess.epoch, func(k *session) { k.saved, d.wants = &done, said })
 	return done
 }
 

@@ -39,12 +39,13 @@ const (
 	Refused   Screen = "refused" // the register said no
 	Status    Screen = "status"  // where it stands
 	PIN       Screen = "pin"
-	Trouble   Screen = "trouble" // something other than the card or the register's rules is in the way
+	Trouble   Screen = "trouble"   // something other than the card or the register's rules is in the way
+	Restarted Screen = "restarted" // the program came back in the middle of a family's step: State.Before says of which
 )
 
 // Screens lists every screen, for tables and tests.
 var Screens = []Screen{Home, Place, Reading, Problem, Menu, Confirm, Grade, Reason, SignIn, StaffPIN, Vouch, Guardian, Consent, Proof, Class, Find, Pick, Report, Scan, Inventory, Missing,
-	Saving, Rewrite, CardBack, Done, Refused, Status, PIN, Trouble}
+	Saving, Rewrite, CardBack, Done, Refused, Status, PIN, Trouble, Restarted}
 
 // Goal is what the family came for.
 type Goal string
@@ -243,6 +244,7 @@ type State struct {
 	DoneN    int
 	Total    int
 	Result   Result
+	Before   Before // on Restarted
 }
 
 // New is the state at start-up.

@@ -96,7 +96,7 @@ func Open(ctx context.Context, path string, seal Sealer) (*Outbox, error) {
 }
 
 func (o *Outbox) init(ctx context.Context) error {
-	if _, err := o.db.ExecContext(ctx, schema); err != nil {
+	if _, err := o.db.ExecContext(ctx, schema+stepSchema); err != nil {
 		return fmt.Errorf("outbox: open: %w", err)
 	}
 	var mode string
@@ -163,6 +163,9 @@ type Draft struct {
 	// Build makes the payload once the number, and the serial if asked for, are known. It may run again after a failed attempt.
 	Build func(seq uint64, serial int) ([]byte, error)
 	Year  int
+	// Step, asked after Build, is what the screen must say of this event when the program ends before the family has seen it (SetStep); it is durable with the
+	// event or not at all. Nil leaves what stood there.
+	Step func() []byte
 }
 
 // Append numbers, chains, seals and stores one event. It is durable on return; on error nothing was stored and no number was used.
@@ -200,8 +203,10 @@ func (o *Outbox) Append(ctx context.Context, d Draft) (seq uint64, err error) {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO event VALUES ($1, $2, $3, $4)`, seq, d.At.Unix(), body, chain); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE head SET last = $1, tail = $2`, seq, chain)
-		return err
+		if _, err = tx.ExecContext(ctx, `UPDATE head SET last = $1, tail = $2`, seq, chain); err != nil || d.Step == nil {
+			return err
+		}
+		return o.setStep(ctx, tx, d.At, d.Step())
 	})
 	if err != nil {
 		return 0, err

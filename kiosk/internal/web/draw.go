@@ -16,9 +16,10 @@ import (
 
 // drawer turns a view into HTML. It is safe for concurrent use.
 type drawer struct {
-	words words.Catalogue
-	tmpl  *template.Template
-	voice *Voice
+	words  words.Catalogue
+	tmpl   *template.Template
+	voice  *Voice
+	camera bool
 }
 
 func newDrawer(c words.Catalogue) (*drawer, error) {
@@ -37,13 +38,16 @@ func newDrawer(c words.Catalogue) (*drawer, error) {
 // page is what a template sees.
 type page struct {
 	desk.View
-	S     flow.State
-	Token string
-	c     words.Catalogue
-	voice *Voice
+	S      flow.State
+	Token  string
+	c      words.Catalogue
+	voice  *Voice
+	camera bool
 }
 
-func (d *drawer) page(v desk.View) page { return page{View: v, S: v.State, c: d.words, voice: d.voice} }
+func (d *drawer) page(v desk.View) page {
+	return page{View: v, S: v.State, c: d.words, voice: d.voice, camera: d.camera}
+}
 
 func (d *drawer) shell(w io.Writer, v desk.View, token string) error {
 	p := d.page(v)

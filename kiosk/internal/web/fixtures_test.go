@@ -188,6 +188,26 @@ func fixtures() []fixture {
 		{"done-refresh", view(flow.Done, set(func(s *flow.State) { s.Goal, s.Result.Card = flow.GoalRefresh, "updated" }))},
 		{"done-current", view(flow.Done, set(func(s *flow.State) { s.Goal, s.Result.Card = flow.GoalRefresh, "current" }))},
 		{"done-failed", view(flow.Done, set(func(s *flow.State) { s.Goal, s.Result.Card = flow.GoalRefresh, "failed" }))},
+		{"restarted", view(flow.Restarted, set(func(s *flow.State) {
+			s.Card, s.Where, s.CardOn = flow.Card{}, flow.Where{}, false
+			s.Before = flow.Before{Saved: true, No: "ZX-2026-0017-000042", Goal: flow.GoalTransfer, Seen: true}
+		}))},
+		{"restarted-archive", view(flow.Restarted, set(func(s *flow.State) {
+			s.Card, s.Where = flow.Card{}, flow.Where{}
+			s.Before = flow.Before{Saved: true, No: "DA-7K2M-9QXF-31", Goal: flow.GoalArchive, Seen: true}
+		}))},
+		{"restarted-open", view(flow.Restarted, set(func(s *flow.State) {
+			s.Card, s.Where, s.CardOn = flow.Card{}, flow.Where{}, false
+			s.Before = flow.Before{Goal: flow.GoalTransfer, Seen: true}
+		}))},
+		{"restarted-lying", view(flow.Restarted, set(func(s *flow.State) {
+			s.Card, s.Where = flow.Card{}, flow.Where{}
+			s.Before = flow.Before{Goal: flow.GoalTransfer, Seen: true}
+		}))},
+		{"restarted-lost", view(flow.Restarted, set(func(s *flow.State) {
+			s.Card, s.Where, s.CardOn = flow.Card{}, flow.Where{}, false
+			s.Before = flow.Before{Goal: flow.GoalLost, Seen: true}
+		}))},
 		{"status", view(flow.Status, set(func(s *flow.State) {
 			s.Goal = flow.GoalStatus
 			s.Where.Case = &flow.CaseView{No: "ZX-2026-0017-000042", Kind: registry.CaseTransfer, State: registry.CaseOpen, Steps: testSteps}

@@ -62,10 +62,11 @@ func (d *stillDesk) tell() {
 }
 
 // browser starts a headless Chromium for one test.
-func browser(t testing.TB) context.Context {
+func browser(t testing.TB, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.NoSandbox, chromedp.WindowSize(1080, 1920),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("hide-scrollbars", false), chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(2*time.Minute))
+	opts = append(opts, more...)
 	ctx, cancel := context.WithTimeout(context.Background(), 12*time.Minute)
 	t.Cleanup(cancel)
 	actx, cancelA := chromedp.NewExecAllocator(ctx, opts...)
@@ -83,7 +84,7 @@ const clipped = `(() => {
   const low = document.documentElement.hasAttribute('data-low'), typing = document.querySelector('.typing, .list');
   for (const b of document.querySelectorAll('button, input, a')) {
     const r = b.getBoundingClientRect(), what = (b.textContent || b.name || b.getAttribute('aria-label') || '').trim();
-    if (away && !b.closest('.away')) continue;
+    if (away && !b.closest('.away') || !b.getClientRects().length) continue; // not drawn at all
     if (r.height < 48 || r.width < 48) bad.push('under 48 px: ' + what + ' ' + r.width + '×' + r.height);
     if (b.closest('.rows')) continue;
     if (r.bottom > H + 1 || r.right > W + 1 || r.left < -1 || r.top < -1) bad.push('out of sight: ' + what);
@@ -215,7 +216,7 @@ func TestPictures(t *testing.T) {
 func kept(name string) bool {
 	return !slices.Contains([]string{"menu-unproven", "menu-confirm", "menu-stale-refuse", "menu-checking", "find-none", "find-busy", "signin-busy", "signin-lost", "scan-busy", "confirm-noname",
 		"vouch-stale", "report-busy", "report-nocard", "report-already", "saving-wait", "saving-card", "done-current", "done-failed", "done-refresh", "done-found", "grade", "guardian", "reason", "status-busy",
-		"status-none", "status-suspended", "scan-bad", "consent-offline", "place-archive"}, name)
+		"status-none", "status-suspended", "scan-bad", "consent-offline", "place-archive", "restarted-archive", "restarted-open", "restarted-lost"}, name)
 }
 
 // lowPicture are the fixtures whose sheet has a fourth picture, with the buttons low.

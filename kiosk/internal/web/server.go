@@ -58,6 +58,7 @@ func New(d Desk, c words.Catalogue, log *slog.Logger) (*Server, error) {
 	s.mux.HandleFunc("GET /{$}", s.page)
 	s.mux.HandleFunc("GET /events", s.events)
 	s.mux.HandleFunc("POST /act", s.act)
+	s.mux.HandleFunc("POST /frame", s.frames())
 	s.mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
 	s.staffRoutes()
 	s.mux.HandleFunc("GET /speech/{name}", s.recording)
@@ -65,7 +66,7 @@ func New(d Desk, c words.Catalogue, log *slog.Logger) (*Server, error) {
 	return s, nil
 }
 
-// policy lets the page run its own two files and nothing else.
+// policy lets the page run its own files and nothing else. The camera's picture is a stream in the page, not an address: it needs no media-src.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -81,7 +82,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+	h.Set("Permissions-Policy", s.permissions())
 	if !loopback(r.Host) {
 		http.Error(w, "this page answers under a loopback name only", http.StatusMisdirectedRequest)
 		return

@@ -76,6 +76,7 @@ func (s *Server) staffRoutes() {
 		p.page, p.V, p.Token = s.draw.page(s.desk.View()), d.Staff(context.Background()), s.token
 		p.page.Token = s.token
 		w.Header().Set("Content-Security-Policy", staffPolicy)
+		w.Header().Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
 		w.Header().Set("Referrer-Policy", "same-origin") // without one, its forms would come from nowhere
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		if err := s.draw.tmpl.ExecuteTemplate(w, "staff", p); err != nil {

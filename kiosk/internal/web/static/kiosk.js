@@ -77,6 +77,9 @@
     }
   }
 
+  // What the camera read counts as scanned (camera.js).
+  document.addEventListener("scanned", (e) => { if (name === "scan") send({ do: "scan", value: e.detail }); });
+
   function flush() { pressed = -1e9; if (later) show(later); }
   function show(f) {
     // A program that came back has another token, and maybe another page.
