@@ -3,6 +3,7 @@ package service
 import (
 	"cmp"
 	"context"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,8 @@ import (
 	"xueji/server/internal/match"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // suspectLimit is how many pupils who share a key are looked at for one newcomer.
@@ -370,13 +373,14 @@ type Check struct {
 	Took                                      time.Duration
 }
 
-// CheckRegister climbs the ladder for every pair of pupils who share a key, and raises what is new. It reads the keys in one pass, in memory 24 bytes a key, and opens
-// only the records of candidate pairs. Running it again raises nothing twice.
+// CheckRegister climbs the ladder for every pair of pupils who share a key, and raises what is new. It reads the keys in one pass, in memory 24 bytes a key, opens only
+// the records of candidate pairs, and holds what the ladder compares of them, about 500 bytes a pupil and never more than a million pupils. Running it again raises nothing
+// twice.
 func (s *Service) CheckRegister(ctx context.Context) (Check, error) {
 	return s.checkFrom(ctx, 0, func(Check, int) error { return nil })
 }
 
-// checkEvery is after how many pairs a check says how far it is.
+// checkEvery is after how many pairs at least a check says how far it is; a long one says so two hundred times.
 const checkEvery = 500
 
 // checkFrom leaves out the first pairs, which an interrupted run judged; told hears how far it is, and its error ends the check.
@@ -401,74 +405,95 @@ func (s *Service) checkFrom(ctx context.Context, from int, told func(so Check, d
 	}
 	out.Pupils, out.Keys = len(uids), len(entries)
 	pairs, passed := match.Pairs(entries)
+	ids, entries = nil, nil
 	out.Passed, out.Pairs = passed, len(pairs)
-	type known struct {
-		pupil  registry.Pupil
-		person match.Person
-	}
-	var last known // pairs come sorted by their first record
-	load := func(id uint32) (known, error) {
-		p, err := s.st.Pupil(ctx, uids[id])
-		if err != nil {
-			return known{}, err
+	met := acquaintance{s: s, uids: uids}
+	every := max(checkEvery, len(pairs)/200)
+	for done := min(from, len(pairs)); ; {
+		if err := told(out, done); err != nil || done == len(pairs) {
+			out.Took = s.now().Sub(began)
+			return out, err
 		}
-		return known{p, match.Of(p.Form)}, nil
-	}
-	var found []store.Suspicion
-	flush := func() error {
-		n, err := s.st.PutSuspicions(ctx, found)
+		part := pairs[done:min(done+every, len(pairs))]
+		done += len(part)
+		if err := met.meet(ctx, part); err != nil {
+			return out, internal(err)
+		}
+		var found []store.Suspicion
+		for _, pr := range part {
+			a, b := met.of(pr.A), met.of(pr.B)
+			if h, ok := match.Judge(a.person, b.person); ok && inRegister(&a.pupil) && inRegister(&b.pupil) {
+				found = append(found, s.suspicion(a.pupil, b.pupil, h))
+			}
+		}
+		n, err := s.st.PutSuspicions(ctx, found) // what is told as done is written
+		if err != nil {
+			return out, internal(err)
+		}
 		out.Found += len(found)
 		out.Fresh += n
-		found = found[:0]
+	}
+}
+
+// known is what a check holds of a pupil: who and where, and what the ladder compares. The zero value is a record that is gone; it is in nobody's register.
+type known struct {
+	pupil  registry.Pupil
+	person match.Person
+}
+
+// acquaintance is the pupils that a check has met, in two generations: a full one becomes the old one, and who is met again moves to the new.
+type acquaintance struct {
+	s        *Service
+	uids     []registry.UID
+	now, old map[uint32]known
+}
+
+// generation is the most pupils of one.
+const generation = 1 << 19
+
+// of gives a pupil who was met.
+func (a *acquaintance) of(id uint32) known { return a.now[id] }
+
+// meet opens the records of pairs that are not known, on all cores.
+func (a *acquaintance) meet(ctx context.Context, pairs []match.Pair) error {
+	if a.now == nil || len(a.now) >= generation {
+		a.now, a.old = map[uint32]known{}, a.now
+	}
+	var missing []uint32
+	want := func(id uint32) {
+		if _, ok := a.now[id]; ok {
+			return
+		}
+		k, ok := a.old[id]
+		if !ok {
+			missing = append(missing, id)
+		}
+		a.now[id] = k
+	}
+	for _, pr := range pairs {
+		want(pr.A)
+		want(pr.B)
+	}
+	got := make([]known, len(missing))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, id := range missing {
+		g.Go(func() error {
+			p, err := a.s.st.Pupil(ctx, a.uids[id])
+			if isNotFound(err) {
+				return nil
+			}
+			got[i] = known{registry.Pupil{UID: p.UID, School: p.School, Standing: p.Standing}, match.Of(p.Form)}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
 		return err
 	}
-	from = min(from, len(pairs))
-	if err := told(out, from); err != nil {
-		return out, err
+	for i, id := range missing {
+		a.now[id] = got[i]
 	}
-	for i, pr := range pairs {
-		if i < from {
-			continue
-		}
-		if err := ctx.Err(); err != nil {
-			return out, internal(err)
-		}
-		if i > from && (i-from)%checkEvery == 0 {
-			if err := flush(); err != nil { // what is told as done is written
-				return out, internal(err)
-			}
-			if err := told(out, i); err != nil {
-				return out, err
-			}
-		}
-		if i == from || pairs[i-1].A != pr.A {
-			if last, err = load(pr.A); isNotFound(err) {
-				last = known{}
-			} else if err != nil {
-				return out, internal(err)
-			}
-		}
-		other, err := load(pr.B)
-		if isNotFound(err) || last.pupil.UID == "" {
-			continue
-		}
-		if err != nil {
-			return out, internal(err)
-		}
-		if h, ok := match.Judge(last.person, other.person); ok && inRegister(&last.pupil) && inRegister(&other.pupil) {
-			found = append(found, s.suspicion(last.pupil, other.pupil, h))
-		}
-		if len(found) >= 200 {
-			if err := flush(); err != nil {
-				return out, internal(err)
-			}
-		}
-	}
-	if err := flush(); err != nil {
-		return out, internal(err)
-	}
-	out.Took = s.now().Sub(began)
-	return out, nil
+	return nil
 }
 
 // checkHour is the hour of the night (Beijing) from which the whole register is checked, once a day over all servers.
