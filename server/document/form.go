@@ -266,17 +266,29 @@ func (s *sheet) formEnd(m *Maker, f *Form, y float64, next func() float64) error
 	if y+size+4 > lowest+4 {
 		y = next()
 	}
-	at := max(y+3, 0)
-	says := "扫码或打开 " + checkHost(f.QR) + "，任何人都能核对本件是否由系统开具；核对页不显示学生信息。"
-	if f.Note != "" {
-		says = f.Note + "\n" + says
+	return s.checkable(m, max(y+3, 0), f.Note, f.QR)
+}
+
+// checkable draws the code of codeSize at y, and beside it the note and how anybody checks the paper.
+func (s *sheet) checkable(m *Maker, y float64, note, qr string) error {
+	const size = codeSize
+	says := "扫码或打开 " + checkHost(qr) + "，任何人都能核对本件是否由系统开具；核对页不显示学生信息。"
+	if note != "" {
+		says = note + "\n" + says
 	}
-	s.frame(marginX, at, size, size, 0.15, hairline)
-	if err := s.qr(m, marginX+2.4, at+2.4, size-4.8, f.QR, black); err != nil {
+	s.frame(marginX, y, size, size, 0.15, hairline)
+	if err := s.qr(m, marginX+2.4, y+2.4, size-4.8, qr, black); err != nil {
 		return err
 	}
-	s.box(marginX+size+5, at, contentW-size-5, size, says, write{style: sans, pt: 9, ink: grey}, 6)
+	s.box(marginX+size+5, y, contentW-size-5, size, says, write{style: sans, pt: 9, ink: grey}, 6)
 	return nil
+}
+
+// copyNumber writes at the top right the how manieth print it is.
+func (s *sheet) copyNumber(n int) {
+	if n > 0 {
+		s.text(a4W-marginX, marginTop+3.4, fmt.Sprintf("第 %d 份", n), write{style: sans, pt: 9.75, ink: grey, align: right})
+	}
 }
 
 // checkHost is the address up to the code.

@@ -2,6 +2,7 @@ package document
 
 import (
 	"fmt"
+	"strings"
 
 	"xueji/server/registry"
 )
@@ -18,6 +19,8 @@ type Letter struct {
 	Sign      string      // the unit, at the right
 	On        registry.Date
 	Seal      string // words in the place of the seal; "" for no seal
+	Copy      int    // the how manieth print; 0: not numbered
+	QR        string // the address at which anybody can check the paper; "" for none
 	Left      string // of the foot
 	PrintedOn registry.Date
 }
@@ -30,6 +33,7 @@ func (m *Maker) Letter(l Letter) ([]byte, error) {
 	}
 	s := m.sheet(l.Title, a4W, a4H)
 	s.page()
+	s.copyNumber(l.Copy)
 	s.box(marginX, marginTop+3, contentW, 14, l.Title, write{style: serifBold, pt: 24, ink: black, align: centre}, 14)
 	y := marginTop + 24.0
 	if l.No != "" {
@@ -82,6 +86,15 @@ func (m *Maker) Letter(l Letter) ([]byte, error) {
 		para(indent+p, body, lead)
 	}
 	room(2*r + 14)
+	if l.QR != "" { // to the left of the seal
+		const size = codeSize
+		top := y + 8 + r - size/2
+		s.frame(marginX, top, size, size, 0.15, hairline)
+		if err := s.qr(m, marginX+2.4, top+2.4, size-4.8, l.QR, black); err != nil {
+			return nil, err
+		}
+		s.box(marginX+size+4, top, contentW-size-84, size, "扫码或打开 "+strings.TrimPrefix(checkHost(l.QR), "https://")+"，任何人都能核对本件是否由系统开具。", write{style: sans, pt: 8.5, ink: grey}, 5)
+	}
 	cx := a4W - marginX - 36
 	if l.Seal != "" {
 		y += 8

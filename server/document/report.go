@@ -16,6 +16,8 @@ type Report struct {
 	// Seal2 and Lines2 are the other side's, beside the first, of a paper that two units sign.
 	Seal2     string
 	Lines2    []string
+	Copy      int    // the how manieth print of this paper; 0: not numbered
+	QR        string // the address at which anybody can check the paper; "" for none
 	Left      string // of the foot
 	PrintedOn registry.Date
 }
@@ -35,6 +37,7 @@ func (m *Maker) Report(r Report) ([]byte, error) {
 	const rowH, headH = 7.2, 7.6
 	s := m.sheet(r.Title, a4W, a4H)
 	s.page()
+	s.copyNumber(r.Copy)
 	s.text(a4W/2, marginTop+12, r.Title, write{style: serifBold, pt: 23, ink: black, align: centre, spacing: 0.12})
 	y := marginTop + 18.0
 	if r.Sub != "" {
@@ -98,6 +101,12 @@ func (m *Maker) Report(r Report) ([]byte, error) {
 		}
 		begin()
 		for _, row := range sec.Rows {
+			rowH := rowH
+			for i, text := range row { // a long name makes its row higher, so that it stays readable
+				if n := len(s.t.lines(sans, 7, text, sec.Widths[i]*contentW-2.8)); n > 1 {
+					rowH = max(rowH, float64(n)*3.3+1.4)
+				}
+			}
 			if y+rowH > lowest {
 				end()
 				next()
@@ -118,7 +127,17 @@ func (m *Maker) Report(r Report) ([]byte, error) {
 		}
 		end()
 	}
-	if r.Note != "" {
+	// A list that two units check ends as before, with the place of both seals; what anybody may check stands with the note above them.
+	switch {
+	case r.QR != "":
+		if y+codeSize+8 > lowest {
+			next()
+		}
+		if err := s.checkable(m, y+6, r.Note, r.QR); err != nil {
+			return nil, err
+		}
+		y += codeSize + 6
+	case r.Note != "":
 		if y+24 > lowest {
 			next()
 		}

@@ -130,6 +130,7 @@ type exportColumn struct {
 	Key   registry.FieldKey
 	Title string
 	On    bool
+	Of    string // whose, of a guardian's item
 }
 
 func (k *console) columnTitle(lang string, key registry.FieldKey) string {
@@ -162,7 +163,11 @@ func (k *console) exportsPage(c *fiber.Ctx, who service.Staff, form store.Approv
 			row.State = "over"
 		}
 		for _, f := range a.Fields {
-			row.Cols = append(row.Cols, k.columnTitle(lang, f))
+			title := k.columnTitle(lang, f)
+			if x, ok := registry.FieldOf(f); ok && (x.Group == "g1" || x.Group == "g2") {
+				title = k.words.say(lang, "group."+string(x.Group)) + " " + title
+			}
+			row.Cols = append(row.Cols, title)
 		}
 		v.Rows = append(v.Rows, row)
 	}
@@ -171,7 +176,11 @@ func (k *console) exportsPage(c *fiber.Ctx, who service.Staff, form store.Approv
 		chosen[f] = true
 	}
 	for _, key := range service.Exportable() {
-		v.Columns = append(v.Columns, exportColumn{key, k.columnTitle(lang, key), chosen[key]})
+		col := exportColumn{Key: key, Title: k.columnTitle(lang, key), On: chosen[key]}
+		if f, ok := registry.FieldOf(key); ok && (f.Group == "g1" || f.Group == "g2") {
+			col.Of = k.words.say(lang, "group."+string(f.Group))
+		}
+		v.Columns = append(v.Columns, col)
 	}
 	return k.show(c, &who, "exports", "exports.title", v, withProblem(pr))
 }

@@ -61,7 +61,7 @@ func open(t *testing.T, base, who string) *tab {
 	t.Cleanup(stop)
 	ctx, stop2 := chromedp.NewContext(actx)
 	t.Cleanup(stop2)
-	ctx, stop3 := context.WithTimeout(ctx, 4*time.Minute)
+	ctx, stop3 := context.WithTimeout(ctx, 8*time.Minute)
 	t.Cleanup(stop3)
 	b := &tab{t: t, ctx: ctx, base: base}
 	b.do(chromedp.Navigate("about:blank"), chromedp.EmulateViewport(1366, 768))

@@ -203,7 +203,7 @@ func (k *console) enrolOneShow(c *fiber.Ctx, who service.Staff, f registry.Form,
 	for _, g := range formGroups {
 		fg := fieldGroup{Name: g}
 		for _, field := range registry.Fields {
-			if field.Group != g {
+			if field.Group != g || field.Key == registry.FPhoto { // a photograph is no text: it comes as a file, with the delivery or into the archive
 				continue
 			}
 			fv := fieldView{Field: field, Value: f[field.Key], Findings: by[field.Key], Input: "text"}

@@ -132,7 +132,7 @@ func (k *console) reviewShow(c *fiber.Ctx, who service.Staff, pr *problem) error
 			return err
 		}
 	}
-	return k.show(c, &who, "review", "reviews.title", v, withActive("reviews"), withProblem(pr), withScript("review"), withRefresh(v.Filling))
+	return k.show(c, &who, "review", "reviews.title", v, withActive("reviews"), withProblem(pr), withScript("review"), func(p *page) { p.Again = v.Filling })
 }
 
 // markReview takes the word on the ticked records, or from the keyboard on one.

@@ -1,8 +1,11 @@
 package console
 
 import (
+	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -103,20 +106,19 @@ func (k *console) refreshBoard(c *fiber.Ctx, who service.Staff) error {
 const findingPage = 100
 
 type findingsView struct {
-	Rows     []service.FindingRow
-	Unit     registry.Unit
-	Kind     supervise.Kind
-	Kinds    []supervise.Kind
-	Order    bool // the unit may be ordered to correct
-	Text     string
-	Prev     string
-	Next     string
-	First    int
-	Last     int
-	Total    string
-	Back     string
-	ByHand   bool
-	SelfNote bool
+	Rows   []service.FindingRow
+	Unit   registry.Unit
+	Kind   supervise.Kind
+	Kinds  []supervise.Kind
+	Order  bool // the unit may be ordered to correct
+	Text   string
+	Prev   string
+	Next   string
+	First  int
+	Last   int
+	Total  string
+	Back   string
+	Choose bool // an order goes to one unit: choose it first
 }
 
 func (k *console) findingList(c *fiber.Ctx, who service.Staff) error {
@@ -144,6 +146,7 @@ func (k *console) findingsPage(c *fiber.Ctx, who service.Staff, unit registry.Un
 	}
 	v.Rows, v.Last = rows, (page-1)*findingPage+len(rows)
 	v.Order = unit != "" && mayOf(who).Correct && registry.Above(k.Service.Directory(), unit) == who.Unit
+	v.Choose = unit == "" && mayOf(who).Correct && len(rows) > 0
 	return k.show(c, &who, "findings", "findings.title", v, withActive("supervise"), withProblem(pr))
 }
 
@@ -289,7 +292,11 @@ func (k *console) letters(c *fiber.Ctx, who service.Staff) error {
 	if err != nil {
 		return err
 	}
-	return k.show(c, &who, "letters", "letters.title", rows, withActive("supervise"))
+	words := map[string]string{}
+	for _, r := range rows {
+		words[r.Term.ID] = k.term(k.lang(c), r.Term.ID)
+	}
+	return k.show(c, &who, "letters", "letters.title", fiber.Map{"Rows": rows, "Words": words}, withActive("supervise"))
 }
 
 func (k *console) letterPDF(c *fiber.Ctx, who service.Staff) error {
@@ -353,9 +360,29 @@ type chartMark struct {
 	Text string
 }
 
-func drawFlows(months []service.MonthFlow) chart {
-	const left, top, height, group = 44, 14, 170, 60
-	c := chart{W: left + max(6, len(months))*group + 8, H: top + height + 28}
+// schoolYear are the months of a school year, September to August, each with what is known of it.
+func schoolYear(year int, months []service.MonthFlow) []service.MonthFlow {
+	out := make([]service.MonthFlow, 12)
+	for i := range out {
+		y, m := year, 9+i
+		if m > 12 {
+			y, m = year+1, m-12
+		}
+		out[i].Month = fmt.Sprintf("%04d-%02d", y, m)
+	}
+	for _, f := range months {
+		if i := slices.IndexFunc(out, func(o service.MonthFlow) bool { return o.Month == f.Month }); i >= 0 {
+			out[i] = f
+		} else {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func (k *console) drawFlows(lang string, months []service.MonthFlow) chart {
+	const left, top, height, group = 40, 14, 190, 52
+	c := chart{W: left + len(months)*group + 4, H: top + height + 28}
 	most := 4
 	for _, m := range months {
 		most = max(most, m.In, m.Out, m.Inner)
@@ -372,15 +399,30 @@ func drawFlows(months []service.MonthFlow) chart {
 		c.Lines = append(c.Lines, chartMark{left, top + height - n*height/most, strconv.Itoa(n)})
 	}
 	for i, m := range months {
-		x := left + i*group + 8
+		x := left + i*group + 6
 		for j, b := range []chartBar{{Kind: "in", N: m.In}, {Kind: "out", N: m.Out}, {Kind: "inner", N: m.Inner}} {
-			b.H = b.N * height / most
-			b.X, b.Y, b.W = x+j*15, top+height-b.H, 13
+			if b.N == 0 {
+				continue
+			}
+			b.H = max(2, b.N*height/most)
+			b.X, b.Y, b.W = x+j*14, top+height-b.H, 12
 			c.Bars = append(c.Bars, b)
 		}
-		c.Months = append(c.Months, chartMark{x + 22, top + height + 18, m.Month})
+		c.Months = append(c.Months, chartMark{x + 20, top + height + 18, k.monthName(lang, m.Month)})
 	}
 	return c
+}
+
+// monthName is a month of "2026-09"; January says its year.
+func (k *console) monthName(lang, month string) string {
+	t, err := time.Parse("2006-01", month)
+	if err != nil {
+		return month
+	}
+	if lang == "en" {
+		return t.Format("Jan")
+	}
+	return strconv.Itoa(int(t.Month())) + " 月"
 }
 
 type statisticsView struct {
@@ -419,7 +461,7 @@ func (k *console) statistics(c *fiber.Ctx, who service.Staff) error {
 		return err
 	}
 	lang := k.lang(c)
-	v := statisticsView{Statistics: st, Chart: drawFlows(st.Months), Most: 1, Links: st.Flows[:min(15, len(st.Flows))]}
+	v := statisticsView{Statistics: st, Chart: k.drawFlows(lang, schoolYear(st.Year, st.Months)), Most: 1, Links: st.Flows[:min(15, len(st.Flows))]}
 	for _, r := range st.Schools {
 		v.Most = max(v.Most, r.N)
 	}

@@ -179,32 +179,12 @@ func (k *console) ruleRows(lang string, p, base *registry.Pack) []ruleRow {
 	var out []ruleRow
 	for key, val := range flat(p) {
 		member, sub, _ := strings.Cut(key, ".")
-		title := key
-		if k.words.has(lang, "rules.member."+member) {
-			title = k.words.say(lang, "rules.member."+member)
-		}
-		if sub != "" {
-			word := sub
-			for _, pre := range []string{"kind.", "standing."} {
-				if k.words.has(lang, pre+sub) {
-					word = k.words.say(lang, pre+sub)
-				}
-			}
-			title += k.words.say(lang, "punct.colon") + word
-		}
-		switch val {
-		case "true", "false":
-			val = k.words.say(lang, "rules."+val)
-		case "null", "[]", "{}":
-			val = k.words.say(lang, "rules.none")
-		default:
-			val = strings.NewReplacer(`"`, "", "[", "", "]", "", "{from:", "", "{", "", "}", "", ",to:", "—", ",", k.words.say(lang, "punct.list")).Replace(val)
-		}
-		out = append(out, ruleRow{Key: key, Title: title, Value: val, Article: packArticles[member], Note: p.Notes[member], Unsure: slices.Contains(p.Unconfirmed, key) || slices.Contains(p.Unconfirmed, member),
+		title, text := k.ruleTitle(lang, member, sub), k.ruleValue(lang, member, []byte(val))
+		out = append(out, ruleRow{Key: key, Title: title, Value: text, Article: packArticles[member], Note: p.Notes[member], Unsure: slices.Contains(p.Unconfirmed, key) || slices.Contains(p.Unconfirmed, member),
 			Other: base != nil && base != p && was[key] != flat(p)[key]})
 	}
 	sort.Slice(out, func(i, j int) bool {
-		a, b := 0, 0
+		a, b := 99, 99 // what no article speaks of comes last
 		_, _ = fmt.Sscan(out[i].Article, &a)
 		_, _ = fmt.Sscan(out[j].Article, &b)
 		if a != b {

@@ -189,7 +189,11 @@ func (s *Service) CertificateRegister(ctx context.Context, who Staff, a Certific
 	if year == "" {
 		year = "各年"
 	}
-	b, err := s.papers.Report(document.Report{Title: "毕业（结业、肄业）证书登记册", Sub: "《中小学生学籍管理办法》第十三条", PrintedOn: s.Today(), Left: name(unit), Seal: "学校\n盖章处",
+	copies, qr, err := s.copyOf(ctx, who, PaperCertificates, string(unit)+"/"+year)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.papers.Report(document.Report{Title: "毕业（结业、肄业）证书登记册", Sub: "《中小学生学籍管理办法》第十三条", Copy: copies, QR: qr, PrintedOn: s.Today(), Left: name(unit), Seal: "学校\n盖章处",
 		Lines: []string{"学籍管理员", "校长", "日期"},
 		Facts: [][2]string{{"单位", name(unit)}, {"年份", year}, {"合计", fmt.Sprintf("共 %d 份", len(lines))}, {"其中", fmt.Sprintf("毕业 %d　结业 %d　肄业 %d", counts[registry.StandingGraduated],
 			counts[registry.StandingCompleted], counts[registry.StandingLeft])}},

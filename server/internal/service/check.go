@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/base64"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -68,7 +69,7 @@ func parsePaperCode(code string) (p CheckedPaper, body string, sig []byte, ok bo
 	p.Kind, p.Unit = FormKind(f[1]), registry.Unit(f[2])
 	p.On = registry.Date(f[3][:4] + "-" + f[3][4:6] + "-" + f[3][6:])
 	p.Copy, err = strconv.Atoi(f[4])
-	if err != nil || p.Copy < 1 || strconv.Itoa(p.Copy) != f[4] || !p.On.Valid() || formTitles[p.Kind] == "" || len(p.Unit) != 6 && len(p.Unit) != 10 {
+	if err != nil || p.Copy < 1 || strconv.Itoa(p.Copy) != f[4] || !p.On.Valid() || formTitles[p.Kind] == "" && !slices.Contains(PaperKinds, p.Kind) || len(p.Unit) != 6 && len(p.Unit) != 10 {
 		return CheckedPaper{}, "", nil, false
 	}
 	return p, body, sig, true

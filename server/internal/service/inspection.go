@@ -9,6 +9,7 @@ import (
 	"xueji/server/document"
 	"xueji/server/internal/access"
 	"xueji/server/internal/audit"
+	"xueji/server/internal/store"
 	"xueji/server/registry"
 	"xueji/server/registry/supervise"
 )
@@ -87,17 +88,66 @@ func (s *Service) InspectionReport(ctx context.Context, who Staff) ([]byte, erro
 		}
 	}
 	staff := document.ReportSection{Title: "五、学籍管理员", Say: fmt.Sprintf("在岗 %d 人，其中有培训记录 %d 人，没有培训记录的 %d 个账号不能使用（第二十三条）。", trained+untrained, trained, untrained)}
+	term := TermOf(s.PackOf(s.Today(), who.Unit), s.Today())
+	review, err := s.inspectedReviews(ctx, who, units, term)
+	if err != nil {
+		return nil, err
+	}
 	note := "说明：“严重”指超过期限已达上报日数仍未改正。系统不记录到校考勤，第四项只反映休学期满未复学和辍学报告逾期。"
 	if st.Missing > 0 {
 		note += fmt.Sprintf("有 %d 个单位尚未统计。", st.Missing)
 	}
-	b, err := s.papers.Report(document.Report{Title: "学籍管理督导检查报告", Sub: fmt.Sprintf("《关于印发〈中小学生学籍管理办法〉的通知》第四条　%d—%d 学年", st.Year, st.Year+1), PrintedOn: s.Today(), Left: name(who.Unit), Seal: "报告单位\n盖章处",
+	copies, qr, err := s.copyOf(ctx, who, PaperInspection, strconv.Itoa(st.Year))
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.papers.Report(document.Report{Title: "学籍管理督导检查报告", Sub: fmt.Sprintf("《关于印发〈中小学生学籍管理办法〉的通知》第四条　%d—%d 学年", st.Year, st.Year+1), Copy: copies, QR: qr, PrintedOn: s.Today(), Left: name(who.Unit), Seal: "报告单位\n盖章处",
 		Lines: []string{"填报人", "负责人", "日期"}, Facts: [][2]string{{"单位", name(who.Unit)}, {"统计日期", string(st.Taken)}, {"学校", n(len(st.Schools))}, {"在籍学生", n(st.Total.N)}, {"转入／转出", n(st.In) + "／" + n(st.Out)}, {"辖区内转学", n(st.Inner)}},
-		Sections: []document.ReportSection{cover, clocks, detectors, corrections, staff}, Note: note})
+		Sections: []document.ReportSection{cover, clocks, detectors, corrections, staff, review}, Note: note})
 	if err != nil {
 		return nil, internal(err)
 	}
 	return b, s.record(ctx, who, audit.Entry{Kind: audit.Print, What: "inspection"})
+}
+
+// inspectedReviews is the term's review (Art. 24) of every school of units: how far it is, and whether the school signed it.
+func (s *Service) inspectedReviews(ctx context.Context, who Staff, in []registry.Unit, term string) (document.ReportSection, error) {
+	sc, name, n := s.scope(who), s.dir.Load().Name, strconv.Itoa
+	sec := document.ReportSection{Title: "六、学期复核（" + reviewTerm(term) + "）", Cols: []string{"学校", "学籍", "复核无误", "待更正", "未复核", "学校确认"}, Widths: []float64{0.4, 0.12, 0.12, 0.12, 0.12, 0.12},
+		Empty: "没有学校。"}
+	runs, err := s.st.Bulks(ctx, store.BulkQuery{Kind: store.BulkReview, Schools: sc.Schools(), All: sc.All(), Period: term, Limit: 5000})
+	if err != nil {
+		return sec, internal(err)
+	}
+	by := map[registry.Unit]store.BulkRun{}
+	for _, r := range runs {
+		by[r.School] = r
+	}
+	all, good, mend, signed, schools := 0, 0, 0, 0, 0
+	for _, u := range in {
+		if !u.IsSchool() {
+			continue
+		}
+		schools++
+		r, ok := by[u]
+		if !ok {
+			sec.Rows = append(sec.Rows, []string{name(u), "—", "—", "—", "—", "未开始"})
+			continue
+		}
+		all, good, mend = all+r.Total, good+r.Done, mend+r.Failed
+		state := "复核中"
+		if r.State == store.BulkSigned {
+			signed++
+			state = "已确认"
+		}
+		sec.Rows = append(sec.Rows, []string{name(u), n(r.Total), n(r.Done), n(r.Failed), n(r.Total - r.Done - r.Failed), state})
+	}
+	share := "—"
+	if all > 0 {
+		share = fmt.Sprintf("%.1f%%", 100*float64(good+mend)/float64(all))
+	}
+	sec.Say = fmt.Sprintf("%d 所学校中 %d 所已开始、%d 所已由学校确认；已复核 %s，其中待更正 %d 名（第二十四条）。", schools, len(by), signed, share, mend)
+	return sec, nil
 }
 
 func cmpDate(a, b registry.Date) int {

@@ -173,7 +173,11 @@ func (s *Service) LetterPaper(ctx context.Context, who Staff, school registry.Un
 		until = s.Today()
 		note = "本学期尚未结束，以上截至 " + zhDay(until) + "。" + note
 	}
-	b, err := s.papers.Report(document.Report{Title: "学生转入转出情况告知函", Sub: termTitle(l.Term) + "（" + string(l.Term.From) + " 至 " + string(until) + "）", PrintedOn: s.Today(), Left: name(school), Seal: "学校\n盖章处",
+	copies, qr, err := s.copyOf(ctx, who, PaperLetter, string(school)+"/"+term)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.papers.Report(document.Report{Title: "学生转入转出情况告知函", Sub: termTitle(l.Term) + "（" + string(l.Term.From) + " 至 " + string(until) + "）", Copy: copies, QR: qr, PrintedOn: s.Today(), Left: name(school), Seal: "学校\n盖章处",
 		Facts:    [][2]string{{"致", name(l.County)}, {"学校", name(school)}, {"转入", fmt.Sprintf("%d 人", l.In)}, {"转出", fmt.Sprintf("%d 人", l.Out)}},
 		Sections: []document.ReportSection{section(true, "一、转入", "转出学校"), section(false, "二、转出", "转入学校")}, Lines: []string{"学籍管理员", "校长", "日期"}, Note: note})
 	if err != nil {
@@ -315,7 +319,11 @@ func (s *Service) StaffRegisterPaper(ctx context.Context, who Staff) ([]byte, er
 	if above != "" {
 		to = d.Name(above)
 	}
-	b, err := s.papers.Report(document.Report{Title: "学籍管理员基本信息报送表", Sub: "《中小学生学籍管理办法》第二十三条", PrintedOn: s.Today(), Left: d.Name(who.Unit), Seal: "报送单位\n盖章处", Lines: []string{"填表人", "负责人", "日期"},
+	copies, qr, err := s.copyOf(ctx, who, PaperStaff, r.Year)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.papers.Report(document.Report{Title: "学籍管理员基本信息报送表", Sub: "《中小学生学籍管理办法》第二十三条", Copy: copies, QR: qr, PrintedOn: s.Today(), Left: d.Name(who.Unit), Seal: "报送单位\n盖章处", Lines: []string{"填表人", "负责人", "日期"},
 		Facts: [][2]string{{"报送单位", d.Name(who.Unit)}, {"报送至", to}, {"学年", r.Year}, {"人数", strconv.Itoa(len(r.Rows))}}, Sections: []document.ReportSection{sec},
 		Note: "学籍管理员先培训后上岗，并保持相对稳定；没有培训记录的账号不能使用。"})
 	if err != nil {

@@ -210,7 +210,11 @@ func (s *Service) ReviewSheet(ctx context.Context, who Staff, id, class string) 
 	if run.Doc.SignedBy != nil {
 		state = run.Doc.SignedBy.Name + "　" + string(registry.DateOf(run.Doc.SignedAt))
 	}
-	b, err := s.papers.Report(document.Report{Title: "学生学籍学期复核表", Sub: "《中小学生学籍管理办法》第二十四条", PrintedOn: s.Today(), Left: name(run.School) + "　" + reviewTerm(run.Period), Seal: "学校\n盖章处",
+	copies, qr, err := s.copyOf(ctx, who, PaperReview, id+"/"+class)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.papers.Report(document.Report{Title: "学生学籍学期复核表", Sub: "《中小学生学籍管理办法》第二十四条", Copy: copies, QR: qr, PrintedOn: s.Today(), Left: name(run.School) + "　" + reviewTerm(run.Period), Seal: "学校\n盖章处",
 		Lines: []string{"班主任", "学籍管理员", "校长"},
 		Facts: [][2]string{{"学校", name(run.School)}, {"学期", reviewTerm(run.Period)}, {"学籍数", fmt.Sprintf("共 %d 名", total)}, {"学校确认", state},
 			{"复核无误", fmt.Sprintf("%d 名", good)}, {"待更正", fmt.Sprintf("%d 名　未复核 %d 名", mend, total-good-mend)}},
@@ -226,5 +230,5 @@ func reviewTerm(period string) string {
 	if _, err := fmt.Sscanf(period, "%d-%d", &year, &n); err != nil {
 		return period
 	}
-	return fmt.Sprintf("%d—%d 学年第 %s 学期", year, year+1, []string{"", "一", "二", "三"}[min(max(n, 0), 3)])
+	return fmt.Sprintf("%d—%d 学年第%s学期", year, year+1, []string{"", "一", "二", "三"}[min(max(n, 0), 3)])
 }

@@ -529,7 +529,11 @@ func (s *Service) OrderPaper(ctx context.Context, who Staff, no string) ([]byte,
 	if o.Unsure {
 		due += "（该年度放假安排尚未公布，日期按周一至周五推算）"
 	}
-	l := document.Letter{Title: "责令改正通知书", No: o.No, To: name(o.To) + "：", Sign: name(o.By), On: r.On, Seal: "盖章处", PrintedOn: s.Today(), Left: o.No,
+	copies, qr, err := s.copyOf(ctx, who, PaperOrder, fmt.Sprintf("%s/%d", o.No, len(o.Rounds)))
+	if err != nil {
+		return nil, err
+	}
+	l := document.Letter{Title: "责令改正通知书", No: o.No, To: name(o.To) + "：", Sign: name(o.By), On: r.On, Seal: "盖章处", Copy: copies, QR: qr, PrintedOn: s.Today(), Left: o.No,
 		Paras: []string{"经核查，你单位在学籍管理中存在下列情形：", strings.Join(items, "；") + "。"}}
 	if n := len(o.Findings); n > 0 {
 		l.Paras = append(l.Paras, fmt.Sprintf("涉及 %d 项，清单见学籍系统“监管”页本通知书编号下。", n))

@@ -98,8 +98,12 @@ func (s *Service) HandoverList(ctx context.Context, who Staff, id string) ([]byt
 	if run.Doc.State == string(registry.UnitMerged) {
 		why = "学校合并"
 	}
-	b, err := s.papers.Report(document.Report{Title: "学籍档案移交清单", Sub: "《中小学生学籍管理办法》第九条", PrintedOn: s.Today(), Left: name(run.School) + " → " + name(run.Doc.To), Seal: "接收单位\n盖章处",
-		Lines: []string{"移交人", "接收人", "日期"},
+	copies, qr, err := s.copyOf(ctx, who, PaperHandover, run.ID)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.papers.Report(document.Report{Title: "学籍档案移交清单", Sub: "《中小学生学籍管理办法》第九条", Copy: copies, QR: qr, PrintedOn: s.Today(), Left: name(run.School) + " → " + name(run.Doc.To), Seal: "移交单位\n盖章处", Seal2: "接收单位\n盖章处",
+		Lines: []string{"移交人", "监交人", "日期"}, Lines2: []string{"接收人", "负责人", "日期"},
 		Facts: [][2]string{{"移交学校", name(run.School)}, {"接收单位", name(run.Doc.To)}, {"事由", why}, {"文号", run.Doc.Ref}, {"档案", fmt.Sprintf("共 %d 份", len(sec.Rows))},
 			{"材料", fmt.Sprintf("%d 件　%d 页", items, pages)}},
 		Sections: []document.ReportSection{sec}, Note: "本清单一式两份，移交、接收单位各执一份，逐份清点后签字盖章。学校的标识码自合并、撤销之日起永久停用。"})

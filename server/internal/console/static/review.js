@@ -25,12 +25,27 @@
     pill.className = "pill " + ({ done: "fine", failed: "soon" }[state] || "");
     pill.textContent = words[state];
     r.querySelector("[data-state]").replaceChildren(pill);
+    const note = form.querySelector("[name=note]"), last = r.lastElementChild;
+    if (state === "failed" && note.value) {
+      const small = document.createElement("small");
+      small.textContent = note.value;
+      pill.after(small);
+    }
+    last.replaceChildren();
+    if (state === "failed") {
+      const link = document.createElement("a");
+      link.className = "btn";
+      link.href = "/pupils/" + r.dataset.reviewRow;
+      link.textContent = words.correct;
+      last.append(link);
+    }
+    note.value = ""; // a remark is of one pupil
     go(at + 1);
   };
   document.addEventListener("keydown", (e) => {
-    if (e.target.closest("input:not([type=checkbox]),select,textarea") || e.ctrlKey || e.metaKey || e.altKey) return;
+    if (e.target.closest("input:not([type=checkbox]),select,textarea,dialog") || e.ctrlKey || e.metaKey || e.altKey) return;
     const act = { j: () => go(at + 1), ArrowDown: () => go(at + 1), k: () => go(at - 1), ArrowUp: () => go(at - 1), " ": () => mark("done"), x: () => mark("failed"), u: () => mark("waiting") }[e.key];
-    if (!act || e.key === " " && e.target.closest("button,a")) return;
+    if (!act || e.key === " " && e.target.closest("button,a,summary,input")) return;
     e.preventDefault();
     e.stopPropagation();
     act();
