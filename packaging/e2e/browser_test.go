@@ -21,7 +21,7 @@ import (
 )
 
 // pageWait is how long a page may take to show what is awaited.
-const pageWait = 20 * time.Second
+const pageWait = 45 * time.Second
 
 // stage is the subtest that is on now: what is opened in one is used in the next, and closed when the whole walk ends.
 type stage struct {
