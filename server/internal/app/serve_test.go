@@ -52,13 +52,13 @@ func seeded(t *testing.T, pupils int) string {
 	return data
 }
 
-func start(t *testing.T, data string) *server {
+func start(t *testing.T, data string, more ...string) *server {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	s := &server{data: data, stop: stop, done: make(chan error, 1)}
 	ready := make(chan [2]string, 1)
 	go func() {
-		s.done <- Run(ctx, []string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, io.Discard,
+		s.done <- Run(ctx, append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, more...), io.Discard,
 			Options{Version: "test", Stderr: io.Discard, Ready: func(a, b string) { ready <- [2]string{a, b} }})
 	}()
 	select {
