@@ -61,7 +61,7 @@ func (c serveCmd) Run(t terminal) error {
 	if c.Data == "" {
 		t.log.Warn("no --data folder: after a restart cards are unknown until the kiosk or console pushes trust again")
 	}
-	engine := &tap.Engine{Profiles: set, Verifier: store.Verifier(), Now: t.now}
+	engine := &tap.Engine{Profiles: set, Verifier: store.Verifier(), Now: t.now, Reader: store.Reader}
 	sources, sim, err := c.sources(t)
 	if err != nil {
 		return err

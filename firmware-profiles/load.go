@@ -91,11 +91,12 @@ type probeYAML struct {
 }
 
 type limitsYAML struct {
-	Chain leaf `yaml:"chain"`
-	Read  leaf `yaml:"read"`
-	Write leaf `yaml:"write"`
-	First leaf `yaml:"first"`
-	Head  leaf `yaml:"head"`
+	Chain  leaf `yaml:"chain"`
+	Read   leaf `yaml:"read"`
+	Write  leaf `yaml:"write"`
+	First  leaf `yaml:"first"`
+	Head   leaf `yaml:"head"`
+	Sealed leaf `yaml:"sealed"`
 }
 
 type statusYAML struct {
@@ -104,6 +105,7 @@ type statusYAML struct {
 	Exists  []leaf          `yaml:"exists"`
 	Torn    []leaf          `yaml:"torn"`
 	More    []leaf          `yaml:"more"`
+	Guarded []leaf          `yaml:"guarded"`
 	Words   map[string]leaf `yaml:"words"`
 }
 
@@ -269,6 +271,7 @@ func (b *builder) build(y *fileYAML) {
 	p.Limits.First = b.number(y.Limits.First, "limits.first", 16, p.Limits.Read, p.Limits.Read)
 	p.Limits.Head = b.number(y.Limits.Head, "limits.head", 16, p.Limits.First, p.Limits.First)
 	p.Limits.Chain = b.number(y.Limits.Chain, "limits.chain", p.Limits.Read, maxSlot, p.Limits.Read)
+	p.Limits.Sealed = b.number(y.Limits.Sealed, "limits.sealed", 16, 256, p.Limits.Read)
 
 	success := []uint16{0x9000}
 	if y.Status.Success != nil {
@@ -278,6 +281,7 @@ func (b *builder) build(y *fileYAML) {
 	p.exists = b.statusWords(y.Status.Exists, "status.exists")
 	p.torn = b.statusWords(y.Status.Torn, "status.torn")
 	p.more = b.statusWords(y.Status.More, "status.more")
+	p.guarded = b.statusWords(y.Status.Guarded, "status.guarded")
 	for word, l := range y.Status.Words {
 		for _, sw := range b.statusWords([]leaf{{word, l.line}}, "status.words") {
 			p.words[sw] = l.text

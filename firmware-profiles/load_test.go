@@ -127,7 +127,7 @@ func TestMistakes(t *testing.T) {
 		{"no such procedure", `{random: "ours:16"}`, `{use: [nowhere]}`, "no procedure"},
 		{"a key's value before outside rekey", "[cmac:check {ours}]", "[cmac:was_check {ours}]", "was_check"},
 		{"a key named as one before", "  - {name: check}", "  - {name: was_check}", "before rekey"},
-		{"each in rekey", `{note: both keys,          use: [move, moved]}`, `{note: both keys, each: file, send: "00 A4 04 00 [{aid}] 00"}`, "each belongs to prepare"},
+		{"each in rekey", `{note: all keys,           use: [move, moved]}`, `{note: both keys, each: file, send: "00 A4 04 00 [{aid}] 00"}`, "each belongs to prepare"},
 		{"pattern", `"80 56 58 55 45 4A 49 31"`, `"80 5"`, "pairs of hex digits"},
 		{"not YAML", "limits:", "limits: [", "did not find expected"},
 	} {

@@ -24,6 +24,8 @@ const (
 	Check             Operation = "check"              // {serial}: after select_application: the chip proves its key; every `same` must hold
 	PublicKey         Operation = "public_key"         // –: after select_application: gives {point}, the public key of the pair that never leaves the chip
 	Prove             Operation = "prove"              // {digest}: after select_application: the chip signs it and gives {der} or {signature}; anyone can check
+	OpenSealed        Operation = "open_sealed"        // {serial}: after select_application, before the sealed place is read: the reader shows the card its key `read`
+	ReadSealed        Operation = "read_sealed"        // {offset} {count} {file} {sfi}: in place of read once open_sealed opened the sealed place; gives {clear}
 )
 
 // given says which values each operation's template may use and which it must use.
@@ -42,6 +44,8 @@ var given = map[Operation]struct{ may, must []string }{
 	Check:             {[]string{"serial"}, nil},
 	PublicKey:         {},
 	Prove:             {[]string{"digest"}, []string{"digest"}},
+	OpenSealed:        {[]string{"serial"}, nil},
+	ReadSealed:        {[]string{"file", "sfi", "offset", "count"}, []string{"offset", "count"}},
 }
 
 // Step is one thing done with a card. Exactly one of Send, Set, Same, Random and Use is there.
@@ -63,10 +67,11 @@ type Step struct {
 	uses  []string
 }
 
-// Cut is a named piece of bytes; Size -1 takes the rest.
+// Cut is a named piece of bytes; Size -1 takes the rest, but for the last Less bytes.
 type Cut struct {
 	Name string
 	Size int
+	Less int
 }
 
 // Uses lists the values and keys the step needs.
@@ -113,6 +118,8 @@ type Limits struct {
 	First int // what the first read of a slot asks for; at most Read
 	Head  int // what is asked of each of two slots to learn which is newer, their headers or more; at most First
 	Chain int // most data asked for at once: what is beyond Read is fetched by More; Read when the card has no such thing
+	// Sealed is most data in one answer to read_sealed; Read when not said.
+	Sealed int
 }
 
 // SerialSource says where the chip's serial comes from.
@@ -161,6 +168,7 @@ type Profile struct {
 	exists     []uint16
 	torn       []uint16
 	more       []uint16
+	guarded    []uint16
 	words      map[uint16]string
 }
 
@@ -197,6 +205,12 @@ const (
 	PointSize     = 65 // {point}: 04 ‖ X ‖ Y
 	SignatureSize = 64 // {signature}: r ‖ s; {der} is the ASN.1 sequence of both
 )
+
+// ReadKey is the key of the chip that opens its sealed place for reading. It is not the card masters' but of a reader master of its own, and readers have it.
+const ReadKey = "read"
+
+// Clear is the piece of an answer to read_sealed that is data.
+const Clear = "clear"
 
 // Was begins the name of a key's value before Rekey: was_write is what `write` was.
 const Was = "was_"
@@ -273,6 +287,12 @@ func (p *Profile) Torn() []uint16 { return p.torn }
 
 // More are the words that say that an answer goes on.
 func (p *Profile) More() []uint16 { return p.more }
+
+// IsGuarded says that what was asked for is read by those alone who show the card its key `read`.
+func (p *Profile) IsGuarded(sw uint16) bool { return slices.Contains(p.guarded, sw) }
+
+// Guards says that a card made by this profile gives its sealed place only to readers that show its key `read`.
+func (p *Profile) Guards() bool { return p.Has(OpenSealed) }
 
 // Word is the maker's own meaning of a status word, "" when the profile gives none.
 func (p *Profile) Word(sw uint16) string { return p.words[sw] }

@@ -84,11 +84,19 @@ func (b *builder) cuts(l leaf, what string, rest bool) []Cut {
 		n, size, ok := strings.Cut(w, ":")
 		c := Cut{Name: n, Size: -1}
 		var err error
-		if size != "*" {
+		less, all := strings.CutPrefix(size, "*")
+		switch {
+		case !all:
 			c.Size, err = strconv.Atoi(size)
+		case less != "":
+			var n int
+			if n, err = strconv.Atoi(less); n > -1 || n < -64 {
+				err = strconv.ErrRange
+			}
+			c.Less = -n
 		}
-		if !ok || err != nil || !name(n) || size != "*" && (c.Size < 1 || c.Size > 256) || size == "*" && (!rest || i != len(words)-1) {
-			b.fail(l.line, "%s: %q: name:size pairs are wanted, 1–256 bytes; the last may be name:*", what, w)
+		if !ok || err != nil || !name(n) || !all && (c.Size < 1 || c.Size > 256) || all && (!rest || c.Less == 0 && i != len(words)-1) {
+			b.fail(l.line, "%s: %q: name:size pairs are wanted, 1–256 bytes; the last may be name:*, and name:*-8 is all but the last 8", what, w)
 		}
 		if _, own := b.p.values[n]; own {
 			b.fail(l.line, "%s: %q is a value of the profile", what, n)
@@ -264,8 +272,52 @@ func (b *builder) wanted(y *fileYAML) {
 	if b.p.Level == 3 && !b.p.Pair() {
 		b.fail(y.Level.line, "level: 3 wants operations.public_key and prove, by which the chip shows a key pair of its own")
 	}
+	b.guard(y)
 	if b.p.Has(Check) && !proves(b.p.operations[Check]) {
 		b.fail(y.Ops[string(Check)].Send.line, "operations.check proves nothing: it wants a step `same`, or an answer that only the key's owner can give")
+	}
+}
+
+// guard checks what belongs to a sealed place that only readers with a key open.
+func (b *builder) guard(y *fileYAML) {
+	p := b.p
+	k, named := p.Key(ReadKey)
+	switch line := y.Ops[string(OpenSealed)].Send.line; {
+	case !p.Has(OpenSealed) && (p.Has(ReadSealed) || len(p.guarded) > 0 || y.Limits.Sealed.line != 0):
+		b.fail(1, "read_sealed, status.guarded and limits.sealed go with operations.open_sealed")
+	case !p.Has(OpenSealed) && named:
+		b.fail(1, "keys.%s opens the sealed place for readers: it goes with operations.open_sealed", ReadKey)
+	case !p.Has(OpenSealed):
+	case !named || k.Value != nil:
+		b.fail(line, "operations.open_sealed wants the chip's own key %q, and no other: it is what readers have", ReadKey)
+	case len(p.guarded) == 0:
+		b.fail(line, "operations.open_sealed wants status.guarded: the words by which the card keeps the sealed place from those who did not show the key")
+	case y.Limits.Sealed.line != 0 && !p.Has(ReadSealed):
+		b.fail(y.Limits.Sealed.line, "limits.sealed goes with operations.read_sealed")
+	}
+	if p.Has(ReadSealed) && !slices.ContainsFunc(p.operations[ReadSealed], func(s Step) bool {
+		return slices.ContainsFunc(s.Take, func(c Cut) bool { return c.Name == Clear })
+	}) {
+		b.fail(p.operations[ReadSealed][0].Line, "operations.read_sealed: must take {%s}, the data of its answer", Clear)
+	}
+	for _, op := range []Operation{OpenSealed, ReadSealed} {
+		b.readersOwn(p.operations[op], string(op), 0)
+	}
+}
+
+// readersOwn refuses steps that want a key which no reader has.
+func (b *builder) readersOwn(steps []Step, what string, depth int) {
+	for _, s := range steps {
+		for _, n := range s.Uses() {
+			if k, ok := b.p.Key(n); ok && k.Value == nil && n != ReadKey {
+				b.fail(s.Line, "operations.%s: a reader has no key %q, only %q", what, n, ReadKey)
+			}
+		}
+		for _, u := range s.Use {
+			if depth < 4 { // deeper is refused elsewhere
+				b.readersOwn(b.p.procedures[u], what, depth+1)
+			}
+		}
 	}
 }
 
@@ -279,6 +331,8 @@ func (b *builder) tryAll() {
 	serial := make([]byte, p.Serial.Size)
 	// What unlock leaves behind (session keys, counters) is there for what follows it.
 	unlocked := b.dry("operations.unlock", p.operations[Unlock], Args{"serial": serial})
+	// And what open_sealed does, for read_sealed.
+	opened := b.dry("operations.open_sealed", p.operations[OpenSealed], Args{"serial": serial})
 	for op, steps := range p.operations {
 		what := "operations." + string(op)
 		b.ownNames(what, op, steps)
@@ -292,15 +346,18 @@ func (b *builder) tryAll() {
 				b.fail(steps[0].Line, "%s: the template must use {%s}", what, must)
 			}
 		}
-		if op == Unlock {
+		if op == Unlock || op == OpenSealed {
 			continue
 		}
 		base := Args{}
 		if op == Write || op == WriteShort || op == Commit {
 			base = maps.Clone(unlocked)
 		}
+		if op == ReadSealed {
+			base = maps.Clone(opened)
+		}
 		short := op == ReadShort || op == WriteShort
-		if !slices.Contains([]Operation{SelectFile, Read, ReadShort, Write, WriteShort}, op) {
+		if !slices.Contains([]Operation{SelectFile, Read, ReadShort, ReadSealed, Write, WriteShort}, op) {
 			base["serial"] = serial
 			if !slices.Contains(given[op].may, "serial") {
 				delete(base, "serial")
@@ -321,8 +378,11 @@ func (b *builder) tryAll() {
 			if short {
 				all["offset"] = min(f.Size-1, 255)
 			}
-			if op == Write || op == WriteShort {
+			switch op {
+			case Write, WriteShort:
 				all["count"] = p.Limits.Write
+			case ReadSealed:
+				all["count"] = p.Limits.Sealed
 			}
 			for _, v := range p.given(op) {
 				a[v] = all[v]

@@ -40,13 +40,17 @@ type Reading struct {
 	Blank      bool   // no application or no record yet
 	Torn       bool   // an application, but no whole slot
 	Record     []byte // public record of the highest whole slot; the caller verifies it
-	Sealed     []byte // nil when its slot is torn or PublicOnly was asked
+	Sealed     []byte // nil when its slot is torn or guarded, or PublicOnly was asked
 	Sequence   uint32 // from the slot header
 	Slot       int    // 0 or 1
 	// Other is the other slot's record when it is whole too: if Record does not verify, Other may. With WithJudge it is filled only when Record was refused.
 	Other, OtherSealed []byte
 	OtherSequence      uint32
-	APDUs, Bytes       int // commands sent; bytes both ways
+	// Guarded says that the card keeps its sealed place from those who do not show it the key `read`, and that it was not read for that reason.
+	Guarded bool
+	// Refused: Guarded, though the reader's key was shown. Do not show this one again: some chips count.
+	Refused      bool
+	APDUs, Bytes int // commands sent; bytes both ways
 }
 
 // Swap takes the other slot for the current one: for a caller that found Record false and Other true. Write then overwrites the false one.
@@ -95,6 +99,8 @@ type Option func(*options)
 type options struct {
 	judge      func(record, chipSerial []byte) bool
 	publicOnly bool
+	readers    *Keys
+	only       func(record, chipSerial []byte) bool
 }
 
 // WithJudge hands Read a judge of public records. The other slot is then read only when the judge refuses the newest record, which saves a good tap its
@@ -105,6 +111,14 @@ func WithJudge(accept func(record, chipSerial []byte) bool) Option {
 
 // PublicOnly leaves the sealed record on the card.
 func PublicOnly() Option { return func(o *options) { o.publicOnly = true } }
+
+// WithReaderKeys opens the sealed place of cards that guard it: k.Derive is asked for profiles.ReadKey alone. Cards that do not guard theirs are read as without.
+func WithReaderKeys(k Keys) Option { return func(o *options) { o.readers = &k } }
+
+// OnlyFor shows the reader's key to those chips alone whose public record is let through: to another issuer's chip it is a wrong key, and some chips count those.
+func OnlyFor(ours func(record, chipSerial []byte) bool) Option {
+	return func(o *options) { o.only = ours }
+}
 
 // Identify finds the profile of the chip behind tx: by ATR, then by the profile's probes. ErrUnknownChip when none claims it.
 func Identify(ctx context.Context, tx Transmitter, set *profiles.Set, atr []byte) (*profiles.Profile, error) {

@@ -121,8 +121,8 @@ func TestBatch(t *testing.T) {
 		t.Errorf("%d round trips to make a card, 4 are enough", relay.Trips)
 	}
 	relay.Trips = 0
-	r, err = applet.Read(ctx, relay, b.p, applet.WithJudge(b.judge))
-	if err != nil || !bytes.Equal(r.Record, record) || !bytes.Equal(r.Sealed, sealed) || relay.Trips != 3 { // the heads; the record and the first chunk of what is sealed, which brings its length; the rest
+	r, err = applet.Read(ctx, relay, b.p, cardtest.WithReader(b.p))
+	if err != nil || !bytes.Equal(r.Record, record) || !bytes.Equal(r.Sealed, sealed) || relay.Trips != 4 { // the heads; the record and a challenge; the answer to it and the first chunk of what is sealed, which brings its length; the rest
 		t.Fatalf("%d round trips, %+v %v", relay.Trips, r, err)
 	}
 	// A refusal in the middle of a batch stops it.
@@ -223,6 +223,13 @@ func TestHostileChips(t *testing.T) {
 			for what, work := range map[string]func(ctx context.Context, tx applet.Transmitter) error{
 				"read": func(ctx context.Context, tx applet.Transmitter) error {
 					r, err := applet.Read(ctx, tx, p, applet.WithJudge(b.judge))
+					if r.Record != nil {
+						t.Errorf("%s, %s: a record", name, p.Name)
+					}
+					return err
+				},
+				"read as a reader": func(ctx context.Context, tx applet.Transmitter) error {
+					r, err := applet.Read(ctx, tx, p, cardtest.WithReader(p))
 					if r.Record != nil {
 						t.Errorf("%s, %s: a record", name, p.Name)
 					}

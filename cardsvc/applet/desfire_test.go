@@ -212,7 +212,11 @@ func TestDESFireTrips(t *testing.T) {
 		r, err := applet.Read(ctx, relay, b.p)
 		trips("read", 1, err)
 		record, sealed := b.a.Issue(t, c.Serial(), 1, nil)
-		trips("write", 4, applet.Write(ctx, relay, b.p, r, 1, record, sealed, keys))
+		trips("write for later", 4, applet.Write(ctx, relay, b.p, r, 1, record, sealed, keys, applet.ReadBackLater()))
+		r, err = applet.Read(ctx, relay, b.p, cardtest.WithReader(b.p))
+		trips("read back", 5, err)
+		record, sealed = b.a.Issue(t, c.Serial(), 2, nil)
+		trips("write", 7, applet.Write(ctx, relay, b.p, r, 2, record, sealed, keys)) // the sealed file is read back under another key
 		trips("check", 2, applet.Check(ctx, relay, b.p, c.Serial(), keys))
 	})
 }

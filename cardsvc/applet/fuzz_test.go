@@ -70,6 +70,10 @@ func FuzzSession(f *testing.F) {
 					return applet.Write(ctx, tx, p, applet.Reading{Prepared: true, Blank: true}, 1, record, sealed, keys)
 				},
 				func(tx applet.Transmitter) error { _, err := applet.Read(ctx, tx, p); return err },
+				func(tx applet.Transmitter) error {
+					_, err := applet.Read(ctx, tx, p, cardtest.WithReader(p))
+					return err
+				},
 			} {
 				s := &spoken{Transmitter: chip}
 				if err := work(s); err != nil {
@@ -90,6 +94,13 @@ func FuzzSession(f *testing.F) {
 			"serial":   func(tx applet.Transmitter) error { _, err := applet.ReadSerial(ctx, tx, p); return err },
 			"read": func(tx applet.Transmitter) error {
 				_, err := applet.Read(ctx, tx, p, applet.WithJudge(b.judge))
+				return err
+			},
+			"read as a reader": func(tx applet.Transmitter) error {
+				r, err := applet.Read(ctx, tx, p, applet.WithJudge(b.judge), cardtest.WithReader(p))
+				if r.Guarded && r.Sealed != nil {
+					t.Fatalf("%s: guarded, and read", p.Name)
+				}
 				return err
 			},
 			"prepare": func(tx applet.Transmitter) error { return applet.Prepare(ctx, tx, p, keys) },

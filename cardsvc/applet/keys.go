@@ -45,6 +45,16 @@ func ForChip(serial []byte) WriteOption { return func(s *session) { s.setSerial(
 // ReadBackLater leaves the reading back to the caller, who must read the whole card and compare before anybody is told that it is made.
 func ReadBackLater() WriteOption { return func(s *session) { s.later = true } }
 
+// ReaderKeys are what a reader has of one profile: an intermediate key, of which each chip's key `read` is derived, and no other key. rand is for challenges of ours.
+func ReaderKeys(p *profiles.Profile, intermediate securemsg.Secret, rand io.Reader) Keys {
+	return Keys{Rand: rand, Derive: func(name string, diversifier []byte) (securemsg.Secret, error) {
+		if name != profiles.ReadKey {
+			return securemsg.Secret{}, ErrNoKeys
+		}
+		return securemsg.Diversify(securemsg.Cipher(p.Cipher), intermediate, diversifier)
+	}}
+}
+
 func newSession(tx Transmitter, p *profiles.Profile, opts []WriteOption) *session {
 	s := &session{tx: tx, p: p, vars: profiles.Args{}}
 	for _, o := range opts {

@@ -21,7 +21,7 @@ func BenchmarkProfiles(b *testing.B) {
 			var r applet.Reading
 			var err error
 			for b.Loop() {
-				if r, err = applet.Read(context.Background(), c, x.p, applet.WithJudge(x.judge)); err != nil {
+				if r, err = applet.Read(context.Background(), c, x.p, applet.WithJudge(x.judge), cardtest.WithReader(x.p)); err != nil {
 					b.Fatal(err)
 				}
 			}

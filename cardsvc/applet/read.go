@@ -24,8 +24,10 @@ func Read(ctx context.Context, tx Transmitter, p *profiles.Profile, opts ...Opti
 	for _, opt := range opts {
 		opt(&o)
 	}
-	s := &session{tx: tx, p: p}
+	s := &session{tx: tx, p: p, vars: profiles.Args{}}
 	r, err := s.read(ctx, &o)
+	r.Guarded = r.Record != nil && r.Sealed == nil && s.lock.shut
+	r.Refused = r.Guarded && s.lock.tried
 	r.APDUs, r.Bytes = s.apdus, s.bytes
 	return r, err
 }
@@ -34,6 +36,10 @@ func (s *session) read(ctx context.Context, o *options) (Reading, error) {
 	slots, r, err := s.open(ctx)
 	if err != nil || r.Blank {
 		return r, err
+	}
+	s.setSerial(r.ChipSerial)
+	if o.readers != nil {
+		s.keys = *o.readers
 	}
 	order := []int{0, 1}
 	if slots[1].formed && (!slots[0].formed || slots[1].header.sequence > slots[0].header.sequence) {
@@ -52,6 +58,14 @@ func (s *session) read(ctx context.Context, o *options) (Reading, error) {
 			continue // torn
 		}
 		ok := o.judge != nil && o.judge(record, r.ChipSerial)
+		if o.afterJudge(s.p) && (ok || o.judge == nil) {
+			if o.only != nil && !o.only(record, r.ChipSerial) {
+				s.keys = Keys{}
+			}
+			if sealed, err = s.readSealed(ctx, &plan{s: s}, s.p.Slots[i].Sealed, slots[i].header.sequence); err != nil {
+				return r, err
+			}
+		}
 		switch {
 		case !found:
 			r.Record, r.Sealed, r.Sequence, r.Slot, found = record, sealed, slots[i].header.sequence, i, true
@@ -62,6 +76,13 @@ func (s *session) read(ctx context.Context, o *options) (Reading, error) {
 			}
 		}
 		accepted = ok
+	}
+	if s.lock.open {
+		pl := &plan{s: s}
+		s.close(pl)
+		if _, err := s.mustRun(ctx, pl); err != nil {
+			return r, err
+		}
 	}
 	switch {
 	case found:
@@ -133,51 +154,23 @@ func (s *session) finish(ctx context.Context, i int, slot *slotRead, o *options)
 	missing := max(HeaderSize+slot.header.length-len(slot.public), 0)
 	pubAt := pl.read(place.Public, len(slot.public), missing)
 	pubEnd := len(pl.calls)
-	sealAt := pubEnd
-	if !o.publicOnly {
-		sealAt = pl.read(place.Sealed, 0, min(s.p.Limits.First, place.Sealed.Size))
-	}
-	if len(pl.calls) > 0 {
-		rs, err := s.mustRun(ctx, pl)
-		if err != nil {
+	var rs []iso7816.Response
+	if !o.publicOnly && !o.afterJudge(s.p) {
+		if rs, sealed, err = s.sealedHead(ctx, pl, place.Sealed); err != nil {
 			return nil, nil, err
 		}
-		slot.public = append(slot.public[:len(slot.public):len(slot.public)], joined(pl.calls[pubAt:pubEnd], rs[pubAt:pubEnd])...)
-		if !o.publicOnly {
-			sealed = rs[sealAt].Data
+	} else if len(pl.calls) > 0 {
+		if rs, err = s.mustRun(ctx, pl); err != nil {
+			return nil, nil, err
 		}
 	}
+	slot.public = append(slot.public[:len(slot.public):len(slot.public)], joined(pl.calls[pubAt:pubEnd], rs[pubAt:pubEnd])...)
 	record, h, ok := whole(slot.public, kindPublic, place.Public.Size)
 	if !ok {
 		return nil, nil, nil
 	}
-	if o.publicOnly {
-		return record, nil, nil
-	}
-	sealed, err = s.finishSealed(ctx, place.Sealed, sealed, h.sequence)
+	sealed, err = s.sealedRest(ctx, place.Sealed, sealed, h.sequence)
 	return record, sealed, err
-}
-
-// finishSealed reads the rest of a sealed slot whose first chunk is head; nil when it is torn or of another sequence.
-func (s *session) finishSealed(ctx context.Context, place profiles.Place, head []byte, sequence uint32) ([]byte, error) {
-	h, ok := parseHeader(head, kindSealed, place.Size)
-	if !ok || h.sequence != sequence {
-		return nil, nil
-	}
-	if missing := HeaderSize + h.length - len(head); missing > 0 {
-		pl := &plan{s: s}
-		from := pl.read(place, len(head), missing)
-		rs, err := s.mustRun(ctx, pl)
-		if err != nil {
-			return nil, err
-		}
-		head = append(head[:len(head):len(head)], joined(pl.calls[from:], rs[from:])...)
-	}
-	blob, _, ok := whole(head, kindSealed, place.Size)
-	if !ok {
-		return nil, nil
-	}
-	return blob, nil
 }
 
 // ReadSerial asks the chip for its serial, 4–16 bytes. ErrNoSerial when the card gets one only by Prepare.

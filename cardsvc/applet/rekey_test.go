@@ -12,7 +12,7 @@ import (
 
 // moving are the keys of an issuer's next generation, over those a card was made with.
 func (b *bench) moving(begun bool) applet.WriteOption {
-	k := cardtest.Keys(b.p, "next")
+	k := cardtest.Keys(b.p, cardtest.Next)
 	k.Was, k.Begun = cardtest.Keys(b.p, "").Derive, begun
 	return applet.WithKeys(k)
 }
@@ -72,7 +72,7 @@ func TestTornRekey(t *testing.T) {
 				t.Fatalf("%+v: taken up again: %v", cut, err)
 			}
 			c.Reset()
-			next := applet.WithKeys(cardtest.Keys(b.p, "next"))
+			next := applet.WithKeys(cardtest.Keys(b.p, cardtest.Next))
 			if err := applet.Check(ctx, c, b.p, c.Serial(), next); err != nil {
 				t.Fatalf("%+v: the new key does not prove the chip: %v", cut, err)
 			}

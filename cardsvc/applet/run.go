@@ -106,6 +106,9 @@ func (r *runner) step(ctx context.Context, i int, st *profiles.Step, env profile
 		q := queued{call: i, apdu: apdu, good: st.Good, count: anyCount, take: st.Take, env: env, last: last}
 		if last {
 			q.good, q.count = slices.Concat(st.Good, c.also), c.count
+			if c.gives != "" {
+				q.count += envelope
+			}
 		}
 		r.queue = append(r.queue, q)
 	case st.Random != nil:
@@ -232,12 +235,18 @@ func (r *runner) take(q *queued, resp iso7816.Response) error {
 		for _, t := range q.take {
 			n := t.Size
 			if n < 0 {
-				n = len(rest)
+				n = len(rest) - t.Less
 			}
-			if n > len(rest) {
+			if n < 0 || n > len(rest) {
 				return ErrHostile
 			}
 			r.s.keep(q.env, t.Name, rest[:n:n])
+			if c := &r.calls[q.call]; q.last && t.Name == c.gives {
+				if n > c.count {
+					return ErrHostile
+				}
+				resp.Data = rest[:n:n]
+			}
 			rest = rest[n:]
 		}
 		if len(rest) > 0 {

@@ -20,6 +20,7 @@ type session struct {
 	later        bool           // the caller reads back
 	stopped      bool           // the last plan ended at a word that was not good: its last response
 	current      *profiles.File // selected on the card when the plans built so far have run; nil: unknown
+	lock         lock           // of the sealed place
 }
 
 // Transmit counts each command, those that follow 61xx and 6Cxx too.
@@ -37,6 +38,7 @@ type call struct {
 	args  profiles.Args
 	also  []uint16 // more words that let the plan go on after the last command
 	count int      // most data bytes expected back; more is hostile
+	gives string   // the piece of the last answer that is the call's data; "": all of it
 }
 
 // plan gathers calls.
@@ -52,6 +54,7 @@ func (p *plan) add(op profiles.Operation, args profiles.Args, count int, alsoGoo
 const (
 	anyCount = iso7816.MaxExtendedNe
 	macTail  = 16 // most bytes a card under secure messaging answers to a write: a MAC
+	envelope = 64 // most bytes around the data that read_sealed gives
 )
 
 // mustRun is run for plans in which every word must be good.
@@ -61,10 +64,15 @@ func (s *session) mustRun(ctx context.Context, p *plan) ([]iso7816.Response, err
 		return out, err
 	}
 	if s.stopped {
-		last := len(out) - 1
-		return out, s.refused(p.calls[last].step, out[last].SW)
+		return out, s.stopError(p, out)
 	}
 	return out, nil
+}
+
+// stopError is the refusal at which a plan stopped.
+func (s *session) stopError(p *plan, out []iso7816.Response) error {
+	last := len(out) - 1
+	return s.refused(p.calls[last].step, out[last].SW)
 }
 
 func (s *session) refused(step string, sw iso7816.StatusWord) error {

@@ -144,7 +144,7 @@ func (b *bench) write(c *cardsim.Card, seq uint32) {
 // holds says which sequence verifies on the card, its sealed record opened too; 0 for none.
 func (b *bench) holds(c *cardsim.Card) uint32 {
 	b.t.Helper()
-	r, err := applet.Read(context.Background(), c, b.p, applet.WithJudge(b.judge))
+	r, err := applet.Read(context.Background(), c, b.p, applet.WithJudge(b.judge), cardtest.WithReader(b.p))
 	if err != nil {
 		b.t.Fatal(err)
 	}

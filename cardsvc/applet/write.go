@@ -143,14 +143,31 @@ func Write(ctx context.Context, tx Transmitter, p *profiles.Profile, r Reading, 
 	publicAt := pl.read(place.Public, 0, len(public))
 	publicEnd := len(pl.calls)
 	sealedAt := pl.read(place.Sealed, 0, len(private))
-	rs, err := s.mustRun(ctx, pl)
+	rs, err := s.run(ctx, pl)
 	if err != nil {
 		return err
 	}
-	same := func(from, to int, want []byte) bool {
-		return bytes.Equal(joined(pl.calls[from:to], rs[from:to]), want)
+	// A card on which the issuer's writing opens no reading gives the sealed place to a reader's key alone.
+	shut := s.stopped && len(rs)-1 == sealedAt && p.IsGuarded(uint16(rs[sealedAt].SW)) && s.opens()
+	if s.stopped && !shut {
+		return s.stopError(pl, rs)
 	}
-	if !same(publicAt, publicEnd, public) || !same(sealedAt, len(pl.calls), private) {
+	if got := joined(pl.calls[publicAt:publicEnd], rs[publicAt:publicEnd]); !bytes.Equal(got, public) {
+		return ErrVerify
+	}
+	calls, answers := pl.calls[sealedAt:], rs[sealedAt:]
+	if shut {
+		pl := &plan{s: s}
+		pl.add(profiles.SelectApplication, nil, anyCount)
+		pl.add(profiles.OpenSealed, nil, anyCount)
+		s.current = nil
+		at := pl.readOpened(place.Sealed, 0, len(private))
+		if answers, err = s.mustRun(ctx, pl); err != nil {
+			return err
+		}
+		calls, answers = pl.calls[at:], answers[at:]
+	}
+	if !bytes.Equal(joined(calls, answers), private) {
 		return ErrVerify
 	}
 	return nil

@@ -32,7 +32,7 @@ type keyObject struct {
 type elementary struct {
 	ID     uint16  `json:"id"`
 	SFI    int     `json:"sfi"`
-	Access [3]byte `json:"access"` // read, update, create and delete: 00 always, 1k after key k was shown, FF never
+	Access [3]byte `json:"access"` // read, update, create and delete: 00 always, 1k after key k or 01 was shown, FF never
 	Data   []byte  `json:"data"`
 }
 
@@ -46,10 +46,11 @@ const (
 	fidMF = 0x3F00
 )
 
-// allowed applies an access byte; the rules bite only in an activated application. shown is the key that the outside has shown.
+// allowed applies an access byte; the rules bite only in an activated application. shown is the key that the outside has shown; key 01, which changes all others, opens
+// what they open.
 func (d *dedicated) allowed(f *elementary, what int, shown byte) bool {
 	a := f.Access[what]
-	return !d.Active || a == always || a&0xF0 == 0x10 && a&0x0F != 0 && a&0x0F == shown
+	return !d.Active || a == always || a&0xF0 == 0x10 && a&0x0F != 0 && (a&0x0F == shown || shown == 0x01)
 }
 
 func (d *dedicated) key(id byte) *keyObject {

@@ -25,6 +25,7 @@ import (
 	"xueji/cardsvc/applet"
 	"xueji/cardsvc/cardsim"
 	"xueji/cardsvc/credential"
+	"xueji/cardsvc/securemsg"
 	profiles "xueji/firmware-profiles"
 )
 
@@ -115,7 +116,26 @@ func vectors(t *testing.T, suite credential.Suite) []vector {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrapped, err := credential.SealKeys(mine.PublicKey().Bytes(), a.KeysOf(credential.SectionDesk)[1], bytes.NewReader(bytes.Repeat([]byte{0x22}, 32)))
+	// What opens the sealed place of a software card of this serial.
+	soft := softProfile(t)
+	master := bytes.Repeat([]byte{0x33}, 16)
+	purpose := sha256.Sum256([]byte("xueji-soft\x00read"))
+	reader, err := securemsg.Diversify(securemsg.AES, securemsg.NewSecret(master), purpose[:15])
+	if err != nil {
+		t.Fatal(err)
+	}
+	diversifier, err := soft.Diversifier(p.ChipSerial)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chip, err := applet.ReaderKeys(soft, reader, nil).Derive(profiles.ReadKey, diversifier)
+	add("reader master key", master, nil)
+	add("reader's key of xueji-soft", reader.Reveal(), nil)
+	add("diversifier of the chip", diversifier, nil)
+	add("key `read` of the chip", chip.Reveal(), err)
+	keys := a.KeysOf(credential.SectionDesk)[1]
+	keys.Authority, keys.Readers = a.Code, map[string]credential.Secret{soft.Name: reader.Reveal()}
+	wrapped, err := credential.SealKeys(mine.PublicKey().Bytes(), keys, bytes.NewReader(bytes.Repeat([]byte{0x22}, 32)))
 	add("device private key", device, nil)
 	add("ephemeral private key", bytes.Repeat([]byte{0x22}, 32), nil)
 	add("sealed keys", wrapped, err)
@@ -333,6 +353,21 @@ func TestVectorsByHand(t *testing.T) {
 		k, err := credential.OpenKeys(v["device private key"], v["sealed keys"])
 		if err != nil || len(k.Sections) != 1 || !bytes.Equal(k.Sections[credential.SectionDesk], v["key of section 1"]) {
 			t.Fatal("sealed keys", err)
+		}
+		if k.Authority != "330000" || len(k.Readers) != 1 || !bytes.Equal(k.Readers["xueji-soft"], v["reader's key of xueji-soft"]) {
+			t.Fatal("readers' keys", k.Authority, len(k.Readers))
+		}
+		// D(k, x): CMAC over 01‖x, padded with 80 00… to two blocks.
+		d := func(key, x []byte) []byte {
+			b, err := aes.NewCipher(key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return securemsg.CMACPadded(b, append([]byte{1}, x...), 32)
+		}
+		purpose := sha256.Sum256([]byte("xueji-soft\x00read"))
+		if own := d(v["reader master key"], purpose[:15]); !bytes.Equal(own, v["reader's key of xueji-soft"]) || !bytes.Equal(d(own, v["diversifier of the chip"]), v["key `read` of the chip"]) {
+			t.Fatal("readers' keys are derived otherwise")
 		}
 		items, err := credential.OpenItems(sealed, map[uint16]credential.DeviceKeys{k.Epoch: k}, p)
 		if err != nil || items[credential.ItemName] != name || len(items) != 6 || items[credential.ItemBirth] != "" {

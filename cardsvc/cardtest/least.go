@@ -49,7 +49,23 @@ func LeastTap(tb testing.TB, p *profiles.Profile, c applet.Transmitter, record, 
 		}
 	}
 	frames(tb, p, w, record, sealed)
+	opening(tb, p, w)
 	return w.APDUs, w.Bytes
+}
+
+// opening is what a guarded sealed place takes besides: the reader's key is shown, and at the end the application is selected again, so that nothing stays open.
+func opening(tb testing.TB, p *profiles.Profile, w *Traffic) {
+	tb.Helper()
+	if !p.Guards() {
+		return
+	}
+	serial, err := applet.ReadSerial(context.Background(), w.Next, p) // which the tap has asked for already
+	if err == nil {
+		err = applet.OpenSealed(context.Background(), w, p, serial, ReaderKeys(p))
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
 }
 
 // frames counts the reading of both parts in full frames.
@@ -71,7 +87,17 @@ func frames(tb testing.TB, p *profiles.Profile, w *Traffic, record, sealed int) 
 			tb.Fatal(err)
 		}
 	}
-	for _, n := range []int{applet.HeaderSize + record, applet.HeaderSize + sealed} {
+	for i, n := range []int{applet.HeaderSize + record, applet.HeaderSize + sealed} {
+		if i == 1 && p.Has(profiles.ReadSealed) { // each answer with its MAC, and each command where the card wants one
+			steps := p.Steps(profiles.ReadSealed)
+			mac, count := 0, (n+p.Limits.Sealed-1)/p.Limits.Sealed
+			if len(steps) > 1 {
+				mac = 8
+			}
+			w.APDUs += count
+			w.Bytes += n + (2+8+len(read)+mac)*count
+			continue
+		}
 		if !short && !p.Direct() { // each file wants its select
 			sel, err := p.Command(profiles.SelectFile, profiles.Args{"file": slot.File.ID})
 			if err != nil {
@@ -110,5 +136,6 @@ func LeastMake(tb testing.TB, p *profiles.Profile, c applet.Transmitter, record,
 	}
 	check(applet.Write(ctx, w, p, applet.Reading{ChipSerial: serial, Prepared: true, Blank: true}, 1, record, sealed, WithKeys(p), applet.ReadBackLater()))
 	frames(tb, p, w, len(record), len(sealed))
+	opening(tb, p, w)
 	return w.APDUs, w.Bytes
 }

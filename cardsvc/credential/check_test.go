@@ -380,6 +380,39 @@ func TestReadingKeyTravels(t *testing.T) {
 			t.Fatalf("byte %d changed and not noticed", i)
 		}
 	}
+	// With what opens guarded cards, and not in any other form.
+	desk.Authority, desk.Readers = "330000", map[string]credential.Secret{"fmcos": bytes.Repeat([]byte{1}, 16), "xueji-soft": bytes.Repeat([]byte{2}, 16)}
+	sealed, err = credential.SealKeys(x25519Public(t, mine), desk, cardtest.Deterministic("travel"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k, err = credential.OpenKeys(mine, sealed); err != nil || !reflect.DeepEqual(k, desk) {
+		t.Fatal("readers' keys", err)
+	}
+	many := map[string]credential.Secret{}
+	for i := range credential.MaxReaders {
+		many[fmt.Sprintf("a-profile-name%02d", i)] = bytes.Repeat([]byte{3}, 16)
+	}
+	full := desk
+	full.Readers = many
+	if sealed, err = credential.SealKeys(x25519Public(t, mine), full, cardtest.Deterministic("travel")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := credential.OpenKeys(mine, sealed); err != nil {
+		t.Fatal("as many as there may be:", err)
+	}
+	many["one-more"] = bytes.Repeat([]byte{3}, 16)
+	for what, bad := range map[string]credential.DeviceKeys{
+		"too many":     full,
+		"no authority": {Epoch: 1, Suite: desk.Suite, Sections: desk.Sections, Readers: desk.Readers},
+		"no keys":      {Epoch: 1, Suite: desk.Suite, Sections: desk.Sections, Authority: "330000"},
+		"short":        {Epoch: 1, Suite: desk.Suite, Sections: desk.Sections, Authority: "330000", Readers: map[string]credential.Secret{"fmcos": {1}}},
+		"no profile":   {Epoch: 1, Suite: desk.Suite, Sections: desk.Sections, Authority: "330000", Readers: map[string]credential.Secret{"": bytes.Repeat([]byte{1}, 16)}},
+	} {
+		if _, err := credential.SealKeys(x25519Public(t, mine), bad, cardtest.Deterministic("bad")); !errors.Is(err, credential.ErrValue) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
 	if _, err := credential.SealKeys(make([]byte, 32), desk, cardtest.Deterministic("weak")); err == nil {
 		t.Error("sealed to a point of small order")
 	}

@@ -111,7 +111,16 @@ type DeviceKeys struct {
 	Epoch    uint16
 	Suite    Suite
 	Sections map[Section]Secret // each as long as a reading key
+	// Readers are of no epoch: by them a reader opens the sealed places of cards that guard theirs. Its cards are Authority's, which is "" without any.
+	Readers   map[string]Secret // firmware profile → ReaderKeySize bytes
+	Authority string
 }
+
+// ReaderKeySize is the length of a reader's key, bytes.
+const ReaderKeySize = 16
+
+// MaxReaders is the most readers' keys that are sealed to a device.
+const MaxReaders = 64
 
 // Root is a pinned root: the only thing a verifier takes on trust.
 type Root struct {

@@ -31,7 +31,7 @@ const (
 	MaxStatusList   = 8 << 20
 	maxRoots        = 64
 	maxRootsFile    = 16 << 10
-	maxSealedKey    = 256
+	maxSealedKey    = 256 + MaxReaders*40
 	headerAlgorithm = int64(1)
 	headerKeyID     = int64(4)
 	headerIV        = int64(5)

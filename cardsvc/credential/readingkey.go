@@ -14,6 +14,22 @@ type deviceKeysWire struct {
 	Epoch    uint16         `cbor:"1,keyasint"`
 	Suite    int            `cbor:"2,keyasint"`
 	Sections map[int][]byte `cbor:"3,keyasint"`
+	// Both or neither.
+	Readers   map[string][]byte `cbor:"4,keyasint,omitempty"`
+	Authority string            `cbor:"5,keyasint,omitempty"`
+}
+
+// goodReaders says that readers' keys have their form.
+func goodReaders(keys map[string][]byte, authority string) bool {
+	if len(keys) > MaxReaders || (len(keys) == 0) != (authority == "") || authority != "" && len(authority) != 6 {
+		return false
+	}
+	for profile, key := range keys {
+		if len(profile) == 0 || len(profile) > maxProfile || len(key) != ReaderKeySize {
+			return false
+		}
+	}
+	return true
 }
 
 // For derives the keys of the given sections. From them neither the reading key nor another section's key can be found.
@@ -51,7 +67,16 @@ func SealKeys(recipient []byte, k DeviceKeys, rand io.Reader) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := deviceKeysWire{k.Epoch, d.wire, map[int][]byte{}}
+	w := deviceKeysWire{Epoch: k.Epoch, Suite: d.wire, Sections: map[int][]byte{}, Authority: k.Authority}
+	for profile, key := range k.Readers {
+		if w.Readers == nil {
+			w.Readers = map[string][]byte{}
+		}
+		w.Readers[profile] = key
+	}
+	if !goodReaders(w.Readers, w.Authority) {
+		return nil, fmt.Errorf("%w: readers' keys", ErrValue)
+	}
 	for s, key := range k.Sections {
 		if len(key) != d.keySize || !slices.Contains(Sections[:], s) {
 			return nil, fmt.Errorf("%w: key of section %d, %d bytes", ErrValue, s, len(key))
@@ -142,6 +167,16 @@ func OpenKeys(private []byte, sealed []byte) (DeviceKeys, error) {
 	}
 	if len(out.Sections) == 0 {
 		return DeviceKeys{}, fmt.Errorf("%w: no section", ErrFormat)
+	}
+	if !goodReaders(w.Readers, w.Authority) {
+		return DeviceKeys{}, fmt.Errorf("%w: readers' keys", ErrFormat)
+	}
+	out.Authority = w.Authority
+	for profile, key := range w.Readers {
+		if out.Readers == nil {
+			out.Readers = map[string]Secret{}
+		}
+		out.Readers[profile] = key
 	}
 	return out, nil
 }

@@ -79,7 +79,9 @@ type Tap struct {
 	Public     *Public `json:"public,omitempty"`
 	ChipSerial []byte  `json:"chip_serial,omitempty"`
 	Profile    string  `json:"profile,omitempty"`
-	Level      int     `json:"level"` // proven now: 1 signature + chip serial, 2 symmetric mutual authentication, 3 on-card key pair; 0 nothing
+	// Guarded says that the card keeps its sealed record for readers that have the authority's key, and that this one has none, or one that the chip did not take.
+	Guarded bool `json:"guarded,omitempty"`
+	Level   int  `json:"level"` // proven now: 1 signature + chip serial, 2 symmetric mutual authentication, 3 on-card key pair; 0 nothing
 	// Check is how the issuer's check ended (PathCheck): CheckProven, or a relay.Code: "copy", "unproven", "issuer" (out of reach). "" when none was made.
 	Check string `json:"check,omitempty"`
 	// Proof is what the chip signed with its own key over the request's nonce (credential.Public.Proves), Attestation the issuer's word that the chip proved its
@@ -115,6 +117,14 @@ type Public struct {
 type Trust struct {
 	Certificates [][]byte `json:"certificates"`
 	StatusList   []byte   `json:"status_list,omitempty"`
+	// Readers replaces what is held; without it that stays. It is kept in memory alone: after a restart it must be pushed again.
+	Readers *Readers `json:"readers,omitempty"`
+}
+
+// Readers opens the sealed records of one authority's cards that guard theirs. Without keys it forgets.
+type Readers struct {
+	Authority string            `json:"authority"`
+	Keys      map[string][]byte `json:"keys,omitempty"` // firmware profile → 16 bytes
 }
 
 // RelayRequest: drive the card on the reader from the issuer (the one cardsvc was started with), under a ticket.

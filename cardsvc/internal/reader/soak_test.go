@@ -27,6 +27,7 @@ import (
 	"xueji/cardsvc/internal/station"
 	"xueji/cardsvc/internal/tap"
 	"xueji/cardsvc/localapi"
+	"xueji/cardsvc/securemsg"
 )
 
 // soakTaps is how many valid taps the measured part of TestSoak makes; `make soak` asks for 5,000.
@@ -117,7 +118,7 @@ func newSoak(t *testing.T) *soak {
 		t.Fatal(err)
 	}
 	a, b := cardtest.NewAuthority(t, "330000", credential.ES256), cardtest.NewAuthority(t, "320000", credential.SM2)
-	engine := &tap.Engine{Profiles: set, Verifier: cardtest.Verifier(t, a, b), Now: func() time.Time { return cardtest.Now }}
+	engine := &tap.Engine{Profiles: set, Verifier: cardtest.Verifier(t, a, b), Now: func() time.Time { return cardtest.Now }, Reader: readersOf(set)}
 	s := &soak{daemon: pcscdtest.Start(t)}
 	for slot, authority := range []*cardtest.Authority{a, b} {
 		p := &soakPlace{
@@ -130,6 +131,17 @@ func newSoak(t *testing.T) *soak {
 	s.hub = start(t, engine.Identify, reader.PCSC{})
 	s.station = &station.Station{Hub: s.hub, Engine: engine}
 	return s
+}
+
+// readersOf is what an enrolled kiosk has.
+func readersOf(set *profiles.Set) func(authority, profile string) (securemsg.Secret, bool) {
+	return func(_, profile string) (securemsg.Secret, bool) {
+		p, ok := set.Get(profile)
+		if !ok {
+			return securemsg.Secret{}, false
+		}
+		return cardtest.Reader(p, ""), true
+	}
 }
 
 func soakCard(t *testing.T, set *profiles.Set, a *cardtest.Authority, cardNo string) *cardsim.Card {
@@ -157,8 +169,8 @@ func (s *soak) tap(p *soakPlace) (valid bool, err error) {
 	t, err := s.station.Tap(ctx, p.id, nil)
 	switch {
 	case err == nil && t.Verdict == localapi.VerdictValid:
-		if t.Public.CardNo != p.cardNo || t.Reader != p.id {
-			return false, fmt.Errorf("%s gave card %s", p.id, t.Public.CardNo)
+		if t.Public.CardNo != p.cardNo || t.Reader != p.id || t.Sealed == nil {
+			return false, fmt.Errorf("%s gave card %s, %d bytes sealed", p.id, t.Public.CardNo, len(t.Sealed))
 		}
 		s.valid.Add(1)
 		return true, nil

@@ -15,6 +15,7 @@ import (
 	"xueji/cardsvc/internal/reader"
 	"xueji/cardsvc/internal/tap"
 	"xueji/cardsvc/localapi"
+	"xueji/cardsvc/securemsg"
 )
 
 // recorder keeps the commands of a tap for a bare replay.
@@ -53,7 +54,8 @@ func issued(b *testing.B, suite credential.Suite) (*cardsim.Card, *tap.Engine, [
 		b.Fatal(err)
 	}
 	began := time.Now()
-	return card, &tap.Engine{Profiles: set, Verifier: cardtest.Verifier(b, a), Now: func() time.Time { return cardtest.Now.Add(time.Since(began)) }}, record
+	return card, &tap.Engine{Profiles: set, Verifier: cardtest.Verifier(b, a), Now: func() time.Time { return cardtest.Now.Add(time.Since(began)) },
+		Reader: func(string, string) (securemsg.Secret, bool) { return cardtest.Reader(p, ""), true }}, record
 }
 
 // bench taps in turn with a bare replay of the same APDUs and a bare check of the same signature.

@@ -14,6 +14,7 @@ import (
 	"xueji/cardsvc/credential"
 	"xueji/cardsvc/internal/reader"
 	"xueji/cardsvc/localapi"
+	"xueji/cardsvc/securemsg"
 )
 
 // Engine taps.
@@ -22,6 +23,36 @@ type Engine struct {
 	Verifier *credential.Verifier
 	Now      func() time.Time
 	Rand     io.Reader // for challenges; nil: crypto/rand
+	// Reader is what opens the sealed records of an authority's cards of a profile; nil: none are opened that are guarded.
+	Reader func(authority, profile string) (securemsg.Secret, bool)
+
+	refused refusals
+}
+
+func (e *Engine) random() io.Reader {
+	if e.Rand == nil {
+		return rand.Reader
+	}
+	return e.Rand
+}
+
+// readers lets the applet show the reader's key to chips of the authority that it is of, and to none that did not take it before: some chips count wrong keys, and no reader
+// may use up what a chip has.
+func (e *Engine) readers(p *profiles.Profile, authority func() string, shown *securemsg.Secret) []applet.Option {
+	if e.Reader == nil || !p.Guards() {
+		return nil
+	}
+	return []applet.Option{
+		applet.WithReaderKeys(applet.Keys{Rand: e.random(), Derive: func(name string, diversifier []byte) (securemsg.Secret, error) {
+			return applet.ReaderKeys(p, *shown, nil).Derive(name, diversifier)
+		}}),
+		applet.OnlyFor(func(_, serial []byte) (ok bool) {
+			if *shown, ok = e.Reader(authority(), p.Name); !ok {
+				return false
+			}
+			return !e.refused.has(serial, *shown)
+		}),
+	}
 }
 
 // Identify is a reader.Identifier over the profiles.
@@ -83,6 +114,7 @@ func (e *Engine) read(ctx context.Context, tx *timed, atr []byte, profile string
 	}
 	var public credential.Public
 	var result credential.Result
+	var key securemsg.Secret
 	judge := func(record, serial []byte) bool {
 		// Called for the newest record, and for the other slot's only when the newest is refused: the last word stands.
 		pub, res := e.Verifier.Check(record, serial, e.Now())
@@ -96,13 +128,24 @@ func (e *Engine) read(ctx context.Context, tx *timed, atr []byte, profile string
 		}
 		return ok
 	}
-	r, err := applet.Read(ctx, tx, p, applet.WithJudge(judge))
+	authority := func() string {
+		switch result.Verdict {
+		case credential.Forged, credential.UnknownIssuer, credential.WrongChip: // not a chip that we made
+			return ""
+		}
+		a, _ := e.Verifier.Authority(public)
+		return a
+	}
+	r, err := applet.Read(ctx, tx, p, append(e.readers(p, authority, &key), applet.WithJudge(judge))...)
+	if r.Refused {
+		e.refused.add(r.ChipSerial, key)
+	}
 	if err != nil {
 		t, err := unreadable(ctx, err)
 		t.Profile = p.Name
 		return t, err
 	}
-	t := localapi.Tap{Profile: p.Name, ChipSerial: r.ChipSerial, Record: r.Record, Sealed: r.Sealed}
+	t := localapi.Tap{Profile: p.Name, ChipSerial: r.ChipSerial, Record: r.Record, Sealed: r.Sealed, Guarded: r.Guarded}
 	switch {
 	case r.Blank:
 		t.Verdict = localapi.VerdictBlank
@@ -131,11 +174,7 @@ func (e *Engine) challenge(ctx context.Context, tx *timed, p *profiles.Profile, 
 	var nonce [credential.NonceSize]byte
 	if copy(nonce[:], given) < len(nonce) {
 		given = nil
-		random := e.Rand
-		if random == nil {
-			random = rand.Reader
-		}
-		if _, err := io.ReadFull(random, nonce[:]); err != nil {
+		if _, err := io.ReadFull(e.random(), nonce[:]); err != nil {
 			return localapi.Tap{}, err
 		}
 	}

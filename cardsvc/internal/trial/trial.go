@@ -128,9 +128,13 @@ func (t *Trial) master(phrase string, begun bool) applet.WriteOption {
 	return applet.WithKeys(applet.Keys{Rand: t.Rand, Begun: begun, Derive: t.derive(phrase)})
 }
 
-func (t *Trial) derive(phrase string) func(string, []byte) (securemsg.Secret, error) {
+func (t *Trial) derive(of string) func(string, []byte) (securemsg.Secret, error) {
 	return func(name string, diversifier []byte) (securemsg.Secret, error) {
-		h := sha256.Sum256([]byte(phrase + "\x00" + t.Profile.Name + "\x00" + name))
+		of := of
+		if name == profiles.ReadKey && of == nextPhrase {
+			of = phrase // readers' keys have no generations
+		}
+		h := sha256.Sum256([]byte(of + "\x00" + t.Profile.Name + "\x00" + name))
 		return securemsg.Diversify(securemsg.Cipher(t.Profile.Cipher), securemsg.NewSecret(h[:16]), diversifier)
 	}
 }
@@ -215,6 +219,9 @@ func (t *Trial) run(ctx context.Context) error {
 	if err := t.strangers(ctx, r); err != nil {
 		return err
 	}
+	if err := t.guard(ctx, r); err != nil {
+		return err
+	}
 	if r, err = t.rekey(ctx, r); err != nil {
 		return err
 	}
@@ -232,7 +239,7 @@ func (t *Trial) rekey(ctx context.Context, r applet.Reading) (applet.Reading, er
 		return r, nil
 	}
 	was := phrase
-	for _, next := range []string{phrase + " next", phrase} {
+	for _, next := range []string{nextPhrase, phrase} {
 		keys := applet.WithKeys(applet.Keys{Rand: t.Rand, Derive: t.derive(next), Was: t.derive(was)})
 		if err := t.use(ctx, "rekey", func(tx applet.Transmitter) error { return applet.Rekey(ctx, tx, t.Profile, r.ChipSerial, keys) }); err != nil {
 			return r, t.fail(step, err)
@@ -268,8 +275,11 @@ func (t *Trial) recognise(ctx context.Context) error {
 	return nil
 }
 
-// phrase of the keys that everyone may know.
-const phrase = "xueji trial"
+// phrase of the keys that everyone may know, and that of their next generation.
+const (
+	phrase     = "xueji trial"
+	nextPhrase = phrase + " next"
+)
 
 // cardNo marks a trial's record; no province's numbers look so.
 const cardNo = "TRIAL"
@@ -281,10 +291,45 @@ func (t *Trial) judge(record, serial []byte) bool {
 
 func (t *Trial) read(ctx context.Context) (r applet.Reading, err error) {
 	err = t.use(ctx, "read", func(tx applet.Transmitter) error {
-		r, err = applet.Read(ctx, tx, t.Profile, applet.WithJudge(t.judge))
+		r, err = applet.Read(ctx, tx, t.Profile, applet.WithJudge(t.judge), t.reader(phrase))
 		return err
 	})
 	return r, err
+}
+
+// reader brings the key that opens a guarded sealed place.
+func (t *Trial) reader(phrase string) applet.Option {
+	return applet.WithReaderKeys(applet.Keys{Rand: t.Rand, Derive: t.derive(phrase)})
+}
+
+// guard sees that the sealed place opens to a reader's key and to nothing else, and that wrong keys do it no harm that the right one does not mend.
+func (t *Trial) guard(ctx context.Context, r applet.Reading) error {
+	const step = "guard"
+	if !t.Profile.Guards() {
+		t.say(Left, step, "the profile has no open_sealed: anyone reads the sealed record, which is enciphered")
+		return nil
+	}
+	for _, opts := range [][]applet.Option{nil, {t.reader("a stranger")}} {
+		var got applet.Reading
+		if err := t.use(ctx, "read as a stranger", func(tx applet.Transmitter) (err error) {
+			got, err = applet.Read(ctx, tx, t.Profile, append(opts, applet.WithJudge(t.judge))...)
+			return err
+		}); err != nil {
+			return t.fail(step, fmt.Errorf("reading as a stranger: %w", err))
+		}
+		if !got.Guarded && got.Sealed != nil {
+			return t.fail(step, errors.New("the card gave its sealed place to a stranger: its access rules do not bite, or it was made before the profile had a key for it"))
+		}
+		if !bytes.Equal(got.Record, r.Record) {
+			return t.fail(step, errors.New("a stranger does not read the public record any more"))
+		}
+	}
+	got, err := t.read(ctx)
+	if err != nil || !bytes.Equal(got.Sealed, r.Sealed) {
+		return t.fail(step, orElse(err, "the reader's own key does not open the sealed place after a wrong one was tried"))
+	}
+	t.say(Good, step, "the sealed place opens to a reader's key alone; a stranger's tap: %s", t.costs("read as a stranger"))
+	return nil
 }
 
 // records of a pupil who does not exist.
@@ -417,7 +462,7 @@ func (t *Trial) strangers(ctx context.Context, r applet.Reading) error {
 	// Without showing any key. Where writing is enciphered under a session, no command can even be formed: the template wants the session's keys.
 	bare := t.Profile.Without(profiles.Unlock)
 	err = t.Card.Use(ctx, func(tx applet.Transmitter) error {
-		return applet.Write(ctx, tx, bare, r, r.Sequence+1, record, sealed)
+		return applet.Write(ctx, tx, bare, r, r.Sequence+1, record, sealed, applet.ReadBackLater())
 	})
 	if err == nil {
 		t.say(Bad, "strangers", "the card was written without any key: its access rules do not bite")

@@ -109,7 +109,9 @@ func TestFindsMistakes(t *testing.T) {
 	soft := yaml(t)
 	for _, c := range []struct{ name, old, new, step, words string }{
 		{"another ATR", `"80 56 58 55 45 4A 49 31"`, `"80 56 58 55 45 4A 49 32"`, "recognise", "does not claim this card's ATR"},
-		{"open to strangers", "access: \"00 11 FF\"", "access: \"00 00 FF\"", "strangers", "rules do not bite"},
+		{"open to strangers", " 11 FF\"", " 00 FF\"", "strangers", "rules do not bite"},
+		{"a sealed place that anyone reads", "\"12 11 FF\"", "\"00 11 FF\"", "guard", "gave its sealed place to a stranger"},
+		{"a sealed place that nobody reads", "\"12 11 FF\"", "\"FF 11 FF\"", "write", "6982"},
 		{"a serial that is not there", "6F/A5/C1", "6F/A5/C2", "", ""}, // falls back to read_serial: no mistake
 		{"one file for both slots", "{public: {file: public_b}", "{public: {file: sealed_a}", "", "refused when loaded"},
 		{"a file too large", "size: 512, access", "size: 32767, access", "prepare", "6A84"},

@@ -11,9 +11,11 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"xueji/cardsvc/credential"
 	"xueji/cardsvc/localapi"
+	"xueji/cardsvc/securemsg"
 )
 
 const file = "trust.json"
@@ -51,7 +53,9 @@ type Store struct {
 	dir      string
 
 	mu   sync.Mutex
-	held localapi.Trust
+	held localapi.Trust // without Readers
+
+	readers atomic.Pointer[localapi.Readers] // memory alone
 }
 
 // Open makes a store over dir ("" keeps nothing) and takes up the last good trust there. A damaged file is set aside under another name and reported: judging then
@@ -88,11 +92,43 @@ func Open(log *slog.Logger, roots []credential.Root, dir string) (*Store, error)
 // Verifier judges by the trust held now.
 func (s *Store) Verifier() *credential.Verifier { return s.verifier }
 
-// Put takes pushed trust; on nil it is durable. A part left empty stays as it is; a status list older than the one held is passed over. Errors unwrap to
-// ErrRefused when the fault is in the trust, else they are this machine's.
+// maxReaders bounds the keys of readers: one for each kind of card.
+const maxReaders = 64
+
+// Reader is the key that opens the sealed records of an authority's cards of a profile.
+func (s *Store) Reader(authority, profile string) (securemsg.Secret, bool) {
+	r := s.readers.Load()
+	if r == nil || r.Authority != authority || r.Keys[profile] == nil {
+		return securemsg.Secret{}, false
+	}
+	return securemsg.NewSecret(r.Keys[profile]), true
+}
+
+// putReaders takes readers' keys, never to the disk.
+func (s *Store) putReaders(r *localapi.Readers) error {
+	if r == nil {
+		return nil
+	}
+	if len(r.Keys) > maxReaders {
+		return fmt.Errorf("%w: %d keys of readers", ErrRefused, len(r.Keys))
+	}
+	for profile, key := range r.Keys {
+		if len(key) != credential.ReaderKeySize {
+			return fmt.Errorf("%w: the reader's key of profile %q has %d bytes", ErrRefused, profile, len(key))
+		}
+	}
+	s.readers.Store(r)
+	return nil
+}
+
+// Put takes pushed trust; on nil it is durable, but for the readers' keys. A part left empty stays as it is; a status list older than the one held is passed over. Errors
+// unwrap to ErrRefused when the fault is in the trust, else they are this machine's.
 func (s *Store) Put(t localapi.Trust) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.putReaders(t.Readers); err != nil {
+		return err
+	}
 	merged := s.held
 	if len(t.Certificates) > 0 {
 		merged.Certificates = t.Certificates
