@@ -353,6 +353,34 @@ func TestMastersIntoToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	readersFile, err := os.ReadFile(filepath.Join(dir, custody.FileReaders))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameReaders := func(m *custody.Masters) {
+		t.Helper()
+		for _, cipher := range []string{"3des", "aes", "sm4"} {
+			a, err := before.Reader("p", cipher)
+			if err != nil {
+				t.Fatal(err)
+			}
+			chip := custody.KeyUse{Profile: "p", Cipher: cipher, Purpose: "read", Diversifier: []byte{9}, Generation: 7} // of any
+			key, err := before.Derive(chip)
+			if err != nil || key.Equal(a) {
+				t.Fatal(err)
+			}
+			if b, err := m.Reader("p", cipher); err != nil || !a.Equal(b) {
+				t.Errorf("%s: another reader's key: %v", cipher, err)
+			}
+			if b, err := m.Derive(chip); err != nil || !key.Equal(b) {
+				t.Errorf("%s: another reading key of the chip: %v", cipher, err)
+			}
+			if other, err := m.Reader("q", cipher); err != nil || other.Equal(a) {
+				t.Errorf("%s: one reader's key for two profiles: %v", cipher, err)
+			}
+		}
+	}
+	sameReaders(before)
 	uri := tokentest.New(t).String()
 	out := s.must("masters", "--dir", dir, "--token", uri)
 	if !strings.Contains(out, "已移入的主密钥：aes") || strings.Contains(out, "pin-source") {
@@ -375,6 +403,10 @@ func TestMastersIntoToken(t *testing.T) {
 	wiped, err := os.ReadFile(filepath.Join(dir, custody.FileMasters))
 	if err != nil || bytes.Equal(wiped, file) || len(wiped) != len(file) {
 		t.Fatal("the file is as it was", err)
+	}
+	sameReaders(after)
+	if wiped, err := os.ReadFile(filepath.Join(dir, custody.FileReaders)); err != nil || bytes.Equal(wiped, readersFile) || len(wiped) != len(readersFile) {
+		t.Fatal("the readers' file is as it was", err)
 	}
 	if v, err := custody.Open(dir); err != nil {
 		t.Fatal(err)
@@ -405,6 +437,7 @@ func TestMastersIntoToken(t *testing.T) {
 			t.Errorf("%s: the first generation is another: %v", u.Cipher, err)
 		}
 	}
+	sameReaders(both)
 	both.Close()
 	s.refuse("the newest", "masters", "--dir", dir, "--retire", "2")
 	if out, err := s.run("status", "--dir", dir); err != nil || !strings.Contains(out, "generation 2: on 0 chips") {

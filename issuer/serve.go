@@ -90,8 +90,12 @@ func (c serveCmd) Run(t terminal) error {
 		Log: t.log, Keys: vault, Masters: masters, Profiles: set, Register: server, Journal: j, Now: t.now, Rand: rand.Reader,
 		Lost: func(err error) bool { return errors.Is(err, station.ErrGone) },
 	}
+	readers, err := housekeeping.Readers(set, masters.Reader)
+	if err != nil {
+		return err
+	}
 	keeper := &housekeeping.Keeper{
-		Log: t.log, Keys: vault, Register: server, Now: t.now, Every: c.Every,
+		Readers: readers, Told: custody.Told{Dir: c.Dir}, Log: t.log, Keys: vault, Register: server, Now: t.now, Every: c.Every,
 		Settle: func(ctx context.Context) int { return maker.Settle(ctx, j.List(journal.Written)) },
 	}
 	sessions := station.New(t.log, func(ctx context.Context, s station.Start, link *station.Link) relay.Outcome {

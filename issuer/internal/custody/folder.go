@@ -38,6 +38,8 @@ type manifest struct {
 	// They are those of the first generation; MasterGens tells of all once there is a second, or keys lie in a token.
 	Masters    map[securemsg.Cipher]string `json:"masters,omitempty"`
 	MasterGens []masterGen                 `json:"master_generations,omitempty"`
+	// Readers are the reader master keys that lie in a token: cipher → PKCS#11 URI. The others are in FileReaders.
+	Readers map[securemsg.Cipher]string `json:"readers,omitempty"`
 }
 
 // entry is an issuing key and its certificate.

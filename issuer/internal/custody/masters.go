@@ -8,10 +8,11 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+
+	profiles "xueji/firmware-profiles"
 
 	"xueji/cardsvc/securemsg"
 	"xueji/issuer/internal/custody/token"
@@ -29,6 +30,8 @@ type KeyUse struct {
 // MasterKeys derives the secret keys of chips. The master keys themselves never come out: a folder keeps them, or a token.
 type MasterKeys interface {
 	Derive(u KeyUse) (securemsg.Secret, error)
+	// Reader is the key of a profile that readers get: of it the keys `read` of all its chips are derived, and none that writes or proves.
+	Reader(profile, cipher string) (securemsg.Secret, error)
 	// Newest is the generation that chips are to have, 1 and more.
 	Newest() int
 }
@@ -38,6 +41,11 @@ var ErrGeneration = errors.New("custody: card master keys of a generation that i
 
 // FileMasters keeps the first generation of card master keys, in the issuer's folder.
 const FileMasters = "card-master.key"
+
+// FileReaders keeps the reader master keys, of which the keys `read` of chips are derived. They have no generations: what a reader has, a thief has for good.
+const FileReaders = "reader-master.key"
+
+const pemReaders = "XUEJI READER MASTER KEYS"
 
 // fileMastersN keeps a later one.
 const fileMastersN = "card-master-%04d.key"
@@ -64,16 +72,12 @@ func (h held) Diversify(input []byte) (securemsg.Secret, error) {
 	return securemsg.Diversify(h.cipher, h.key, input)
 }
 
-// Masters are master keys by generation and cipher. They never print.
+// Masters are master keys by generation and cipher, and the readers'. They never print.
 type Masters struct {
-	keys   map[int]map[securemsg.Cipher]Master
-	newest int
-	tokens []*token.Token
-}
-
-// NewMasters takes the master keys of a first generation from wherever they are kept.
-func NewMasters(keys map[securemsg.Cipher]Master) *Masters {
-	return &Masters{keys: map[int]map[securemsg.Cipher]Master{1: maps.Clone(keys)}, newest: 1}
+	keys    map[int]map[securemsg.Cipher]Master
+	readers map[securemsg.Cipher]Master
+	newest  int
+	tokens  []*token.Token
 }
 
 var _ MasterKeys = (*Masters)(nil)
@@ -100,7 +104,7 @@ func (m *manifest) generations() []masterGen {
 	return m.MasterGens
 }
 
-// OpenMasters reads the card master keys of an issuer's folder, all generations that it keeps. A folder that never had any gets fresh ones, durable on return: no card can
+// OpenMasters reads the card master keys of an issuer's folder, all generations that it keeps, and the reader master keys. A folder that never had any gets fresh ones, durable on return: no card can
 // depend on them yet. Later a missing file is found out by the chips, which refuse other keys.
 func OpenMasters(dir string) (*Masters, error) {
 	folder, err := readManifest(dir)
@@ -109,54 +113,57 @@ func OpenMasters(dir string) (*Masters, error) {
 	}
 	m := &Masters{keys: map[int]map[securemsg.Cipher]Master{}}
 	for _, g := range folder.generations() {
-		if err := m.open(dir, g); err != nil {
+		if m.keys[g.N], err = m.open(dir, g.file(), pemMasters, g.N == 1, g.Tokens); err != nil {
 			m.Close()
 			return nil, err
 		}
 		m.newest = max(m.newest, g.N)
 	}
+	if m.readers, err = m.open(dir, FileReaders, pemReaders, true, folder.Readers); err != nil {
+		m.Close()
+		return nil, err
+	}
 	return m, nil
 }
 
-// open reads one generation; keys that the folder says lie in a token take the place of the file's.
-func (m *Masters) open(dir string, g masterGen) error {
-	if _, err := os.Lstat(filepath.Join(dir, g.file())); errors.Is(err, fs.ErrNotExist) && g.N == 1 {
-		if err := initMasters(dir, g.file()); err != nil && !errors.Is(err, ErrExists) {
-			return err
+// open reads one file of master keys, which is made when it is the first and not there; keys that the folder says lie in a token take the place of the file's.
+func (m *Masters) open(dir, file, kind string, first bool, tokens map[securemsg.Cipher]string) (map[securemsg.Cipher]Master, error) {
+	if _, err := os.Lstat(filepath.Join(dir, file)); errors.Is(err, fs.ErrNotExist) && first {
+		if err := initMasters(dir, file, kind); err != nil && !errors.Is(err, ErrExists) {
+			return nil, err
 		}
 	}
-	block, err := readSecret(dir, g.file(), pemMasters)
+	block, err := readSecret(dir, file, kind)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer clear(block.Bytes)
 	if len(block.Bytes) != masterSize*len(masterCiphers) {
-		return fmt.Errorf("%s: %d bytes are not %d master keys", g.file(), len(block.Bytes), len(masterCiphers))
+		return nil, fmt.Errorf("%s: %d bytes are not %d master keys", file, len(block.Bytes), len(masterCiphers))
 	}
 	keys := map[securemsg.Cipher]Master{}
-	m.keys[g.N] = keys
 	for i, c := range masterCiphers {
 		keys[c] = held{c, securemsg.NewSecret(block.Bytes[i*masterSize : (i+1)*masterSize])}
 	}
-	for c, uri := range g.Tokens {
+	for c, uri := range tokens {
 		a, err := token.Parse(uri)
 		if err != nil {
-			return fmt.Errorf("%s: %w", fileManifest, err)
+			return nil, fmt.Errorf("%s: %w", fileManifest, err)
 		}
 		t, err := m.token(a)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		key, err := t.Master(a.Object)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if key.Cipher() != c {
-			return fmt.Errorf("%s: the master key %q is of %s, not %s", fileManifest, a.Object, key.Cipher(), c)
+			return nil, fmt.Errorf("%s: the master key %q is of %s, not %s", fileManifest, a.Object, key.Cipher(), c)
 		}
 		keys[c] = key
 	}
-	return nil
+	return keys, nil
 }
 
 // token logs in to a token once.
@@ -196,7 +203,7 @@ func (f *Folder) NextMasters() (int, error) {
 	if err := os.Remove(filepath.Join(f.dir, next.file())); err != nil && !errors.Is(err, fs.ErrNotExist) { // one left by an act that was cut off is on no chip
 		return 0, err
 	}
-	if err := initMasters(f.dir, next.file()); err != nil {
+	if err := initMasters(f.dir, next.file(), pemMasters); err != nil {
 		return 0, err
 	}
 	f.m.MasterGens, f.m.Masters = append(gens, next), nil
@@ -231,7 +238,7 @@ func (f *Folder) RetireMasters(n int) error {
 	return err
 }
 
-// MoveMasters brings the card master keys that a token can hold (3DES and AES), of every generation that has none there, from the folder's files into the token at uri, for
+// MoveMasters brings the card and reader master keys that a token can hold (3DES and AES), of every generation that has none there, from the folder's files into the token at uri, for
 // good, and returns their ciphers. Cards made before go on working: the keys are the same. In the files their places are overwritten once the token has them; what copies of
 // the files there are must be destroyed too.
 func (f *Folder) MoveMasters(uri string) ([]securemsg.Cipher, error) {
@@ -245,7 +252,7 @@ func (f *Folder) MoveMasters(uri string) ([]securemsg.Cipher, error) {
 	}
 	defer inFile.Close()
 	gens := slices.Clone(f.m.generations())
-	if !slices.ContainsFunc(gens, func(g masterGen) bool { return len(g.Tokens) == 0 }) {
+	if len(f.m.Readers) > 0 && !slices.ContainsFunc(gens, func(g masterGen) bool { return len(g.Tokens) == 0 }) {
 		return nil, fmt.Errorf("%w: the card master keys are in a token already", ErrExists)
 	}
 	t, err := inFile.token(a)
@@ -257,32 +264,41 @@ func (f *Folder) MoveMasters(uri string) ([]securemsg.Cipher, error) {
 		if len(g.Tokens) > 0 {
 			continue
 		}
-		if gens[i].Tokens, err = f.move(t, a, g, inFile.keys[g.N], moved); err != nil {
+		suffix := ""
+		if g.N > 1 {
+			suffix = fmt.Sprintf("-%d", g.N)
+		}
+		if gens[i].Tokens, err = f.move(t, a, "card-master", suffix, inFile.keys[g.N], moved); err != nil {
 			return nil, err
 		}
 		f.m.MasterGens, f.m.Masters = gens, nil
 		if err := f.save(); err != nil {
 			return nil, err
 		}
-		if err := f.wipeMasters(g.file(), moved); err != nil {
+		if err := f.wipeMasters(g.file(), pemMasters, moved); err != nil {
 			return nil, err
 		}
 	}
-	return moved, nil
+	if len(f.m.Readers) > 0 {
+		return moved, nil
+	}
+	if f.m.Readers, err = f.move(t, a, "reader-master", "", inFile.readers, moved); err != nil {
+		return nil, err
+	}
+	if err := f.save(); err != nil {
+		return nil, err
+	}
+	return moved, f.wipeMasters(FileReaders, pemReaders, moved)
 }
 
-// move brings one generation's keys into the token.
-func (f *Folder) move(t *token.Token, a token.Address, g masterGen, keys map[securemsg.Cipher]Master, moved []securemsg.Cipher) (map[securemsg.Cipher]string, error) {
+// move brings one file's keys into the token.
+func (f *Folder) move(t *token.Token, a token.Address, what, suffix string, keys map[securemsg.Cipher]Master, moved []securemsg.Cipher) (map[securemsg.Cipher]string, error) {
 	next := map[securemsg.Cipher]string{}
 	for _, c := range moved {
-		name := fmt.Sprintf("xueji-%s-card-master-%s", f.m.Authority, c)
-		if g.N > 1 {
-			name += fmt.Sprintf("-%d", g.N)
-		}
-		at := a.WithObject(name)
+		at := a.WithObject(fmt.Sprintf("xueji-%s-%s-%s%s", f.m.Authority, what, c, suffix))
 		file, ok := keys[c].(held)
 		if !ok {
-			return nil, fmt.Errorf("custody: the %s master key is not in the file", c)
+			return nil, fmt.Errorf("custody: the %s key of %s is not in the file", c, what)
 		}
 		key, err := t.ImportMaster(at.Object, c, file.key)
 		if errors.Is(err, token.ErrExists) { // a move that was cut off: it must be the same key
@@ -303,9 +319,9 @@ func (f *Folder) move(t *token.Token, a token.Address, g masterGen, keys map[sec
 	return next, nil
 }
 
-// wipeMasters overwrites keys in a generation's file, in place.
-func (f *Folder) wipeMasters(name string, moved []securemsg.Cipher) error {
-	block, err := readSecret(f.dir, name, pemMasters)
+// wipeMasters overwrites keys in a file of master keys, in place.
+func (f *Folder) wipeMasters(name, kind string, moved []securemsg.Cipher) error {
+	block, err := readSecret(f.dir, name, kind)
 	if err != nil {
 		return err
 	}
@@ -331,11 +347,11 @@ func (f *Folder) wipeMasters(name string, moved []securemsg.Cipher) error {
 	return err
 }
 
-func initMasters(dir, name string) error {
+func initMasters(dir, name, kind string) error {
 	b := make([]byte, masterSize*len(masterCiphers))
 	defer clear(b)
 	rand.Read(b) // never fails (crypto/rand, Go 1.24)
-	file := pem.EncodeToMemory(&pem.Block{Type: pemMasters, Bytes: b})
+	file := pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b})
 	defer clear(file)
 	return create(dir, name, file, 0o600)
 }
@@ -344,6 +360,13 @@ func initMasters(dir, name string) error {
 // nowhere else is no other profile's.
 func (m *Masters) Derive(u KeyUse) (securemsg.Secret, error) {
 	c, gen := securemsg.Cipher(u.Cipher), u.Generation
+	if u.Purpose == profiles.ReadKey {
+		own, err := m.Reader(u.Profile, u.Cipher)
+		if err != nil {
+			return securemsg.Secret{}, err
+		}
+		return securemsg.Diversify(c, own, u.Diversifier)
+	}
 	if gen == 0 {
 		gen = m.newest
 	}
@@ -359,6 +382,15 @@ func (m *Masters) Derive(u KeyUse) (securemsg.Secret, error) {
 		return securemsg.Secret{}, err
 	}
 	return securemsg.Diversify(c, own, u.Diversifier)
+}
+
+// Reader is the first step for the key `read`, of the reader master.
+func (m *Masters) Reader(profile, cipher string) (securemsg.Secret, error) {
+	master, ok := m.readers[securemsg.Cipher(cipher)]
+	if !ok {
+		return securemsg.Secret{}, fmt.Errorf("custody: no reader master key for cipher %q", cipher)
+	}
+	return master.Diversify(PurposeInput(KeyUse{Profile: profile, Purpose: profiles.ReadKey}))
 }
 
 // PurposeInput is what the first step diversifies by: the first 15 bytes of SHA-256 over profile, 00 and purpose, which fit every cipher.

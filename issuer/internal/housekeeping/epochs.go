@@ -3,6 +3,10 @@ package housekeeping
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
 	"slices"
 
 	"xueji/cardsvc/credential"
@@ -45,10 +49,27 @@ func Kept(own []credential.ReadingKey, good map[uint16]int) []credential.Reading
 // names it.
 var kioskSections = []credential.Section{credential.SectionDesk}
 
-func seal(d api.Device, key credential.ReadingKey) ([]byte, error) {
-	k, err := key.For(kioskSections...)
+func (k *Keeper) seal(d api.Device, key credential.ReadingKey) ([]byte, error) {
+	keys, err := key.For(kioskSections...)
 	if err != nil {
 		return nil, err
 	}
-	return credential.SealKeys(d.SealKey, k, rand.Reader)
+	if len(k.Readers) > 0 {
+		keys.Readers, keys.Authority = k.Readers, k.Keys.Authority()
+	}
+	return credential.SealKeys(d.SealKey, keys, rand.Reader)
+}
+
+// readersChanged says whether the devices have other readers' keys than today's, whose fingerprint is now: another profile came, or another reader master.
+func (k *Keeper) readersChanged() (now string, changed bool, err error) {
+	if k.Told == nil {
+		return "", false, nil
+	}
+	h := sha256.New()
+	for _, profile := range slices.Sorted(maps.Keys(k.Readers)) {
+		fmt.Fprintf(h, "%s\x00%x\x00", profile, sha256.Sum256(k.Readers[profile]))
+	}
+	now = hex.EncodeToString(h.Sum(nil)[:16])
+	last, err := k.Told.Last()
+	return now, now != last, err
 }

@@ -8,6 +8,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -46,12 +48,22 @@ type Register interface {
 	PutEpochs(ctx context.Context, e api.Epochs) error
 }
 
+// Told is the memory of a fingerprint. It survives a restart.
+type Told interface {
+	Last() (string, error)
+	Keep(fingerprint string) error
+}
+
 // Keeper does the work. Set the fields before Run.
 type Keeper struct {
 	Log      *slog.Logger
 	Keys     Keys
 	Register Register
 	Now      func() time.Time
+	// Readers are given to kiosks with their reading keys: firmware profile → the key that opens what its cards guard. May be empty.
+	Readers map[string]credential.Secret
+	// Told remembers which Readers the devices have; nil with none.
+	Told Told
 	// Settle reports finished cards again and says how many are left.
 	Settle func(ctx context.Context) int
 	// Every is the time between rounds; after a failure it starts at a second and doubles up to Every.
@@ -173,17 +185,21 @@ func (k *Keeper) sealKeys(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	now, anew, err := k.readersChanged()
+	if err != nil {
+		return err
+	}
 	out := map[string]map[uint16][]byte{}
 	for _, d := range devices {
 		has := map[uint16]bool{}
 		for _, e := range d.Epochs {
-			has[e] = true
+			has[e] = !anew
 		}
 		for _, key := range kept {
 			if has[key.Epoch] {
 				continue
 			}
-			sealed, err := seal(d, key)
+			sealed, err := k.seal(d, key)
 			if err != nil {
 				// One device with a bad key does not keep the others from theirs.
 				k.Log.Error("device cannot be given reading keys: enrol it anew", "kiosk", d.KioskID, "error", err)
@@ -195,12 +211,23 @@ func (k *Keeper) sealKeys(ctx context.Context) error {
 			out[d.KioskID][key.Epoch] = sealed
 		}
 	}
-	if len(out) == 0 {
-		return nil
+	for ids := range slices.Chunk(slices.Sorted(maps.Keys(out)), sealBatch) {
+		part := map[string]map[uint16][]byte{}
+		for _, id := range ids {
+			part[id] = out[id]
+		}
+		if err := k.Register.PutSealedKeys(ctx, api.SealedKeys{Keys: part}); err != nil {
+			return err
+		}
 	}
-	if err := k.Register.PutSealedKeys(ctx, api.SealedKeys{Keys: out}); err != nil {
-		return err
+	if len(out) > 0 {
+		k.Log.Info("reading keys sealed to devices", "devices", len(out), "anew", anew)
 	}
-	k.Log.Info("reading keys sealed to devices", "devices", len(out))
+	if anew {
+		return k.Told.Keep(now)
+	}
 	return nil
 }
+
+// sealBatch is how many devices' keys are handed over at once.
+const sealBatch = 500

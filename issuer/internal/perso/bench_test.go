@@ -40,7 +40,7 @@ func BenchmarkMake(b *testing.B) {
 				}
 				trips += s.Trips
 			}
-			r, err := applet.Read(context.Background(), last, p)
+			r, err := applet.Read(context.Background(), last, p, x.readerKeys(b, p))
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -29,7 +29,7 @@ func TestCheck(t *testing.T) {
 			if out := b.make(t, "t1", o, card, card.ATR()); !out.OK || out.Level != 2 {
 				t.Fatalf("%+v", out)
 			}
-			r, err := applet.Read(ctx, card, p)
+			r, err := applet.Read(ctx, card, p, b.readerKeys(t, p))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -54,14 +54,17 @@ func TestCheck(t *testing.T) {
 			if err := applet.Prepare(ctx, copied, p, cardtest.WithKeys(p)); err != nil {
 				t.Fatal(err)
 			}
-			blank, err := applet.Read(ctx, copied, p)
+			blank, err := applet.Read(ctx, copied, p, b.readerKeys(t, p))
 			if err != nil || !blank.Prepared {
 				t.Fatalf("%+v %v", blank, err)
 			}
 			if err := applet.Write(ctx, copied, p, blank, r.Sequence, r.Record, r.Sealed, cardtest.WithKeys(p)); err != nil {
 				t.Fatal(err)
 			}
-			b.check(t, copied, profile, o) // by signature and serial alone it passes
+			b.valid(t, copied, profile, o) // by signature and serial alone it passes
+			if got, err := applet.Read(ctx, copied, p, b.readerKeys(t, p)); err != nil || got.Refused != p.Guards() {
+				t.Fatalf("a copy that has the readers' key, of which there is none on it: %+v %v", got, err)
+			}
 			if out := ask(copied, r.Record); out.OK || out.Code != relay.CodeCopy {
 				t.Fatalf("the copy: %+v", out)
 			}

@@ -33,6 +33,31 @@ func (m *Maker) keysOf(p *profiles.Profile, k journal.ChipKeys) applet.WriteOpti
 	return applet.WithKeys(keys)
 }
 
+// reader brings the key by which an enrolled reader opens this chip's sealed place.
+func (j *job) reader() applet.Option {
+	m, p := j.m, j.profile
+	if m.Masters == nil {
+		return applet.WithReaderKeys(applet.Keys{})
+	}
+	return applet.WithReaderKeys(applet.Keys{Rand: m.Rand, Derive: func(name string, diversifier []byte) (securemsg.Secret, error) {
+		if name != profiles.ReadKey {
+			return securemsg.Secret{}, applet.ErrNoKeys
+		}
+		return m.Masters.Derive(custody.KeyUse{Profile: p.Name, Cipher: p.Cipher, Purpose: name, Diversifier: diversifier})
+	}})
+}
+
+// again puts the chip's own keys on it once more, which gives back the tries that wrong ones used up.
+func (j *job) again(ctx context.Context) error {
+	k := j.m.Journal.KeysOf(j.serial)
+	if k.Gen == 0 || k.Moving() {
+		return applet.ErrVerify
+	}
+	k.Was, k.Begun = k.Gen, false
+	j.link.Step("write", rekeySteps)
+	return applet.Rekey(ctx, j.link, j.profile, j.serial, j.m.keysOf(j.profile, k))
+}
+
 // check lets the chip prove its key, if its profile knows such a proof. A chip whose keys are being changed has one of two; one that this journal does not know (another
 // folder's, an older copy) one of any generation.
 func (m *Maker) check(ctx context.Context, tx applet.Transmitter, p *profiles.Profile, serial []byte) error {

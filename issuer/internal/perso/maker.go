@@ -253,10 +253,23 @@ func (j *job) plan(ctx context.Context, record []byte) error {
 
 // read reads the card; a record that is not genuine gives way to the other slot's.
 func (j *job) read(ctx context.Context, v *credential.Verifier) (applet.Reading, error) {
-	return applet.Read(ctx, j.link, j.profile, applet.WithJudge(func(record, serial []byte) bool {
+	return applet.Read(ctx, j.link, j.profile, applet.PublicOnly(), applet.WithJudge(func(record, serial []byte) bool {
 		_, res := v.Check(record, serial, j.m.Now())
 		return genuine(res)
 	}))
+}
+
+// readBack reads the card as an enrolled reader would. A chip that does not take the readers' key, because wrong ones were tried on it until it took none, gets it once more.
+func (j *job) readBack(ctx context.Context) (applet.Reading, error) {
+	r, err := applet.Read(ctx, j.link, j.profile, j.reader())
+	if err != nil || !r.Refused || j.profile.Rekey == nil {
+		return r, err
+	}
+	j.m.Log.Info("the readers' key is put on the chip once more", "card", j.order.CardNo)
+	if err := j.again(ctx); err != nil {
+		return r, err
+	}
+	return applet.Read(ctx, j.link, j.profile, j.reader())
 }
 
 // genuine: the signature stands and the chip is the one it was made for.
@@ -373,7 +386,7 @@ func (j *job) verify(ctx context.Context, record, sealed []byte) error {
 	if err != nil {
 		return err
 	}
-	r, err := applet.Read(ctx, j.link, j.profile)
+	r, err := j.readBack(ctx)
 	if err != nil {
 		return err
 	}

@@ -78,8 +78,25 @@ func (b *bench) restart(t testing.TB) {
 	client := api.NewIssuerClient(b.reg.URL, registertest.Token, nil)
 	b.maker = &perso.Maker{Log: log, Keys: b.vault, Masters: b.masters, Profiles: b.set, Register: client, Journal: b.journal, Now: time.Now, Rand: rand.Reader,
 		Lost: func(err error) bool { return errors.Is(err, cardsim.ErrGone) }}
-	b.keeper = &housekeeping.Keeper{Log: log, Keys: b.vault, Register: client, Now: time.Now, Every: time.Second,
+	readers, err := housekeeping.Readers(b.set, b.masters.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.keeper = &housekeeping.Keeper{Readers: readers, Told: custody.Told{Dir: filepath.Dir(b.path)}, Log: log, Keys: b.vault, Register: client, Now: time.Now, Every: time.Second,
 		Settle: func(ctx context.Context) int { return b.maker.Settle(ctx, b.journal.List(journal.Written)) }}
+}
+
+// reader is what an enrolled reader has of a profile.
+func (b *bench) readerKeys(t testing.TB, p *profiles.Profile) applet.Option {
+	t.Helper()
+	if !p.Guards() {
+		return applet.WithReaderKeys(applet.Keys{})
+	}
+	key, err := b.masters.Reader(p.Name, p.Cipher)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return applet.WithReaderKeys(applet.ReaderKeys(p, key, rand.Reader))
 }
 
 // near is a card in process that counts and checks that nothing is written before the register knows the plan.
@@ -119,8 +136,23 @@ func ours(card applet.Transmitter) bool { _, ok := card.(*cardsim.Card); return 
 // check reads the card as a kiosk does.
 func (b *bench) check(t *testing.T, card applet.Transmitter, profile string, want api.Order) {
 	t.Helper()
+	pub, r := b.valid(t, card, profile, want)
+	items, err := credential.OpenItems(r.Sealed, b.reader(t), pub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, v := range want.Items {
+		if items[credential.Item(k)] != v {
+			t.Fatalf("item %d: %q, want %q", k, items[credential.Item(k)], v)
+		}
+	}
+}
+
+// valid judges the public record.
+func (b *bench) valid(t *testing.T, card applet.Transmitter, profile string, want api.Order) (credential.Public, applet.Reading) {
+	t.Helper()
 	p, _ := b.set.Get(profile)
-	r, err := applet.Read(context.Background(), card, p)
+	r, err := applet.Read(context.Background(), card, p, b.readerKeys(t, p))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,15 +164,7 @@ func (b *bench) check(t *testing.T, card applet.Transmitter, profile string, wan
 	if res.Verdict != credential.Valid || pub.CardNo != want.CardNo || pub.Sequence != want.Sequence || pub.School != string(want.School) {
 		t.Fatalf("verdict %s, %+v", res.Verdict, pub)
 	}
-	items, err := credential.OpenItems(r.Sealed, b.reader(t), pub)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for k, v := range want.Items {
-		if items[credential.Item(k)] != v {
-			t.Fatalf("item %d: %q, want %q", k, items[credential.Item(k)], v)
-		}
-	}
+	return pub, r
 }
 
 // reader has every key of the vault.
@@ -293,7 +317,7 @@ func tornAnywhere(t *testing.T, profile string) {
 func (b *bench) checkEither(t *testing.T, card applet.Transmitter, profile string, old, new api.Order) {
 	t.Helper()
 	p, _ := b.set.Get(profile)
-	r, err := applet.Read(context.Background(), card, p)
+	r, err := applet.Read(context.Background(), card, p, b.readerKeys(t, p))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,7 +66,7 @@ func rekeyTornAnywhere(t *testing.T, profile string) {
 	serial := card.Serial()
 	proves := func(c *cardsim.Card, when string) {
 		t.Helper()
-		r, err := applet.Read(ctx, c, p)
+		r, err := applet.Read(ctx, c, p, b.readerKeys(t, p))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,7 +172,7 @@ func TestKeysOfOldGeneration(t *testing.T) {
 			if p.Has("check") { // a journal that knows nothing of this chip: another copy of the folder
 				b.path = filepath.Join(t.TempDir(), "journal.log")
 				b.restart(t)
-				r, err := applet.Read(ctx, card, p)
+				r, err := applet.Read(ctx, card, p, b.readerKeys(t, p))
 				if err != nil {
 					t.Fatal(err)
 				}

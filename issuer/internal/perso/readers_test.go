@@ -1,0 +1,121 @@
+package perso_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"maps"
+	"testing"
+
+	"xueji/cardsvc/applet"
+	"xueji/cardsvc/cardsim"
+	"xueji/cardsvc/credential"
+	"xueji/cardsvc/securemsg"
+)
+
+// TestReadersReachEveryKiosk: kiosks that were enrolled before there were readers' keys get them once, with the keys that they have; no round and no restart hands them out
+// again, a profile more does.
+func TestReadersReachEveryKiosk(t *testing.T) {
+	ctx := context.Background()
+	b := setUp(t, credential.ES256)
+	all := b.keeper.Readers
+	round := func(k ...*kiosk) (sealed [][]byte) {
+		t.Helper()
+		if err := b.keeper.Round(ctx); err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range k {
+			k.fetch(t, b)
+			sealed = append(sealed, b.reg.Sealed(k.id)[1])
+		}
+		return sealed
+	}
+	b.keeper.Readers, b.keeper.Told = nil, nil // the issuer of before
+	one, two := b.enrol(t, "k-one"), b.enrol(t, "k-two")
+	before := round(one, two)
+	if len(one.keys[1].Readers) != 0 {
+		t.Fatal("readers' keys from an issuer of before")
+	}
+	b.restart(t)
+	if err := b.keeper.Told.Keep(""); err != nil { // nothing was told yet
+		t.Fatal(err)
+	}
+	told := round(one, two)
+	for i, k := range []*kiosk{one, two} {
+		if bytes.Equal(before[i], told[i]) || len(k.keys[1].Readers) != len(all) || k.keys[1].Authority != "330000" || len(k.keys[1].Sections) != 1 {
+			t.Fatalf("%s: %d readers' keys", k.id, len(k.keys[1].Readers))
+		}
+	}
+	b.restart(t)
+	three := b.enrol(t, "k-three")
+	if again := round(one, two, three); !bytes.Equal(again[0], told[0]) || !bytes.Equal(again[1], told[1]) || len(three.keys[1].Readers) != len(all) {
+		t.Fatal("handed out again, or not to a new one")
+	}
+	b.keeper.Readers = maps.Clone(all)
+	b.keeper.Readers["more"] = bytes.Repeat([]byte{7}, 16)
+	b.reg.DropDevice(two.id)
+	if round(one); len(one.keys[1].Readers) != len(all)+1 {
+		t.Fatal("a profile more is not told")
+	}
+	if b.reg.Sealed(two.id) != nil {
+		t.Fatal("a device that was shut out got readers' keys")
+	}
+}
+
+// TestLockedReadingKey: a card whose reading key was locked by wrong tries is opened to readers again by its next write, and a card made before there were such keys is
+// written as ever.
+func TestLockedReadingKey(t *testing.T) {
+	ctx := context.Background()
+	for _, name := range []string{"xueji-soft", "fmcos", "fmcos-sm4"} {
+		t.Run(name, func(t *testing.T) {
+			b := setUp(t, credential.ES256)
+			p, _ := b.set.Get(name)
+			card := newKind(t, name)
+			o := order("i1", "3301-000001", 1)
+			b.reg.Add("t1", o)
+			if out := b.make(t, "t1", o, card, card.ATR()); !out.OK {
+				t.Fatalf("%+v", out)
+			}
+			for range 20 {
+				card.Insert()
+				if r, err := applet.Read(ctx, card, p, applet.WithReaderKeys(applet.ReaderKeys(p, securemsg.NewSecret(make([]byte, 16)), rand.Reader))); err != nil || !r.Refused {
+					t.Fatalf("%+v %v", r, err)
+				}
+			}
+			card.Insert()
+			if r, err := applet.Read(ctx, card, p, b.readerKeys(t, p)); err != nil || !r.Refused {
+				t.Fatalf("not locked: %+v %v", r, err)
+			}
+			image := card.Image()
+			re := o
+			re.Kind, re.Sequence, re.ChipHash = "rewrite", 2, chipHash(card.Serial())
+			b.reg.Add("t2", re)
+			card.Insert()
+			if out := b.make(t, "t2", re, card, card.ATR()); !out.OK || out.Sequence != 2 {
+				t.Fatalf("%+v", out)
+			}
+			b.check(t, card, name, re)
+			// Torn out after each command of it, and put back: it is finished.
+			for n := 0; ; n++ {
+				if n > 200 {
+					t.Fatal("never whole")
+				}
+				c, err := cardsim.FromImage(image)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.TearAt(cardsim.Tear{After: n})
+				out := b.make(t, "t2", re, c, c.ATR())
+				c.Insert()
+				if out.OK {
+					b.check(t, c, name, re)
+					break
+				}
+				if out := b.make(t, "t2", re, c, c.ATR()); !out.OK {
+					t.Fatalf("after %d commands: %+v", n, out)
+				}
+				b.valid(t, c, name, re)
+			}
+		})
+	}
+}
