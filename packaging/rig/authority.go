@@ -22,6 +22,8 @@ type Authority struct {
 	issuing *credential.PrivateKey
 	reading credential.ReadingKey
 	issuer  *api.IssuerClient
+	// Readers open the guarded cards that the test makes: firmware profile → reader's key. May be nil.
+	Readers map[string]credential.Secret
 }
 
 // Publish makes an authority and gives the running server its roots, certificate and an empty status list, as an issuer does.
@@ -59,7 +61,7 @@ func (r *Register) Publish() *Authority {
 	return a
 }
 
-// SealKeys leaves the keys of the desk section for every enrolled kiosk, as an issuer does.
+// SealKeys leaves the keys of the desk section, and Readers, for every enrolled kiosk, as an issuer does.
 func (a *Authority) SealKeys() {
 	a.t.Helper()
 	devices, err := a.issuer.Devices(context.Background())
@@ -71,6 +73,9 @@ func (a *Authority) SealKeys() {
 		k, err := a.reading.For(credential.SectionDesk)
 		if err != nil {
 			a.t.Fatal(err)
+		}
+		if len(a.Readers) > 0 {
+			k.Authority, k.Readers = authorityCode, a.Readers
 		}
 		sealed, err := credential.SealKeys(d.SealKey, k, rand.Reader)
 		if err != nil {

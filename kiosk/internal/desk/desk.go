@@ -56,6 +56,8 @@ type Judge interface {
 	Proven(nonce [32]byte, t localapi.Tap) (level int, ok bool)
 	// SetTrust takes certificates, list and reading keys; an error leaves the old ones.
 	SetTrust(t api.Trust) error
+	// Readers are the keys by which the card service opens sealed places that cards guard.
+	Readers() localapi.Readers
 	// State says whether there are certificates to judge by and keys to read names with, and until when the deny list is good (zero: none).
 	State() (trusted, keys bool, listUntil time.Time)
 }
@@ -340,7 +342,8 @@ func (d *Desk) useTrust(t api.Trust) error {
 	if err := d.p.Judge.SetTrust(t); err != nil {
 		return err
 	}
-	d.p.Cards.SetTrust(localapi.Trust{Certificates: t.Certificates, StatusList: t.StatusList})
+	readers := d.p.Judge.Readers()
+	d.p.Cards.SetTrust(localapi.Trust{Certificates: t.Certificates, StatusList: t.StatusList, Readers: &readers})
 	return nil
 }
 

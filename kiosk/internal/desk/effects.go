@@ -154,6 +154,7 @@ func (d *Desk) read(ctx context.Context, epoch uint64) flow.Input {
 	c := flow.Card{No: p.CardNo, Tail: tail(p.CardNo, 4), School: registry.Unit(p.School), SchoolName: d.schoolName(registry.Unit(p.School)),
 		Suspended: p.Status == 2, Ended: p.Status == 3, Sequence: p.Sequence, Level: level, Wants: wants(p), ListStale: t.ListStale,
 		Ref: hex.EncodeToString(p.PupilRef)}
+	c.Guarded = t.Guarded
 	_, _, until := d.p.Judge.State()
 	c.ListDays = listDays(t.ListStale, until, d.p.Now())
 	if det, ok := d.p.Judge.Open(t.Record, t.Sealed); ok {

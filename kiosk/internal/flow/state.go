@@ -118,6 +118,7 @@ type Card struct {
 	No         string // whole card number: to tell two cards apart, not for the screen
 	Tail       string // its last four
 	Name       string // masked; "" when this kiosk cannot open the sealed record yet
+	Guarded    bool   // the card keeps its sealed record from this kiosk, which has not the key it asks for
 	NumberTail string // last four of the 学籍号
 	Grade      int
 	Class      string

@@ -61,6 +61,24 @@ func (j *Judge) SetTrust(t api.Trust) error {
 	return first
 }
 
+// Readers are the keys that open guarded sealed places, of the newest epoch's delivery; without keys when it brought none, or this kiosk is revoked.
+func (j *Judge) Readers() localapi.Readers {
+	var newest credential.DeviceKeys
+	for _, k := range *j.keys.Load() {
+		if k.Epoch >= newest.Epoch && len(k.Readers) > 0 {
+			newest = k
+		}
+	}
+	r := localapi.Readers{Authority: newest.Authority}
+	for profile, key := range newest.Readers {
+		if r.Keys == nil {
+			r.Keys = map[string][]byte{}
+		}
+		r.Keys[profile] = key
+	}
+	return r
+}
+
 // State says whether there are certificates and reading keys, and until when the list is good.
 func (j *Judge) State() (trusted, keys bool, listUntil time.Time) {
 	_, listUntil = j.verifier.ListState()

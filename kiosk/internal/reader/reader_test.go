@@ -1,6 +1,7 @@
 package reader
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -153,7 +154,12 @@ func TestJudge(t *testing.T) {
 			if v := j.Check(record, chip, cardtest.Now); v != localapi.VerdictUnknownIssuer {
 				t.Errorf("good before any certificate: %s", v)
 			}
-			key, err := credential.SealKeys(dev.PublicKey().Bytes(), ours.KeysOf(credential.SectionDesk)[ours.Reading.Epoch], cardtest.Deterministic("seal"))
+			if r := j.Readers(); len(r.Keys) != 0 {
+				t.Error("readers' keys before any came")
+			}
+			keys := ours.KeysOf(credential.SectionDesk)[ours.Reading.Epoch]
+			keys.Authority, keys.Readers = "330000", map[string]credential.Secret{"fmcos": bytes.Repeat([]byte{5}, 16)}
+			key, err := credential.SealKeys(dev.PublicKey().Bytes(), keys, cardtest.Deterministic("seal"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -170,6 +176,9 @@ func TestJudge(t *testing.T) {
 			}
 			if d, ok := j.Open(record, sealed); !ok || d.Name != cardtest.Items()[credential.ItemName] || d.NumberTail != "0027" {
 				t.Errorf("%+v %t", d, ok)
+			}
+			if r := j.Readers(); r.Authority != "330000" || len(r.Keys) != 1 || !bytes.Equal(r.Keys["fmcos"], keys.Readers["fmcos"]) {
+				t.Errorf("readers' keys of %q: %d", r.Authority, len(r.Keys))
 			}
 			// What it cannot show it cannot open either: the keys of the registrar's section are not here.
 			pub, err := credential.Decode(record)
@@ -209,6 +218,9 @@ func TestJudge(t *testing.T) {
 			}
 			if _, ok := j.Open(record, sealed); ok {
 				t.Error("opened with keys that the server took back")
+			}
+			if r := j.Readers(); len(r.Keys) != 0 {
+				t.Error("readers' keys that the server took back are still there")
 			}
 		})
 	}

@@ -105,6 +105,9 @@ func fixtures() []fixture {
 			s.Card.Name, s.Card.Level, s.Card.ListStale = "欧阳𬀩*", 1, true
 			s.Where.School = "博尔塔拉蒙古自治州精河县托里镇乌兰旦达盖村民族团结希望小学"
 		}))},
+		{"confirm-guarded", view(flow.Confirm, transfer(func(s *flow.State) {
+			s.Card.Name, s.Card.NumberTail, s.Where, s.Card.Level, s.Card.Guarded = "", "", flow.Where{}, 1, true
+		}))},
 		{"confirm-noname", view(flow.Confirm, transfer(func(s *flow.State) { s.Card.Name, s.Card.NumberTail, s.Where, s.Card.Level = "", "", flow.Where{}, 1 }))},
 		{"confirm-return", view(flow.Confirm, set(func(s *flow.State) { s.Goal, s.Where.Until = flow.GoalReturn, "2026-08-31" }))},
 		{"grade", view(flow.Grade, transfer(nil))},

@@ -214,7 +214,7 @@ func TestPictures(t *testing.T) {
 
 // kept are the fixtures with a sheet: the others differ little from one of these.
 func kept(name string) bool {
-	return !slices.Contains([]string{"menu-unproven", "menu-confirm", "menu-stale-refuse", "menu-checking", "find-none", "find-busy", "signin-busy", "signin-lost", "scan-busy", "confirm-noname",
+	return !slices.Contains([]string{"menu-unproven", "menu-confirm", "menu-stale-refuse", "menu-checking", "find-none", "find-busy", "signin-busy", "signin-lost", "scan-busy", "confirm-noname", "confirm-guarded",
 		"vouch-stale", "report-busy", "report-nocard", "report-already", "saving-wait", "saving-card", "done-current", "done-failed", "done-refresh", "done-found", "grade", "guardian", "reason", "status-busy",
 		"status-none", "status-suspended", "scan-bad", "consent-offline", "place-archive", "restarted-archive", "restarted-open", "restarted-lost"}, name)
 }
