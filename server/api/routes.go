@@ -13,6 +13,7 @@ const (
 	ByCode   Caller = "code"   // anyone who holds a one-time code
 	ByDevice Caller = "device" // an enrolled kiosk: header Xueji-Device, and its certificate where the server asks for it
 	ByIssuer Caller = "issuer" // the issuer: bearer token
+	ByClient Caller = "client" // another system: HTTP Basic with its id and secret
 )
 
 // Route is one path of the wire. The server registers exactly these, with the guard that Who names, and openapi.json is made of them.
@@ -83,6 +84,15 @@ func Routes() []Route {
 		{Method: get, Path: PathDevices, Who: ByIssuer, Out: []Device{}, Summary: "Kiosks that may hold reading keys."},
 		{Method: get, Path: PathEpochs, Who: ByIssuer, Out: Epochs{}, Summary: "The epochs of the keys of sealed records, and how many held cards are of each."},
 		{Method: put, Path: PathEpochs, Who: ByIssuer, In: Epochs{}, Codes: codes(conflict), Summary: "The issuer tells its epochs."},
+		{Method: get, Path: PathRoll, Who: ByClient, Out: Roll{}, Query: []Query{{Name: "after", Summary: "the mark of the last answer; none to begin"}, {Name: "limit", Summary: "pupils in the answer, 200 at most", Integer: true}},
+			Summary: "The own school's roll, or what changed on it after a mark; the fields that the approval names (scope roll)."},
+		{Method: post, Path: PathNewcomers, Who: ByClient, In: Newcomer{}, Out: NewcomerReply{}, Codes: codes(conflict),
+			Summary: "Hand a newcomer in for the registrar's review (scope newcomers)."},
+		{Method: get, Path: PathNewcomers, Who: ByClient, Out: NewcomerReply{}, Query: []Query{{Name: "ref", Summary: "your own name for the child"}}, Codes: codes(notFound),
+			Summary: "What became of a newcomer (scope newcomers)."},
+		{Method: post, Path: PathLookup, Who: ByClient, In: LookupRequest{}, Out: LookupReply{},
+			Summary: "Whether 学籍号 and names belong together, for later stages of education (scope lookup)."},
+
 		{Method: put, Path: PathSealedKeys, Who: ByIssuer, In: SealedKeys{}, Codes: codes(notFound), Summary: "Reading keys sealed to devices."},
 	}
 }

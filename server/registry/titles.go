@@ -28,7 +28,7 @@ var archiveTitles = map[ArchiveState]string{
 	ArchivePermanent: "永久归档",
 }
 
-var roleTitles = map[Role]string{RoleRegistrar: "学籍管理员", RoleLeader: "学校负责人", RoleOfficer: "主管部门经办人", RoleClerk: "制卡员", RoleOperator: "系统管理员",
+var roleTitles = map[Role]string{RoleRegistrar: "学籍管理员", RoleLeader: "学校负责人", RoleOfficer: "主管部门经办人", RoleClerk: "制卡员", RoleOperator: "系统管理员", RoleProgram: "接入的系统",
 	RoleSecurity: "安全管理员", RoleAuditor: "安全审计员"}
 
 var taskTitles = map[TaskKind]string{

@@ -490,6 +490,7 @@ const (
 	RoleOperator  Role = "operator"  // 系统管理员: runs the system; sees no pupil
 	RoleSecurity  Role = "security"  // 安全管理员: keeps accounts, roles and sessions; sees no pupil
 	RoleAuditor   Role = "auditor"   // 安全审计员: reads the logs; changes nothing, sees no pupil
+	RoleProgram   Role = "program"   // another system with a credential; no account has it
 )
 
 // Actor is who did something, from where. Name is a member of staff's, never a pupil's.

@@ -165,6 +165,7 @@ func Mount(r fiber.Router, d Deps) error {
 	k.mountAudit(r)
 	k.mountSupervision(r)
 	k.mountBulk(r)
+	k.mountClients(r)
 
 	r.Get("/kiosks", k.staff(k.kiosks))
 	r.Post("/kiosks", k.fresh(k.newKiosk))
@@ -272,6 +273,8 @@ type may struct {
 	Findings, Correct, ReportStaff, Inspect bool
 	// SeeBulk: plans and runs over many pupils; Promote, Finish: starts them. Units: opens, merges and closes schools. Rules: reads the rule packs.
 	SeeBulk, Promote, Finish, Units, Rules bool
+	// Clients: sees which other systems have a credential. KeepClients: makes and ends them.
+	Clients, KeepClients bool
 }
 
 func mayOf(who service.Staff) may {
@@ -279,6 +282,7 @@ func mayOf(who service.Staff) may {
 	m.guarding(who)
 	m.supervising(who)
 	m.bulking(who)
+	m.integrating(who)
 	m.KioskTasks = who.Unit.IsSchool() && (who.Role == registry.RoleRegistrar || who.Role == registry.RoleLeader)
 	return m
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"xueji/server/internal/audit"
 	"xueji/server/internal/service"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
@@ -21,7 +22,11 @@ func (k *console) enrolShow(c *fiber.Ctx, who service.Staff, pr *problem) error 
 	if err != nil {
 		return err
 	}
-	return k.show(c, &who, "enrol", "enrol.title", fiber.Map{"Rows": rows, "MaxMB": MaxUpload >> 20}, withProblem(pr))
+	handed, err := k.Service.Handed(audit.NumbersOnly(c.UserContext()), who)
+	if err != nil {
+		return err
+	}
+	return k.show(c, &who, "enrol", "enrol.title", fiber.Map{"Rows": rows, "Handed": len(handed), "MaxMB": MaxUpload >> 20}, withProblem(pr))
 }
 
 func (k *console) template(c *fiber.Ctx, who service.Staff) error {
@@ -182,6 +187,7 @@ type enrolOneView struct {
 	Name   string
 	ID     string
 	PIN    bool
+	Handed string // the hand-in of another system that the form came by
 }
 
 func (k *console) enrolOnePage(c *fiber.Ctx, who service.Staff) error {
@@ -190,16 +196,16 @@ func (k *console) enrolOnePage(c *fiber.Ctx, who service.Staff) error {
 	if len(today) >= 7 {
 		f[registry.FEnrolMonth] = today[:4] + "-09"
 	}
-	return k.enrolOneShow(c, who, f, nil, nil, nil)
+	return k.enrolOneShow(c, who, enrolOneView{}, f, nil, nil)
 }
 
-func (k *console) enrolOneShow(c *fiber.Ctx, who service.Staff, f registry.Form, fs []registry.Finding, dup *duplicate, pr *problem) error {
+func (k *console) enrolOneShow(c *fiber.Ctx, who service.Staff, v enrolOneView, f registry.Form, fs []registry.Finding, pr *problem) error {
 	lang := k.lang(c)
 	by := map[registry.FieldKey][]findingView{}
 	for _, x := range fs {
 		by[x.Field] = append(by[x.Field], k.findingView(lang, x))
 	}
-	v := enrolOneView{Dup: dup, Name: f[registry.FName], ID: f[registry.FIDNumber]}
+	v.Name, v.ID = f[registry.FName], f[registry.FIDNumber]
 	for _, g := range formGroups {
 		fg := fieldGroup{Name: g}
 		for _, field := range registry.Fields {
@@ -255,17 +261,24 @@ func (k *console) findingView(lang string, x registry.Finding) findingView {
 }
 
 func (k *console) enrolOne(c *fiber.Ctx, who service.Staff) error {
+	return k.enrolBy(c, who, enrolOneView{}, func(f registry.Form, pin string) (registry.UID, []registry.Finding, error) {
+		return k.Service.EnrolOne(c.UserContext(), who, f, pin)
+	})
+}
+
+// enrolBy enters the posted form, or shows it again with what is wrong.
+func (k *console) enrolBy(c *fiber.Ctx, who service.Staff, v enrolOneView, enter func(registry.Form, string) (registry.UID, []registry.Finding, error)) error {
 	f := registry.Form{}
 	for _, field := range registry.Fields {
 		if v := strings.TrimSpace(c.FormValue("f." + string(field.Key))); v != "" {
 			f[field.Key] = v
 		}
 	}
-	uid, findings, err := k.Service.EnrolOne(c.UserContext(), who, f, strings.TrimSpace(c.FormValue("pin")))
+	uid, findings, err := enter(f, strings.TrimSpace(c.FormValue("pin")))
 	if err == nil && !blocking(findings) && uid != "" {
 		return k.done(c, "/pupils/"+string(uid), flash{Key: "enrolone.done"})
 	}
-	var dup *duplicate
+	dup := v.Dup
 	for _, x := range findings {
 		if x.Code == registry.FindDupRegister {
 			dup = &duplicate{School: registry.Unit(x.Params["school"]), Mine: registry.Unit(x.Params["school"]) == who.Unit}
@@ -284,7 +297,8 @@ func (k *console) enrolOne(c *fiber.Ctx, who service.Staff) error {
 		}
 	}
 	c.Status(fiber.StatusUnprocessableEntity)
-	return k.enrolOneShow(c, who, f, findings, dup, pr)
+	v.Dup = dup
+	return k.enrolOneShow(c, who, v, f, findings, pr)
 }
 
 // blocking reports whether a finding other than a warning stands.

@@ -49,6 +49,7 @@ var nav = []navGroup{
 		{"units", "/units", "", func(m may) bool { return m.Units }},
 		{"rules", "/rules", "", func(m may) bool { return m.Rules }},
 		{"staff", "/staff", "y", func(m may) bool { return m.Staff }},
+		{"clients", "/clients", "", func(m may) bool { return m.Clients }},
 		{"practice", "/practice", "", func(m may) bool { return m.Practice }},
 		{"help", "/help", "", anybody},
 	}},

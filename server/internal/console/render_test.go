@@ -105,6 +105,7 @@ func pages(f *consoletest.Fake) []struct{ Who, Path string } {
 		{"registrar", "/graduation"}, {"registrar", "/graduation?end=promoted"}, {"officer", "/graduation"}, {"registrar", "/graduation/keep"}, {"registrar", "/certificates"},
 		{"registrar", "/certificates/one?no=20260001"}, {"registrar", "/advance"}, {"registrar", "/reviews"}, {"officer", "/reviews"}, {"registrar", "/reviews/rv-1"}, {"leader", "/reviews/rv-1"},
 		{"registrar", "/reviews/rv-1?class=03+1班"}, {"officer", "/units"}, {"officer", "/units?code=2133000101"}, {"officer", "/rules"}, {"operator", "/rules"},
+		{"security", "/clients"}, {"leader", "/clients"}, {"registrar", "/enrol/handed"}, {"registrar", "/enrol/handed/n-1"}, {"registrar2", "/enrol/handed"},
 		{"leader", "/staff"}, {"registrar", "/help"},
 		{"registrar", "/pupils/nobody"}, {"clerk", "/pupils"}, {"registrar", "/nowhere"},
 	}

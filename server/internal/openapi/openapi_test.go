@@ -189,11 +189,12 @@ func document(t *testing.T) []byte {
 		return r
 	}
 	doc := &openapi3.T{OpenAPI: "3.0.3", Info: &openapi3.Info{Title: "学籍", Version: strconv.Itoa(api.Wire),
-		Description: "The wire between the register, its kiosks and its issuer. JSON bodies, UTF-8. Bytes are base64. What a reader does not know it leaves alone: new members may come at any time."},
+		Description: "The wire between the register, its kiosks, its issuer and other systems. JSON bodies, UTF-8. Bytes are base64. What a reader does not know it leaves alone: new members may come at any time."},
 		Paths: openapi3.NewPaths(), Components: &openapi3.Components{Schemas: schemas, SecuritySchemes: openapi3.SecuritySchemes{
 			string(api.ByDevice): {Value: &openapi3.SecurityScheme{Type: "apiKey", In: "header", Name: api.HeaderDevice,
 				Description: `"<kiosk id> <unix seconds> <nonce> <base64url Ed25519 signature>" over "XJ1\n" METHOD "\n" PATH?QUERY "\n" unix "\n" nonce "\n" hex SHA-256 of the body. A clock more than 5 minutes off and a nonce seen before are refused. Where the server ends TLS, the device certificate is asked for too.`}},
 			string(api.ByIssuer): {Value: &openapi3.SecurityScheme{Type: "http", Scheme: "bearer", Description: "the issuer's token"}},
+			string(api.ByClient): {Value: &openapi3.SecurityScheme{Type: "http", Scheme: "basic", Description: "another system's id and secret, which the console showed once (docs/integrators.md)"}},
 		}}}
 	problem := ref(api.Problem{})
 	ref(api.Event{}) // the bytes of a batch's payloads

@@ -47,14 +47,15 @@ var words = map[string]registry.Code{"ok": "", "nf": registry.CodeNotFound, "no"
 	"arch": registry.CodeArchive, "window": registry.CodeWindow}
 
 type world struct {
-	r     *rig
-	uid   registry.UID // enrolled at 云河区实验小学, no open case, with a card, archive built
-	open  registry.UID // enrolment waits for the leader
-	file  string       // evidence filed for uid
-	imp   string
-	kiosk string
-	run   string // an issuing list of 云河区实验小学
-	order string // an order to correct, by the county to 云河区实验小学
+	r      *rig
+	uid    registry.UID // enrolled at 云河区实验小学, no open case, with a card, archive built
+	open   registry.UID // enrolment waits for the leader
+	file   string       // evidence filed for uid
+	imp    string
+	kiosk  string
+	run    string // an issuing list of 云河区实验小学
+	handed string // a newcomer that another system handed in at 云河区实验小学
+	order  string // an order to correct, by the county to 云河区实验小学
 	// a school that the city runs, and a term of it
 	direct registry.Unit
 	term   string
@@ -417,6 +418,23 @@ var table = []struct {
 	{"NewSubstitution", func(w *world, who Staff) error { // without an end
 		return w.r.s.NewSubstitution(w.c(), who, store.Substitution{Account: "a-leader.yunhe", Away: "a-registrar.yunhe"})
 	}, "no no inv nf no no no no no no inv no"},
+	{"Clients", func(w *world, who Staff) error { _, err := w.r.s.Clients(w.c(), who); return err }, "no no ok ok ok ok ok no no no ok no"},
+	{"ClientUnits", func(w *world, who Staff) error { _, err := w.r.s.ClientUnits(w.c(), who); return err }, "no no no no no no no no no no ok no"},
+	{"NewClient", func(w *world, who Staff) error { // without a name
+		_, _, err := w.r.s.NewClient(w.c(), who, store.Client{Unit: demo.YunheShiyan, Scopes: store.Scopes})
+		return err
+	}, "no no no no no no no no no no inv no"},
+	{"RevokeClient", func(w *world, who Staff) error { return w.r.s.RevokeClient(w.c(), who, "none") }, "no no no no no no no no no no nf no"},
+	{"Handed", func(w *world, who Staff) error { _, err := w.r.s.Handed(w.c(), who); return err }, "ok ok no no no no no no no no no no"},
+	{"HandedOne", func(w *world, who Staff) error { _, err := w.r.s.HandedOne(w.c(), who, w.handed); return err }, "ok nf no no no no no no no no no no"},
+	{"EnrolHanded", func(w *world, who Staff) error { // an empty form: its findings keep it out
+		_, fs, err := w.r.s.EnrolHanded(w.c(), who, w.handed, registry.Form{}, "")
+		if err == nil && !registry.Blocking(fs) {
+			return registry.ErrConflict
+		}
+		return err
+	}, "ok nf no no no no no no no no no no"},
+	{"RefuseHanded", func(w *world, who Staff) error { return w.r.s.RefuseHanded(w.c(), who, w.handed, "") }, "inv nf no no no no no no no no no no"},
 	{"EndSubstitution", func(w *world, who Staff) error { return w.r.s.EndSubstitution(w.c(), who, "none") }, "no no nf nf no no no no no no nf no"},
 }
 
@@ -447,6 +465,10 @@ func TestAccessTable(t *testing.T) {
 	}
 	w.kiosk = r.device(demo.YunheShiyan).kiosk.ID
 	w.order = must[string](t)(r.s.IssueOrder(r.ctx, r.staff("officer.yunhe"), demo.YunheShiyan, []supervise.Kind{supervise.NoArchive}, nil, "请补建档案"))
+	w.handed = "n-1"
+	if err := r.st.PutHanded(r.ctx, store.Handed{ID: w.handed, Client: "c-1", Unit: demo.YunheShiyan, State: store.HandedWaiting, At: r.now(), Ref: "1", Form: r.form(5)}); err != nil {
+		t.Fatal(err)
+	}
 	w.direct, w.term = "3433010001", supervise.Terms(r.s.Pack(), r.s.Today(), 1)[0].ID
 
 	covered := map[string]bool{}

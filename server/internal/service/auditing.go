@@ -92,6 +92,9 @@ func (s *Service) namer(ctx context.Context) func(id string) store.Account {
 			return a
 		}
 		a, err := s.st.Account(ctx, id)
+		if c, e := s.st.Client(ctx, id); err != nil && e == nil { // another system
+			a, err = store.Account{ID: id, Login: id, Name: c.Name, Unit: c.Unit, Role: registry.RoleProgram}, nil
+		}
 		if err != nil {
 			a = store.Account{ID: id, Name: id}
 		}
@@ -170,7 +173,7 @@ func (s *Service) AuditLog(ctx context.Context, who Staff, q AuditAsk) ([]AuditL
 }
 
 // readKinds are what counts as reading a record.
-var readKinds = []audit.Kind{audit.Look, audit.Unmask, audit.Print, audit.FileRead, audit.Find}
+var readKinds = []audit.Kind{audit.Look, audit.Unmask, audit.Print, audit.FileRead, audit.Find, audit.Export}
 
 func (s *Service) Readers(ctx context.Context, who Staff, uid registry.UID) ([]AuditLine, error) {
 	sc := s.scope(who)

@@ -14,6 +14,11 @@ import (
 // EnrolOne enters one form by hand. Findings that keep it out come back with an empty UID; a person who is in the register already comes back as the
 // finding dup_register with Params school and uid, and as CodeDuplicate: start a transfer instead (Art. 6).
 func (s *Service) EnrolOne(ctx context.Context, who Staff, f registry.Form, pin string) (registry.UID, []registry.Finding, error) {
+	return s.enrolOne(ctx, who, newUID(), f, pin)
+}
+
+// enrolOne enters one form as a pupil that nobody is yet.
+func (s *Service) enrolOne(ctx context.Context, who Staff, uid registry.UID, f registry.Form, pin string) (registry.UID, []registry.Finding, error) {
 	if err := s.scope(who).Check(access.Import); err != nil {
 		return "", nil, err
 	}
@@ -40,7 +45,7 @@ func (s *Service) EnrolOne(ctx context.Context, who Staff, f registry.Form, pin 
 	if err != nil {
 		return "", nil, err
 	}
-	c, err := s.decide(registry.Pupil{UID: newUID()}, registry.Enrol{CaseNo: no, School: who.Unit, Form: f, PIN: encoded}, who.Actor("console"), s.now())
+	c, err := s.decide(registry.Pupil{UID: uid}, registry.Enrol{CaseNo: no, School: who.Unit, Form: f, PIN: encoded}, who.Actor("console"), s.now())
 	if err != nil {
 		return "", nil, err
 	}

@@ -43,6 +43,7 @@ type Options struct {
 	Relying     *factor.Relying                // passkeys; nil: none here
 	Provider    Provider                       // the office's identity provider; nil: none
 	OnGuarded   func(context.Context, Guarded) // told of every act on accounts and sessions; nil: none
+	RollLag     time.Duration                  // how old a change must be before another system's client is told; 0: 30 s
 	PublicURL   string                         // without a trailing slash: where the code on a paper is checked
 }
 
@@ -67,6 +68,7 @@ type Service struct {
 	provider    Provider
 	onGuarded   func(context.Context, Guarded)
 	publicURL   string
+	rollLag     time.Duration
 	strangers   chan struct{} // unknown browsers take a turn here before a password is hashed
 	verifyLog   func(ctx context.Context) (*audit.Result, error)
 	hub         hub
@@ -128,6 +130,9 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	}
 	if s.importBatch <= 0 {
 		s.importBatch = importBatch
+	}
+	if s.rollLag = o.RollLag; s.rollLag == 0 {
+		s.rollLag = defaultRollLag
 	}
 	if s.pollLive == 0 {
 		s.pollLive = 15 * time.Second

@@ -52,6 +52,7 @@ type Console interface {
 	Guarding
 	Supervising
 	Bulking
+	Integrating
 	SignIn(ctx context.Context, login, password string, from From) (SignedIn, error)
 	SignOut(ctx context.Context, token string) error
 	WhoIs(ctx context.Context, token string) (Staff, error)

@@ -15,7 +15,7 @@ var Distribution = map[string]string{
 	// a pupil's rows
 	"pupil": "student_uid", "pupil_doc": "student_uid", "history": "student_uid", "pupil_case": "student_uid", "case_unit": "student_uid",
 	"pin_try": "student_uid", "search_token": "student_uid", "task": "student_uid", "task_other": "student_uid", "search_term": "student_uid", "outbox": "student_uid", "issuance": "student_uid",
-	"issuance_life": "student_uid", "card_lease": "student_uid", "suspicion": "student_uid", "suspicion_unit": "student_uid",
+	"issuance_life": "student_uid", "card_lease": "student_uid", "suspicion": "student_uid", "suspicion_unit": "student_uid", "pupil_left": "student_uid",
 	// claims over the whole register
 	"id_claim": "id_hash", "number_claim": "number", "case_claim": "case_no", "archive_claim": "archive_no", "certificate_claim": "certificate_no", "issuance_claim": "issuance_id",
 	"card_claim": "card_no", "status_claim": "status_idx", "ticket_claim": "ticket_hash",
@@ -30,9 +30,11 @@ var Distribution = map[string]string{
 	"export_approval": "no", "export_copy": "no",
 	// findings, tallies and marks by the unit they are of, orders by their number
 	"finding": "unit", "correction_order": "no", "tally": "unit", "report_mark": "unit",
+	// newcomers that other systems handed in, by client and their own name for them
+	"handed": "id",
 	"factor": "account", "guard_try": "name", "once": "id",
 	// small
-	"unit_school": Reference, "unit_office": Reference, "account": Reference, "kiosk": Reference, "substitution": Reference, "counter": Reference, "revocation": Reference,
+	"unit_school": Reference, "unit_office": Reference, "account": Reference, "kiosk": Reference, "substitution": Reference, "api_client": Reference, "counter": Reference, "revocation": Reference,
 	"vault_key": Reference, "status_list": Reference, "blob": Reference, "audit_head": Reference,
 }
 

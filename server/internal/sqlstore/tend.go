@@ -53,6 +53,8 @@ var sealedColumns = []sealedColumn{
 	{table: "account", column: "name", key: []string{"id"}, text: true},
 	{table: "factor", column: "name", key: []string{"account", "id"}, text: true},
 	{table: "factor", column: "secret", key: []string{"account", "id"}},
+	{table: "handed", column: "doc", key: []string{"id"}, text: true},
+	{table: "handed", column: "words", key: []string{"id"}, text: true},
 	{table: "card_lease", column: "name", key: []string{"student_uid"}, text: true},
 }
 

@@ -35,6 +35,7 @@ type Store interface {
 	Exports
 	Matches
 	Supervision
+	Clients
 	Vaults
 	// Sweep removes what has run out: sessions, one-time things and counts of tries past their end, and outbox rows done more than a week ago. Safe at any time, by anyone.
 	Sweep(ctx context.Context, now time.Time) error

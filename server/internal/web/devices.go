@@ -213,6 +213,22 @@ func (w *server) handlers() map[string]bound {
 		http.MethodGet + " " + api.PathDevices: call(func(c *fiber.Ctx, _ none) ([]api.Device, error) { return s.IssuerDevices(c.UserContext()) }),
 		http.MethodGet + " " + api.PathEpochs:  call(func(c *fiber.Ctx, _ none) (api.Epochs, error) { return s.Epochs(c.UserContext()) }),
 		http.MethodPut + " " + api.PathEpochs:  call(func(c *fiber.Ctx, in api.Epochs) (none, error) { return none{}, s.PutEpochs(c.UserContext(), in) }),
+		http.MethodGet + " " + api.PathRoll: call(func(c *fiber.Ctx, _ none) (api.Roll, error) {
+			limit, err := strconv.ParseUint(c.Query("limit", "0"), 10, 31)
+			if err != nil {
+				return api.Roll{}, &registry.Error{Code: registry.CodeInvalid, Field: "limit"}
+			}
+			return s.Roll(c.UserContext(), clientOf(c), c.Query("after"), int(limit))
+		}),
+		http.MethodPost + " " + api.PathNewcomers: call(func(c *fiber.Ctx, in api.Newcomer) (api.NewcomerReply, error) {
+			return s.HandIn(c.UserContext(), clientOf(c), in)
+		}),
+		http.MethodGet + " " + api.PathNewcomers: call(func(c *fiber.Ctx, _ none) (api.NewcomerReply, error) {
+			return s.HandedIn(c.UserContext(), clientOf(c), c.Query("ref"))
+		}),
+		http.MethodPost + " " + api.PathLookup: call(func(c *fiber.Ctx, in api.LookupRequest) (api.LookupReply, error) {
+			return s.LookUp(c.UserContext(), clientOf(c), in)
+		}),
 		http.MethodPut + " " + api.PathSealedKeys: call(func(c *fiber.Ctx, in api.SealedKeys) (none, error) {
 			return none{}, s.PutSealedKeys(c.UserContext(), in)
 		}),
@@ -222,7 +238,7 @@ func (w *server) handlers() map[string]bound {
 // mountAPI registers every route of the table in package api under the guard it names, and nothing else below /v1.
 func (w *server) mountAPI(r fiber.Router) error {
 	handlers := w.handlers()
-	guards := map[api.Caller]fiber.Handler{api.ByDevice: w.device, api.ByIssuer: w.issuer}
+	guards := map[api.Caller]fiber.Handler{api.ByDevice: w.device, api.ByIssuer: w.issuer, api.ByClient: w.client}
 	for _, route := range api.Routes() {
 		name := route.Method + " " + route.Path
 		h, ok := handlers[name]

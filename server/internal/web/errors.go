@@ -40,7 +40,7 @@ var statuses = map[registry.Code]int{
 // whyStatus are the refusals whose HTTP status is told apart: who asks is not known yet, rather than may not.
 var whyStatus = map[string]int{
 	"password": http.StatusUnauthorized, "session": http.StatusUnauthorized, "signature": http.StatusUnauthorized, "clock": http.StatusUnauthorized,
-	"nonce": http.StatusUnauthorized, "token": http.StatusUnauthorized, "code": http.StatusUnauthorized, "invite": http.StatusUnauthorized,
+	"nonce": http.StatusUnauthorized, "token": http.StatusUnauthorized, "client": http.StatusUnauthorized, "code": http.StatusUnauthorized, "invite": http.StatusUnauthorized,
 	"provider": http.StatusUnauthorized, "wait": http.StatusTooManyRequests, "media": http.StatusUnsupportedMediaType,
 }
 

@@ -27,6 +27,7 @@ type Service interface {
 	service.Console
 	service.Devices
 	service.Issuer
+	service.Programs
 	// TrySlow bounds attempts at something from an address or a machine; right gives the attempt back.
 	TrySlow(ctx context.Context, what, source string) (right func() error, err error)
 }

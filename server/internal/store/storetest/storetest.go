@@ -62,6 +62,9 @@ func Run(t *testing.T, open func(t testing.TB) store.Store) {
 		{"Findings", findings},
 		{"Orders", orders},
 		{"Tallies", tallies},
+		{"Clients", clients},
+		{"HandedIn", handedIn},
+		{"RollChanges", rollChanges},
 		{"HostileText", hostileText},
 	} {
 		t.Run(c.name, func(t *testing.T) {
