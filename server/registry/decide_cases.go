@@ -52,6 +52,10 @@ func (d *decision) enrol(e Enrol) error {
 	if d.env.Pack.NoIDToProvince && noDocument(e.Form) { // T1: level by level to the province; CheckForm asked for a guardian's document
 		c.Steps = append(c.Steps, d.chain(s.Authority, TierProvince)...)
 	}
+	if err := entryMode(e.Mode, s, e.Form); err != nil {
+		return err
+	}
+	c.Mode = e.Mode
 	if err := d.evidence(CaseEnrol, e.Evidence); err != nil {
 		return err
 	}
@@ -70,6 +74,20 @@ func (d *decision) enrol(e Enrol) error {
 	}
 	p.Standing = StandingSchoolCheck
 	d.open(c)
+	return nil
+}
+
+// entryMode: a form of schooling that a new pupil may begin in at a school, with what the form must say of it (Arts 6, 17).
+func entryMode(m Mode, s School, f Form) error {
+	said := func(k FieldKey) bool { return f[k] != "" && f[k] != "0" }
+	switch {
+	case !slices.Contains(Modes(), m), m == ModeReform && s.Kind != KindReform:
+		return invalid("mode")
+	case m == ModeInclusive && !said(FInclusive):
+		return invalid(string(FInclusive))
+	case (m == ModeHome || m == ModeSpecial) && !said(FDisability):
+		return invalid(string(FDisability))
+	}
 	return nil
 }
 
@@ -399,7 +417,7 @@ func (d *decision) enrolled(c *Case, serial int) error {
 		}
 		d.p.Number = n
 	}
-	d.p.Standing = StandingEnrolled
+	d.p.Standing, d.p.Mode = StandingEnrolled, c.Mode
 	d.p.Archive = Archive{State: ArchiveNone, Custodian: c.To}
 	d.p.Archive.BuildDue, d.p.Archive.BuildUnsure = d.env.Calendar.AddMonths(d.p.EnrolledOn, d.env.Pack.ArchiveBuildMonths)
 	d.shut(c, CaseCompleted, WhatCompleted)

@@ -47,18 +47,20 @@ func (d *decision) arranged(c *Case) {
 	d.shut(c, CaseCompleted, WhatCompleted)
 }
 
-// endArrange: the pupil is back at the school of the 学籍, in the ordinary form.
+// endArrange: the pupil is back at the school of the 学籍, in the ordinary form; also one who began in another form there.
 func (d *decision) endArrange(e EndArrange) error {
 	if err := d.may(d.p.School, RoleRegistrar, RoleLeader); err != nil {
 		return err
 	}
-	if d.p.Study == nil {
+	if d.p.Study == nil && d.p.Mode == ModeOrdinary {
 		return &Error{Code: CodeWrongState, Params: params("why", "study")}
 	}
 	if err := first(d.unlocked(), words(e.Reason, maxReason, "reason")); err != nil {
 		return err
 	}
-	d.notify(WhatTasks, d.p.Study.CaseNo, d.p.School, d.p.Study.School)
+	if d.p.Study != nil {
+		d.notify(WhatTasks, d.p.Study.CaseNo, d.p.School, d.p.Study.School)
+	}
 	d.endStudy()
 	return nil
 }

@@ -67,6 +67,8 @@ type Enrol struct {
 	// Reason says why the pupil enters later than in an entry grade, where the rule pack asks for it; Evidence as the pack asks.
 	Reason   string   `json:"reason,omitempty"`
 	Evidence []string `json:"evidence,omitempty"`
+	// Mode is the form of schooling the pupil begins in, at this school; a pupil of another school comes by Arrange.
+	Mode Mode `json:"mode,omitempty"`
 }
 
 // DecideStep is a party's word on the step whose turn it is. Party and Unit must match that step: it guards against acting on a case that moved on.

@@ -41,6 +41,10 @@ const (
 // items are required once any of them is filled. Names may have 50 characters: real names outgrow the sheet's 36. Read only.
 var Fields = append(append(pupilFields(), guardianFields("g1", "家庭成员或监护人一")...), guardianFields("g2", "家庭成员或监护人二")...)
 
+// articles are those of items that another article than the seventh asks for.
+var articles = map[FieldKey]string{FIDType: "5", FIDNumber: "5", FCountry: "28", FOverseas: "28", FHukou: "22", FMigrant: "22", FGrade: "4", FClass: "4", FInclusive: "17",
+	FDisability: "17", FAltNumber: "29"}
+
 func pupilFields() []Field {
 	f := func(k FieldKey, title, group string, required bool, most int, t FieldType, list ListName) Field {
 		return Field{Key: k, Title: title, Group: group, Required: required, Max: most, Type: t, List: list, Article: "7"}
@@ -99,6 +103,9 @@ func pupilFields() []Field {
 		switch out[i].Key {
 		case FHealth, FOrphan, FMartyr, FInclusive, FDisability, FAidApply, FAllowance, FLeftBehind, FMigrant, FBoughtPlace:
 			out[i].Sensitive = quiet
+		}
+		if a := articles[out[i].Key]; a != "" {
+			out[i].Article = a
 		}
 	}
 	return out

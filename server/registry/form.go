@@ -102,4 +102,5 @@ const (
 	FindDupRegister FindingCode = "dup_register" // the person is in the register: start a transfer
 	FindFormula     FindingCode = "formula"      // a formula cell instead of a value
 	FindChars       FindingCode = "characters"   // characters that a name may not hold
+	FindKind        FindingCode = "doc_kind"     // not what was answered about the pupil's document
 )

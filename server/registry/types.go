@@ -266,7 +266,7 @@ type Case struct {
 	// End is what a finish leads to, Certificate its 证书编号.
 	End         Standing `json:"end,omitempty"`
 	Certificate string   `json:"certificate,omitempty"`
-	// Mode is what an arrangement leads to; To is then the school of study.
+	// Mode is what an arrangement leads to, To is then the school of study; of an enrolment, the form of schooling it begins in.
 	Mode      Mode     `json:"mode,omitempty"`
 	Agreement string   `json:"agreement,omitempty"` // digest of the filed agreement
 	AgreedBy  []string `json:"agreed_by,omitempty"`

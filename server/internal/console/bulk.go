@@ -284,7 +284,7 @@ type pagerView struct {
 const bulkPageRows = 200
 
 var bulkBack = map[store.BulkKind]string{store.BulkPromote: "/promotion", store.BulkUndo: "/promotion", store.BulkFinish: "/graduation", store.BulkKeep: "/graduation/keep",
-	store.BulkAdvance: "/advance", store.BulkEndUnit: "/units", store.BulkReview: "/reviews"}
+	store.BulkAdvance: "/advance", store.BulkEndUnit: "/units", store.BulkReview: "/reviews", store.BulkNumber: "/numbers"}
 
 func classesOf(all []store.BulkClass) []classProgress {
 	var out []classProgress
@@ -309,7 +309,7 @@ func (k *console) bulkShow(c *fiber.Ctx, who service.Staff, pr *problem) error {
 	m := mayOf(who)
 	v := bulkView{BulkRun: run, Running: run.State == store.BulkQueued || run.State == store.BulkRunning, Percent: percent(run.Done+run.Failed, run.Total), Classes: classesOf(classes), Back: bulkBack[run.Kind],
 		FailedN: run.Failed, DoneN: run.Done}
-	mine := run.Unit == who.Unit && (m.Promote && (run.Kind == store.BulkPromote || run.Kind == store.BulkUndo) || m.Finish || m.Units && run.Kind == store.BulkEndUnit)
+	mine := run.Unit == who.Unit && (m.Promote && (run.Kind == store.BulkPromote || run.Kind == store.BulkUndo) || m.Finish || m.Units && run.Kind == store.BulkEndUnit || m.Numbers && run.Kind == store.BulkNumber)
 	v.Stop = mine && v.Running
 	v.More = mine && !v.Running && (run.Failed > 0 || run.State == store.BulkCancelled)
 	v.Handover = run.Kind == store.BulkEndUnit && m.Units && run.Done > 0

@@ -88,6 +88,7 @@ type onePage struct {
 	Papers      []service.FormKind
 	Resolve     bool // the school says how a 问题学籍 is to be ended
 	Urge        bool // the step was given to who's office
+	Checks      []string
 }
 
 func (k *console) casePage(c *fiber.Ctx, who service.Staff) error {
@@ -119,6 +120,10 @@ func (k *console) caseShow(c *fiber.Ctx, who service.Staff, pr *problem) error {
 	lang := k.lang(c)
 	a := actor{k: k, who: who, p: &p, pack: k.Service.Pack(), lang: lang}
 	v.Facts, v.Papers = k.caseFacts(lang, uid, cs), service.FormsOf(&p, cs)
+	v.Facts = append(k.entryFacts(lang, &p, cs), v.Facts...)
+	if v.MayDecide {
+		v.Checks = k.entryChecks(lang, &p, cs, v.C.Now.Party)
+	}
 	v.Changes = k.changeRows(lang, cs.Changes, !v.MayDecide && (cs.State != registry.CaseOpen || p.School != who.Unit))
 	v.Resolve = p.Lock == no && mayOf(who).Keep && a.ownProblem() != nil
 	if esc, yes := a.escalated(); yes && esc == no && who.Role == registry.RoleOfficer {

@@ -167,8 +167,8 @@ func (k *console) handedOne(c *fiber.Ctx, who service.Staff) error {
 
 func (k *console) enrolHanded(c *fiber.Ctx, who service.Staff) error {
 	id := c.Params("id")
-	return k.enrolBy(c, who, enrolOneView{Handed: id}, func(f registry.Form, pin string) (registry.UID, []registry.Finding, error) {
-		return k.Service.EnrolHanded(c.UserContext(), who, id, f, pin)
+	return k.enrolBy(c, who, enrolOneView{Handed: id}, func(n service.NewPupil) (registry.UID, []registry.Finding, error) {
+		return k.Service.EnrolHanded(c.UserContext(), who, id, n)
 	})
 }
 

@@ -39,6 +39,10 @@ var largeBodies = []struct{ begins, ends string }{
 	{"/supervise/orders/", "/answer"},
 	{"/pupils/", "/archive/scans"},
 	{"/advance/read", ""},
+	{"/enrol/new", ""},
+	{"/numbers/read", ""},
+	{"/numbers", ""},
+	{"/arrangements", ""},
 }
 
 // LargeBody reports whether a POST to path may carry files, so that web can keep all other bodies small.
@@ -130,8 +134,7 @@ func Mount(r fiber.Router, d Deps) error {
 
 	r.Get("/enrol", k.staff(k.enrol))
 	r.Get("/enrol/template.xlsx", k.staff(k.template))
-	r.Get("/enrol/new", k.only(may.enrols, k.enrolOnePage))
-	r.Post("/enrol/new", k.only(may.enrols, k.enrolOne))
+	k.mountEntries(r)
 	r.Post("/enrol/imports", k.staff(k.startImport))
 	r.Get("/enrol/imports/:id", k.staff(k.importPage))
 	r.Get("/enrol/imports/:id/state", k.staff(k.importState))
@@ -275,6 +278,8 @@ type may struct {
 	SeeBulk, Promote, Finish, Units, Rules bool
 	// Clients: sees which other systems have a credential. KeepClients: makes and ends them.
 	Clients, KeepClients bool
+	// Numbers: gives official numbers in a batch, for the province or the nation.
+	Numbers bool
 }
 
 func mayOf(who service.Staff) may {
@@ -283,6 +288,7 @@ func mayOf(who service.Staff) may {
 	m.supervising(who)
 	m.bulking(who)
 	m.integrating(who)
+	m.Numbers = who.Role == registry.RoleOfficer && (strings.HasSuffix(string(who.Unit), "0000") && len(who.Unit) == 6)
 	m.KioskTasks = who.Unit.IsSchool() && (who.Role == registry.RoleRegistrar || who.Role == registry.RoleLeader)
 	return m
 }

@@ -151,99 +151,6 @@ func (k *console) cancelImport(c *fiber.Ctx, who service.Staff) error {
 	return k.done(c, "/enrol/imports/"+c.Params("id"), flash{Key: "import.cancelled"})
 }
 
-// fieldView is an item of the form by hand.
-type fieldView struct {
-	registry.Field
-	Value    string
-	Findings []findingView
-	Items    []registry.CodeItem
-	Input    string // HTML input type
-}
-
-// findingView is a finding in words, with repairs that one press takes over.
-type findingView struct {
-	Text    string
-	Repairs []string
-	Warning bool
-}
-
-type fieldGroup struct {
-	Name   string
-	Fields []fieldView
-	Bad    int
-}
-
-// duplicate tells where the person already is.
-type duplicate struct {
-	School   registry.Unit
-	Standing registry.Standing
-	Mine     bool
-}
-
-type enrolOneView struct {
-	Groups []fieldGroup
-	Bad    int
-	Dup    *duplicate
-	Name   string
-	ID     string
-	PIN    bool
-	Handed string // the hand-in of another system that the form came by
-}
-
-func (k *console) enrolOnePage(c *fiber.Ctx, who service.Staff) error {
-	f := registry.Form{registry.FCountry: "156", registry.FIDType: "1", registry.FOverseas: "00"}
-	today := string(k.Service.Today())
-	if len(today) >= 7 {
-		f[registry.FEnrolMonth] = today[:4] + "-09"
-	}
-	return k.enrolOneShow(c, who, enrolOneView{}, f, nil, nil)
-}
-
-func (k *console) enrolOneShow(c *fiber.Ctx, who service.Staff, v enrolOneView, f registry.Form, fs []registry.Finding, pr *problem) error {
-	lang := k.lang(c)
-	by := map[registry.FieldKey][]findingView{}
-	for _, x := range fs {
-		by[x.Field] = append(by[x.Field], k.findingView(lang, x))
-	}
-	v.Name, v.ID = f[registry.FName], f[registry.FIDNumber]
-	for _, g := range formGroups {
-		fg := fieldGroup{Name: g}
-		for _, field := range registry.Fields {
-			if field.Group != g || field.Key == registry.FPhoto { // a photograph is no text: it comes as a file, with the delivery or into the archive
-				continue
-			}
-			fv := fieldView{Field: field, Value: f[field.Key], Findings: by[field.Key], Input: "text"}
-			delete(by, field.Key)
-			switch field.Type {
-			case registry.TypeCode:
-				fv.Items = registry.List(field.List)
-			case registry.TypeDate:
-				fv.Input = "date"
-			case registry.TypeMonth:
-				fv.Input = "month"
-			case registry.TypePhone:
-				fv.Input = "tel"
-			case registry.TypeMail:
-				fv.Input = "email"
-			}
-			if field.List == registry.ListRegion { // the list holds provinces only; six digits are typed
-				fv.Items = nil
-			}
-			for _, x := range fv.Findings {
-				if !x.Warning {
-					fg.Bad++
-				}
-			}
-			fg.Fields = append(fg.Fields, fv)
-		}
-		v.Bad += fg.Bad
-		if len(fg.Fields) > 0 {
-			v.Groups = append(v.Groups, fg)
-		}
-	}
-	return k.show(c, &who, "enrolone", "enrolone.title", v, withActive("enrol"), withProblem(pr))
-}
-
 func (k *console) findingView(lang string, x registry.Finding) findingView {
 	pairs := make([]any, 0, 2*len(x.Params)+2)
 	for name, val := range x.Params {
@@ -258,47 +165,6 @@ func (k *console) findingView(lang string, x registry.Finding) findingView {
 		pairs = append(pairs, name, val)
 	}
 	return findingView{Text: k.words.say(lang, "find."+string(x.Code), pairs...), Repairs: x.DidYouMean, Warning: x.Params["level"] == "warning"}
-}
-
-func (k *console) enrolOne(c *fiber.Ctx, who service.Staff) error {
-	return k.enrolBy(c, who, enrolOneView{}, func(f registry.Form, pin string) (registry.UID, []registry.Finding, error) {
-		return k.Service.EnrolOne(c.UserContext(), who, f, pin)
-	})
-}
-
-// enrolBy enters the posted form, or shows it again with what is wrong.
-func (k *console) enrolBy(c *fiber.Ctx, who service.Staff, v enrolOneView, enter func(registry.Form, string) (registry.UID, []registry.Finding, error)) error {
-	f := registry.Form{}
-	for _, field := range registry.Fields {
-		if v := strings.TrimSpace(c.FormValue("f." + string(field.Key))); v != "" {
-			f[field.Key] = v
-		}
-	}
-	uid, findings, err := enter(f, strings.TrimSpace(c.FormValue("pin")))
-	if err == nil && !blocking(findings) && uid != "" {
-		return k.done(c, "/pupils/"+string(uid), flash{Key: "enrolone.done"})
-	}
-	dup := v.Dup
-	for _, x := range findings {
-		if x.Code == registry.FindDupRegister {
-			dup = &duplicate{School: registry.Unit(x.Params["school"]), Mine: registry.Unit(x.Params["school"]) == who.Unit}
-			if school, standing, e := k.Service.WhereIs(c.UserContext(), who, registry.UID(x.Params["uid"])); e == nil {
-				dup.School, dup.Standing, dup.Mine = school, standing, school == who.Unit
-			}
-		}
-	}
-	var pr *problem
-	if err != nil {
-		if !correctable(err) {
-			return err
-		}
-		if pr = k.problem(c, err); dup != nil && registry.CodeOf(err) == registry.CodeDuplicate {
-			pr = nil // the panel says it better
-		}
-	}
-	c.Status(fiber.StatusUnprocessableEntity)
-	v.Dup = dup
-	return k.enrolOneShow(c, who, v, f, findings, pr)
 }
 
 // blocking reports whether a finding other than a warning stands.
@@ -424,7 +290,7 @@ func (k *console) transferStart(c *fiber.Ctx, who service.Staff) error {
 	if c.FormValue("consent") == "" {
 		return again(&problem{Title: k.words.say(k.lang(c), "transfer.need_consent"), Field: "consent"})
 	}
-	files, err := k.evidence(c, who, uid)
+	files, err := k.evidence(c, who, "") // the pupil is not in sight yet: the papers are tied to them by the act
 	if err == nil {
 		var no registry.CaseNo
 		if ev := comeBy(v, who.Unit, files); ev != nil {

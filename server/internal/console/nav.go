@@ -35,6 +35,8 @@ var nav = []navGroup{
 		{"supervise", "/supervise", "", func(m may) bool { return m.Findings }},
 		{"statistics", "/statistics", "", func(m may) bool { return m.Findings }},
 		{"duplicates", "/duplicates", "u", func(m may) bool { return m.Act }},
+		{"problems", "/problems", "", func(m may) bool { return m.Act }},
+		{"numbers", "/numbers", "", func(m may) bool { return m.Numbers }},
 		{"reviews", "/reviews", "", func(m may) bool { return m.SeeBulk }},
 		{"audit", "/audit", "", func(m may) bool { return m.Log }},
 		{"alerts", "/audit/alerts", "", func(m may) bool { return m.Alerts }},

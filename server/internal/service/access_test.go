@@ -197,7 +197,29 @@ var table = []struct {
 	{"Imports", func(w *world, who Staff) error { _, err := w.r.s.Imports(w.c(), who); return err }, "ok ok no no no no no no no no"},
 	{"CancelImport", func(w *world, who Staff) error { return w.r.s.CancelImport(w.c(), who, w.imp) }, "state nf nf nf nf nf nf nf nf nf"},
 	{"Template", func(w *world, who Staff) error { _, err := w.r.s.Template(w.c(), who); return err }, "ok ok no no no no no no no no"},
-	{"EnrolOne", func(w *world, who Staff) error { _, _, err := w.r.s.EnrolOne(w.c(), who, w.r.form(0), ""); return err }, "dup dup no no no no no no no no"},
+	{"SearchNewcomer", func(w *world, who Staff) error {
+		found, err := w.r.s.SearchNewcomer(w.c(), who, w.r.form(0))
+		if err == nil && (len(found) == 0 || found[0].Params["uid"] != string(w.uid)) {
+			return &registry.Error{Code: registry.CodeInternal}
+		}
+		return err
+	}, "ok ok no no no no no no no no"},
+	{"Enter", func(w *world, who Staff) error {
+		_, _, err := w.r.s.Enter(w.c(), who, NewPupil{Form: w.r.form(0)})
+		return err
+	}, "dup dup no no no no no no no no"},
+	{"Problems", func(w *world, who Staff) error {
+		_, err := w.r.s.Problems(w.c(), who, ProblemAsk{School: demo.YunheShiyan})
+		return err
+	}, "ok nf ok nf ok nf ok no no no"},
+	{"NumberList", func(w *world, who Staff) error { _, err := w.r.s.NumberList(w.c(), who); return err }, "no no no no no no no no no no"},
+	{"NumberBook", func(w *world, who Staff) error { _, _, err := w.r.s.NumberBook(w.c(), who, "none"); return err }, "no no no no no no no no no no"},
+	{"ReadNumbers", func(w *world, who Staff) error {
+		_, err := w.r.s.ReadNumbers(w.c(), who, strings.NewReader("no workbook"))
+		return err
+	}, "no no no no no no no no no no"},
+	{"StartNumbers", func(w *world, who Staff) error { _, err := w.r.s.StartNumbers(w.c(), who, "", nil, nil); return err }, "no no no no no no no no no no"},
+	{"NumberRuns", func(w *world, who Staff) error { _, err := w.r.s.NumberRuns(w.c(), who); return err }, "no no no no no no no no no no"},
 	{"WhereIs", func(w *world, who Staff) error { _, _, err := w.r.s.WhereIs(w.c(), who, w.uid); return err }, "ok ok no no no no no no no no"},
 	{"Act", func(w *world, who Staff) error { // the leader's word on an enrolment, refused for lack of a reason once it is their turn
 		p := w.r.pupil(w.open)
@@ -428,7 +450,7 @@ var table = []struct {
 	{"Handed", func(w *world, who Staff) error { _, err := w.r.s.Handed(w.c(), who); return err }, "ok ok no no no no no no no no no no"},
 	{"HandedOne", func(w *world, who Staff) error { _, err := w.r.s.HandedOne(w.c(), who, w.handed); return err }, "ok nf no no no no no no no no no no"},
 	{"EnrolHanded", func(w *world, who Staff) error { // an empty form: its findings keep it out
-		_, fs, err := w.r.s.EnrolHanded(w.c(), who, w.handed, registry.Form{}, "")
+		_, fs, err := w.r.s.EnrolHanded(w.c(), who, w.handed, NewPupil{})
 		if err == nil && !registry.Blocking(fs) {
 			return registry.ErrConflict
 		}

@@ -165,6 +165,9 @@ func (s *Service) Act(ctx context.Context, who Staff, uid registry.UID, seen int
 		return registry.Pupil{}, internal(err)
 	}
 	s.committed(p, c)
+	if err := s.adopt(ctx, who, uid, ev); err != nil { // the business stands; a scan that is not tied yet is still its unit's
+		s.log.WarnContext(ctx, "a paper was not tied to its pupil", "err", err)
+	}
 	if _, ok := ev.(registry.SetPIN); ok { // a new PIN opens what wrong tries of the old one locked; setting it again is harmless should this fail
 		if err := s.st.ClearTries(ctx, uid); err != nil {
 			return registry.Pupil{}, internal(err)

@@ -107,7 +107,7 @@ const (
 
 // bulkActs says who may start what.
 var bulkActs = map[store.BulkKind]access.Action{store.BulkPromote: access.PromoteAll, store.BulkUndo: access.PromoteAll, store.BulkFinish: access.SchoolWork, store.BulkKeep: access.SchoolWork,
-	store.BulkAdvance: access.StartMove, store.BulkEndUnit: access.Oversee, store.BulkReview: access.OpenReview}
+	store.BulkAdvance: access.StartMove, store.BulkEndUnit: access.Oversee, store.BulkReview: access.OpenReview, store.BulkNumber: access.Numbers}
 
 // group is a class as rows of a run are grouped by.
 func group(grade int, class string) string { return fmt.Sprintf("%02d %s", grade, class) }
@@ -148,7 +148,7 @@ func living(r store.Summary) bool { return r.Standing.Living() }
 func (s *Service) mineToAsk(who Staff, a *BulkAsk, see bool) error {
 	sc := s.scope(who)
 	act, ok := bulkActs[a.Kind]
-	if !ok || a.Kind == store.BulkEndUnit || a.Kind == store.BulkReview || a.Kind == store.BulkUndo {
+	if !ok || a.Kind == store.BulkEndUnit || a.Kind == store.BulkReview || a.Kind == store.BulkUndo || a.Kind == store.BulkNumber {
 		return fail(registry.CodeInvalid, "kind", nil)
 	}
 	if a.School == "" && who.Unit.IsSchool() {
@@ -313,6 +313,11 @@ func (s *Service) bulkEvent(run store.BulkRun, p *registry.Pupil, m store.BulkMa
 		return registry.StartAdvance{To: run.School, ToGrade: p.Grade + 1, ToClass: m.ToClass}, actor
 	case store.BulkKeep:
 		return registry.KeepArchive{Place: m.Note}, actor
+	case store.BulkNumber:
+		if m.Doubt {
+			return registry.RaiseProblem{Problem: registry.ProblemWrongID, Note: "身份信息核查未通过（" + d.Ref + "）"}, actor
+		}
+		return registry.GiveNumber{Ref: d.Ref}, actor
 	case store.BulkEndUnit:
 		if school, ok := s.dir.Load().School(run.School); ok {
 			actor.Unit = school.Authority // the order is the authority's, whoever of the offices above gave it
@@ -678,6 +683,7 @@ func (s *Service) moveOnce(ctx context.Context, run store.BulkRun, r *store.Bulk
 		if p.Archive.Custodian != run.School && p.School != run.School {
 			return registry.ErrNotFound
 		}
+	case store.BulkNumber: // of any school under the office; the rule asks
 	case store.BulkEndUnit: // tied to the school in one of many ways, which the rule knows
 	default:
 		if p.School != run.School {

@@ -1,14 +1,11 @@
 package service
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-
-	"github.com/xuri/excelize/v2"
 
 	"xueji/server/document"
 	"xueji/server/internal/access"
@@ -231,55 +228,18 @@ func (s *Service) ReadAdmitted(ctx context.Context, who Staff, workbook io.Reade
 	if err != nil {
 		return nil, err
 	}
-	bad := func(why string) error {
-		return fail(registry.CodeInvalid, "workbook", map[string]string{"why": why, "max": fmt.Sprint(admittedMost)})
-	}
-	f, err := excelize.OpenReader(bytes.NewReader(body), excelize.Options{UnzipSizeLimit: 64 << 20, UnzipXMLSizeLimit: 32 << 20})
+	rows, err := readSheet(body, admittedColumns, []string{"name", "id"}, admittedMost)
 	if err != nil {
-		return nil, bad("not_xlsx")
+		return nil, err
 	}
-	defer f.Close()
-	rows, err := f.Rows(f.GetSheetName(0))
-	if err != nil {
-		return nil, bad("damaged")
-	}
-	defer rows.Close()
-	var cols map[string]int
 	var out []AdmittedRow
 	seen := map[registry.UID]int{}
-	for no := 1; rows.Next(); no++ {
-		cells, err := rows.Columns()
-		if err != nil {
-			return nil, bad("damaged")
-		}
-		if cols == nil {
-			found := map[string]int{}
-			for i, c := range cells {
-				if k := admittedColumns[strings.ToLower(strings.TrimSpace(c))]; k != "" {
-					found[k] = i + 1
-				}
-			}
-			if found["name"] > 0 && found["id"] > 0 {
-				cols = found
-			} else if no > 10 {
-				break
-			}
-			continue
-		}
-		cell := func(k string) string {
-			if i := cols[k]; i > 0 && i <= len(cells) {
-				return strings.TrimSpace(cells[i-1])
-			}
-			return ""
-		}
-		name, id := cell("name"), strings.ToUpper(cell("id"))
+	for _, r := range rows {
+		no, name, id := r.no, r.cells["name"], strings.ToUpper(r.cells["id"])
 		if name == "" && id == "" {
 			continue
 		}
-		if len(out) >= admittedMost {
-			return nil, bad("rows")
-		}
-		row := AdmittedRow{No: no, Name: name, Class: cell("class"), Tail: registry.MaskTail(id, 4)}
+		row := AdmittedRow{No: no, Name: name, Class: r.cells["class"], Tail: registry.MaskTail(id, 4)}
 		if len(id) == 19 && (id[0] == 'G' || id[0] == 'L' || id[0] == 'J') {
 			id = id[1:] // a G number is its letter and the document
 		}
@@ -295,9 +255,6 @@ func (s *Service) ReadAdmitted(ctx context.Context, who Staff, workbook io.Reade
 			row.Err = err
 		}
 		out = append(out, row)
-	}
-	if cols == nil {
-		return nil, bad("header")
 	}
 	slices.SortStableFunc(out, func(a, b AdmittedRow) int { // open cases first, then bad rows
 		rank := func(r AdmittedRow) int {

@@ -44,8 +44,8 @@ type Integrating interface {
 	// Handed lists what waits for the own school's registrar; HandedOne is one of them with its form, recorded as a look.
 	Handed(ctx context.Context, who Staff) ([]store.Handed, error)
 	HandedOne(ctx context.Context, who Staff, id string) (store.Handed, error)
-	// EnrolHanded enters one, as EnrolOne does; RefuseHanded sends it back with a reason.
-	EnrolHanded(ctx context.Context, who Staff, id string, f registry.Form, pin string) (registry.UID, []registry.Finding, error)
+	// EnrolHanded enters one, as Enter does; RefuseHanded sends it back with a reason.
+	EnrolHanded(ctx context.Context, who Staff, id string, n NewPupil) (registry.UID, []registry.Finding, error)
 	RefuseHanded(ctx context.Context, who Staff, id, words string) error
 }
 
@@ -496,7 +496,7 @@ func (s *Service) HandedOne(ctx context.Context, who Staff, id string) (store.Ha
 }
 
 // EnrolHanded enters one. The pupil it becomes follows from it, so that a second press after a fault enters nobody twice.
-func (s *Service) EnrolHanded(ctx context.Context, who Staff, id string, f registry.Form, pin string) (registry.UID, []registry.Finding, error) {
+func (s *Service) EnrolHanded(ctx context.Context, who Staff, id string, n NewPupil) (registry.UID, []registry.Finding, error) {
 	h, err := s.handed(ctx, who, id)
 	if err != nil {
 		return "", nil, err
@@ -508,7 +508,7 @@ func (s *Service) EnrolHanded(ctx context.Context, who Staff, id string, f regis
 	var findings []registry.Finding
 	if _, err := s.st.Pupil(ctx, uid); isNotFound(err) {
 		var done registry.UID
-		if done, findings, err = s.enrolOne(ctx, who, uid, f, pin); err != nil || done == "" {
+		if done, findings, err = s.admit(ctx, who, uid, n); err != nil || done == "" {
 			return "", findings, err
 		}
 	} else if err != nil {

@@ -216,11 +216,11 @@ func TestHandIn(t *testing.T) {
 		t.Fatal("another school sees it")
 	}
 	h := must[store.Handed](t)(r.s.HandedOne(r.ctx, reg, list[0].ID))
-	uid, findings, err := r.s.EnrolHanded(r.ctx, reg, h.ID, h.Form, "")
+	uid, findings, err := r.s.EnrolHanded(r.ctx, reg, h.ID, NewPupil{Form: h.Form})
 	if err != nil || uid == "" || registry.Blocking(findings) {
 		t.Fatal(uid, findings, err)
 	}
-	_, _, err = r.s.EnrolHanded(r.ctx, reg, h.ID, h.Form, "")
+	_, _, err = r.s.EnrolHanded(r.ctx, reg, h.ID, NewPupil{Form: h.Form})
 	wantCode(t, err, registry.CodeWrongState)
 	entered := must[api.NewcomerReply](t)(r.s.HandedIn(r.ctx, c, "1"))
 	if entered.State != store.HandedEntered || entered.ID != r.s.clientID(c, uid) {
@@ -242,7 +242,7 @@ func TestHandIn(t *testing.T) {
 		t.Fatalf("%+v", again)
 	}
 	list = must[[]store.Handed](t)(r.s.Handed(r.ctx, reg))
-	_, _, err = r.s.EnrolHanded(r.ctx, reg, list[0].ID, list[0].Form, "")
+	_, _, err = r.s.EnrolHanded(r.ctx, reg, list[0].ID, NewPupil{Form: list[0].Form})
 	wantCode(t, err, registry.CodeDuplicate)
 	if e := r.lookOf(t, audit.Inbox, "handed/"+h.ID); e.Account != c.ID || e.What != "newcomer" {
 		t.Fatalf("%+v", e)

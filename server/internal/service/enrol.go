@@ -6,59 +6,13 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
-	"xueji/server/internal/access"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
 )
 
-// EnrolOne enters one form by hand. Findings that keep it out come back with an empty UID; a person who is in the register already comes back as the
-// finding dup_register with Params school and uid, and as CodeDuplicate: start a transfer instead (Art. 6).
+// EnrolOne enters one form by hand, without what only a page asks. See Enter.
 func (s *Service) EnrolOne(ctx context.Context, who Staff, f registry.Form, pin string) (registry.UID, []registry.Finding, error) {
-	return s.enrolOne(ctx, who, newUID(), f, pin)
-}
-
-// enrolOne enters one form as a pupil that nobody is yet.
-func (s *Service) enrolOne(ctx context.Context, who Staff, uid registry.UID, f registry.Form, pin string) (registry.UID, []registry.Finding, error) {
-	if err := s.scope(who).Check(access.Import); err != nil {
-		return "", nil, err
-	}
-	f = cleanForm(f)
-	findings := registry.CheckForm(f, s.Today())
-	if registry.Blocking(findings) {
-		return "", findings, nil
-	}
-	if dup, err := s.duplicateOf(ctx, f); err != nil {
-		return "", nil, err
-	} else if dup != nil {
-		return "", append(findings, *dup), fail(registry.CodeDuplicate, string(registry.FIDNumber), dup.Params)
-	}
-	alike, err := s.suspects(ctx, f, "")
-	if err != nil {
-		return "", nil, err
-	}
-	findings = append(findings, s.warnings(alike)...)
-	encoded, err := s.encodePIN(ctx, pin)
-	if err != nil {
-		return "", nil, err
-	}
-	no, err := s.newCaseNo(ctx, registry.CaseEnrol, 1)
-	if err != nil {
-		return "", nil, err
-	}
-	c, err := s.decide(registry.Pupil{UID: uid}, registry.Enrol{CaseNo: no, School: who.Unit, Form: f, PIN: encoded}, who.Actor("console"), s.now())
-	if err != nil {
-		return "", nil, err
-	}
-	if err := s.st.Commit(ctx, store.Batch{Changes: []store.Change{c}}); err != nil {
-		if registry.CodeOf(err) == registry.CodeDuplicate { // somebody else was first, this very moment
-			if dup, e := s.duplicateOf(ctx, f); e == nil && dup != nil {
-				return "", append(findings, *dup), fail(registry.CodeDuplicate, string(registry.FIDNumber), dup.Params)
-			}
-		}
-		return "", nil, internal(err)
-	}
-	s.committed(registry.Pupil{}, c)
-	return c.Pupil.UID, findings, s.raise(ctx, c.Pupil, alike)
+	return s.Enter(ctx, who, NewPupil{Form: f, PIN: pin})
 }
 
 // duplicateOf finds the pupil who holds the form's document; nil when nobody does.

@@ -286,7 +286,13 @@ func (r *importRun) judge(ctx context.Context, i store.Import, from, to int) ([]
 			if v.alike, err = r.s.suspects(ctx, v.row.Form, v.uid); err != nil {
 				return nil, err
 			}
-			v.findings = append(v.findings, r.s.warnings(v.alike)...)
+			alike := r.s.warnings(v.alike)
+			if r.s.later(v.row.Form, i.Unit) { // a hit means a transfer; who is another child after all is entered by hand, with the reason
+				for _, f := range alike {
+					delete(f.Params, "level")
+				}
+			}
+			v.findings = append(v.findings, alike...)
 			if v.hash == nil { // without a document only its own row tells that it went in
 				_, err := r.s.st.Pupil(ctx, v.uid)
 				if err != nil && !isNotFound(err) {

@@ -44,7 +44,7 @@ func (s Staff) Actor(via string) registry.Actor {
 	return a
 }
 
-// Console is what pages need. Archiving is its part on archives. Guarding is its part on accounts. The console package consumes it; *Service implements it. Errors are *registry.Error. Everything is scoped to who: what a
+// Console is what pages need. Archiving is its part on archives. Guarding is its part on accounts, Entering on new pupils. The console package consumes it; *Service implements it. Errors are *registry.Error. Everything is scoped to who: what a
 // person may not see is CodeNotFound.
 type Console interface {
 	Archiving
@@ -53,6 +53,7 @@ type Console interface {
 	Supervising
 	Bulking
 	Integrating
+	Entering
 	SignIn(ctx context.Context, login, password string, from From) (SignedIn, error)
 	SignOut(ctx context.Context, token string) error
 	WhoIs(ctx context.Context, token string) (Staff, error)
@@ -86,8 +87,6 @@ type Console interface {
 	CancelImport(ctx context.Context, who Staff, id string) error
 	// Template is the empty workbook with lists and help.
 	Template(ctx context.Context, who Staff) ([]byte, error)
-	// EnrolOne enters one form by hand; findings come back when it may not go in.
-	EnrolOne(ctx context.Context, who Staff, f registry.Form, pin string) (registry.UID, []registry.Finding, error)
 	// WhereIs explains a duplicate: school and state of the person behind a document, told to whom it was refused (Art. 6).
 	WhereIs(ctx context.Context, who Staff, uid registry.UID) (school registry.Unit, standing registry.Standing, err error)
 

@@ -80,10 +80,35 @@ func (s *Store) Cases(ctx context.Context, unit registry.Unit, kind registry.Cas
 	if state != "" {
 		w.and("u.state = $%d", string(state))
 	}
-	var out []store.CaseRow
 	sql := `SELECT ` + summaryColumns + `, c.case_no, c.doc FROM case_unit u JOIN pupil_case c ON c.student_uid = u.student_uid AND c.case_no = u.case_no
 		JOIN pupil p ON p.student_uid = u.student_uid WHERE ` + strings.Join(w.conds, " AND ") + ` ORDER BY u.opened_at DESC, u.case_no DESC LIMIT ` +
 		w.param(int64(page(limit))) + ` OFFSET ` + w.param(int64(max(offset, 0)))
+	return s.caseRows(ctx, sql, w.args)
+}
+
+// CasesOf lists cases over many units.
+func (s *Store) CasesOf(ctx context.Context, q store.CaseQuery) ([]store.CaseRow, error) {
+	w := &where{d: s.d}
+	if !q.All {
+		u := `EXISTS (SELECT 1 FROM case_unit u WHERE u.student_uid = c.student_uid AND u.case_no = c.case_no AND ` + s.d.In("u.unit", w.arg(s.d.List(codesOf(q.Units)))) + `)`
+		w.conds = append(w.conds, u)
+	}
+	if q.Kind != "" {
+		w.and("c.kind = $%d", string(q.Kind))
+	}
+	if q.State != "" {
+		w.and("c.state = $%d", string(q.State))
+	}
+	sql := `SELECT ` + summaryColumns + `, c.case_no, c.doc FROM pupil_case c JOIN pupil p ON p.student_uid = c.student_uid`
+	if len(w.conds) > 0 {
+		sql += ` WHERE ` + strings.Join(w.conds, " AND ")
+	}
+	sql += ` ORDER BY c.opened_at DESC, c.case_no DESC LIMIT ` + w.param(int64(page(q.Limit))) + ` OFFSET ` + w.param(int64(max(q.Offset, 0)))
+	return s.caseRows(ctx, sql, w.args)
+}
+
+func (s *Store) caseRows(ctx context.Context, sql string, args []any) ([]store.CaseRow, error) {
+	var out []store.CaseRow
 	err := s.query(ctx, func(r Rows) error {
 		var row store.CaseRow
 		var l listed
@@ -100,6 +125,6 @@ func (s *Store) Cases(ctx context.Context, unit registry.Unit, kind registry.Cas
 		}
 		out = append(out, row)
 		return nil
-	}, sql, w.args...)
+	}, sql, args...)
 	return out, err
 }

@@ -105,6 +105,9 @@ func (s *Store) branches(q store.Query, h *hunt) []branch {
 		if q.UIDs != nil {
 			w.conds = append(w.conds, s.d.In("p.student_uid", w.arg(s.d.List(texts(q.UIDs)))))
 		}
+		if q.Temporary {
+			w.conds = append(w.conds, "p.number_kind IN ('L', 'J')")
+		}
 		if q.NoCard {
 			w.conds = append(w.conds, "p.standing = 'enrolled' AND p.card_no = ''")
 		}

@@ -200,6 +200,9 @@ func (s *Store) Tend(ctx context.Context) (sealed int, err error) {
 	if err := s.countSeals(ctx); err != nil {
 		return 0, err
 	}
+	if err := s.letters(ctx); err != nil {
+		return 0, err
+	}
 	keys, err := table{s.db}.VaultKeys(ctx)
 	if err != nil {
 		return 0, err

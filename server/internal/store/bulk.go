@@ -18,6 +18,7 @@ const (
 	BulkAdvance BulkKind = "advance"      // 升学 (Art. 14), started by the school that takes in
 	BulkKeep    BulkKind = "keep"         // archives to permanent keeping (Art. 9)
 	BulkEndUnit BulkKind = "end_unit"     // pupils and archives of a school that merged or closed (Art. 9)
+	BulkNumber  BulkKind = "number"       // official numbers after the national check, and doubts about those who did not pass (T2)
 	BulkReview  BulkKind = "review"       // the term's review of every record (Art. 24): rows are marked by people
 )
 
@@ -95,6 +96,7 @@ type BulkMark struct {
 	Params      map[string]string `json:"params,omitempty"`
 	CaseNo      registry.CaseNo   `json:"case_no,omitempty"`
 	By          string            `json:"by,omitempty"`
+	Doubt       bool              `json:"doubt,omitempty"` // number: the check was not passed
 }
 
 // BulkClass counts one group of a run.

@@ -130,6 +130,8 @@ type Lists interface {
 	OverdueTasks(ctx context.Context, before registry.Date, limit, offset int) ([]TaskRow, error)
 	// Cases lists cases a unit takes part in, newest first; kind "" for all.
 	Cases(ctx context.Context, unit registry.Unit, kind registry.CaseKind, state registry.CaseState, limit, offset int) ([]CaseRow, error)
+	// CasesOf lists cases over many units, newest first, each once.
+	CasesOf(ctx context.Context, q CaseQuery) ([]CaseRow, error)
 	// FindCase finds whose a case number is.
 	FindCase(ctx context.Context, no registry.CaseNo) (registry.UID, error)
 	// FindArchive finds whose an opaque archive number is.
@@ -147,7 +149,9 @@ type Query struct {
 	Class    string
 	Standing registry.Standing
 	Study    registry.Unit // narrow to pupils who are taught here and have their 学籍 elsewhere (Art. 17)
-	NoCard   bool          // enrolled pupils without a good card (issuing list): none, or a lost one
+	// Temporary narrows to pupils whose 学籍号 is an L or J one (T2).
+	Temporary bool
+	NoCard    bool // enrolled pupils without a good card (issuing list): none, or a lost one
 	// UIDs narrows to these; nil does not.
 	UIDs   []registry.UID
 	Limit  int // ≤ 500
@@ -185,6 +189,16 @@ type CaseRow struct {
 	UID  registry.UID
 	Name string
 	Case registry.Case
+}
+
+// CaseQuery narrows a list of cases over units that take part in them.
+type CaseQuery struct {
+	Units  []registry.Unit // nil: none; see All
+	All    bool
+	Kind   registry.CaseKind  // "" for all
+	State  registry.CaseState // "" for all
+	Limit  int                // ≤ 500
+	Offset int
 }
 
 // Units is the register of schools and offices, small enough to hold in memory.

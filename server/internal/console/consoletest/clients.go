@@ -80,8 +80,8 @@ func (f *Fake) HandedOne(ctx context.Context, who service.Staff, id string) (sto
 	return store.Handed{}, err
 }
 
-func (f *Fake) EnrolHanded(ctx context.Context, who service.Staff, id string, form registry.Form, pin string) (registry.UID, []registry.Finding, error) {
-	uid, fs, err := f.EnrolOne(ctx, who, form, pin)
+func (f *Fake) EnrolHanded(ctx context.Context, who service.Staff, id string, n service.NewPupil) (registry.UID, []registry.Finding, error) {
+	uid, fs, err := f.Enter(ctx, who, n)
 	if err == nil && uid != "" {
 		f.Posted = append(f.Posted, "settled:"+id)
 	}

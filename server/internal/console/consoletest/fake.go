@@ -363,27 +363,6 @@ func (f *Fake) Template(context.Context, service.Staff) ([]byte, error) {
 	return []byte("PK template"), nil
 }
 
-func (f *Fake) EnrolOne(_ context.Context, who service.Staff, form registry.Form, pin string) (registry.UID, []registry.Finding, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.Posted = append(f.Posted, form, "pin:"+pin)
-	if fs := registry.CheckForm(form, f.Today()); registry.Blocking(fs) {
-		return "", fs, nil
-	}
-	for _, uid := range f.order {
-		p := f.pupils[uid].p
-		if p.Form[registry.FIDNumber] == form[registry.FIDNumber] {
-			params := map[string]string{"school": string(p.School), "uid": string(uid)}
-			return "", []registry.Finding{{Field: registry.FIDNumber, Code: registry.FindDupRegister, Params: params}}, &registry.Error{Code: registry.CodeDuplicate, Params: params}
-		}
-	}
-	l, err := f.enrol(who.Unit, form)
-	if err != nil {
-		return "", nil, err
-	}
-	return l.p.UID, nil, nil
-}
-
 func (f *Fake) WhereIs(_ context.Context, _ service.Staff, uid registry.UID) (registry.Unit, registry.Standing, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

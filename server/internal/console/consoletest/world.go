@@ -39,6 +39,7 @@ func Empty() *Fake {
 	add("leader", "陈国栋", registrytest.PrimaryA, registry.RoleLeader)
 	add("registrar2", "沈佳", registrytest.NineYearB, registry.RoleRegistrar)
 	add("officer", "王立新", registrytest.CountyA, registry.RoleOfficer)
+	add("province", "沈国强", registrytest.Province, registry.RoleOfficer)
 	add("clerk", "刘芳", registrytest.CountyA, registry.RoleClerk)
 	add("operator", "赵强", registrytest.City, registry.RoleOperator)
 	add("security", "韩冰", registrytest.CountyA, registry.RoleSecurity)
@@ -200,10 +201,15 @@ func (f *Fake) must(l *life, err error) *life {
 func (f *Fake) mustDo(l *life, a registry.Actor, ev registry.Event) { f.must(l, f.do(l, a, ev)) }
 
 func (f *Fake) enrol(school registry.Unit, form registry.Form) (*life, error) {
+	return f.enter(school, registry.Enrol{Form: form})
+}
+
+func (f *Fake) enter(school registry.Unit, ev registry.Enrol) (*life, error) {
 	var random [16]byte
 	copy(random[:], fmt.Sprintf("pupil-%010d", len(f.order)+1))
 	l := &life{p: registry.Pupil{UID: registry.NewUID(random)}}
-	if err := f.do(l, registrytest.Registrar(school), registry.Enrol{CaseNo: f.no(registry.CaseEnrol), School: school, Form: form}); err != nil {
+	ev.CaseNo, ev.School = f.no(registry.CaseEnrol), school
+	if err := f.do(l, registrytest.Registrar(school), ev); err != nil {
 		return nil, err
 	}
 	f.pupils[l.p.UID] = l

@@ -235,3 +235,68 @@ func cases(t *testing.T, s store.Store) {
 		t.Fatalf("a stranger sees %v", got)
 	}
 }
+
+// casesOfUnits: each case once whoever asks, also over several of its units.
+func casesOfUnits(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	for i := range 3 {
+		insert(t, s, Transfer(Pupil(i, fmt.Sprintf("王%d", i), SchoolA, 1, "1班"), CaseNo(i), SchoolB, Epoch.Add(time.Duration(i)*time.Hour)), store.Index{})
+	}
+	p, err := s.Pupil(ctx, UID(1))
+	must(t, err)
+	p.Cases[0].State, p.Lock = registry.CaseCompleted, ""
+	must(t, s.Commit(ctx, store.Batch{Changes: []store.Change{Change(p, registry.EvDecideStep, store.Index{})}}))
+	for _, c := range []struct {
+		q    store.CaseQuery
+		want []string
+	}{
+		{store.CaseQuery{Units: []registry.Unit{SchoolA, SchoolB, CountyX}}, []string{"王2", "王1", "王0"}},
+		{store.CaseQuery{All: true, Kind: registry.CaseTransfer, State: registry.CaseOpen}, []string{"王2", "王0"}},
+		{store.CaseQuery{Units: []registry.Unit{SchoolB}, State: registry.CaseCompleted}, []string{"王1"}},
+		{store.CaseQuery{All: true, Limit: 1, Offset: 1}, []string{"王1"}},
+		{store.CaseQuery{Units: []registry.Unit{SchoolC, City}}, nil},
+		{store.CaseQuery{All: true, Kind: registry.CaseProblem}, nil},
+		{store.CaseQuery{}, nil},
+	} {
+		rows, err := s.CasesOf(ctx, c.q)
+		must(t, err)
+		var got []string
+		for _, r := range rows {
+			if r.UID == "" || len(r.Case.Steps) != 4 {
+				t.Fatalf("row %+v", r)
+			}
+			got = append(got, r.Name)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %v", c.q, got)
+		}
+	}
+}
+
+// temporaryNumbers: lists are narrowed to L and J numbers, and follow the number.
+func temporaryNumbers(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	for i, n := range []registry.Number{"", "G330106201603050023", "L330106201603050001", "J33010620160305001X"} {
+		p := Pupil(i, fmt.Sprintf("李%d", i), SchoolA, 1, "1班")
+		p.Number = n
+		insert(t, s, p, store.Index{})
+	}
+	ask := func(want ...string) {
+		t.Helper()
+		rows, err := s.Search(ctx, store.Query{Schools: []registry.Unit{SchoolA}, Temporary: true})
+		must(t, err)
+		var got []string
+		for _, r := range rows {
+			got = append(got, r.Name)
+		}
+		if n, err := s.Count(ctx, store.Query{All: true, Temporary: true}); err != nil || n != len(want) || !slices.Equal(got, want) {
+			t.Fatalf("%v, counted %d, %v", got, n, err)
+		}
+	}
+	ask("李2", "李3")
+	p, err := s.Pupil(ctx, UID(2))
+	must(t, err)
+	p.Number = "G330106201603050104"
+	must(t, s.Commit(ctx, store.Batch{Changes: []store.Change{Change(p, registry.EvGiveNumber, store.Index{})}}))
+	ask("李3")
+}

@@ -26,6 +26,8 @@ func Run(t *testing.T, open func(t testing.TB) store.Store) {
 		{"SearchFollowsChanges", searchFollows},
 		{"Tasks", tasks},
 		{"Cases", cases},
+		{"CasesOfUnits", casesOfUnits},
+		{"TemporaryNumbers", temporaryNumbers},
 		{"StudySchool", studySchool},
 		{"Certificates", certificates},
 		{"OverdueTasks", overdueTasks},
