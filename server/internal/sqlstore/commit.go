@@ -111,10 +111,15 @@ func (p *plan) batch(ctx context.Context, key []byte, d Dialect, b store.Batch, 
 	if was == nil {
 		was = map[string]prior{}
 	}
-	for i := range changes {
-		if err := p.change(ctx, key, d, &changes[i], was); err != nil {
+	for i := 0; i < len(changes); {
+		n := i + 1
+		for n < len(changes) && changes[n].Pupil.UID == changes[i].Pupil.UID {
+			n++
+		}
+		if err := p.moves(ctx, key, d, changes[i:n], was); err != nil {
 			return err
 		}
+		i = n
 	}
 	p.claims(d, changes)
 	p.certificates(changes)
@@ -155,9 +160,9 @@ const (
 	sqlTokensDrop  = `DELETE FROM search_token WHERE student_uid = $1 AND school = $2 AND %s`
 	sqlTokensPut   = `INSERT INTO search_token (token, school, student_uid) SELECT j.value, $2, $1 FROM %s j WHERE true ON CONFLICT (token, school, student_uid) DO NOTHING`
 	sqlPupilInsert = `INSERT INTO pupil (student_uid, version, name, sex, birth, school, grade, class, class_sort, name_sort, number, standing, lock_case, archive,
-		card_no, terms_sum, index_key, sealed, study_school, number_kind, changed_at) VALUES ($1, 1, '', '', '', $2, $3, $4, $5, '', '', $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+		card_no, terms_sum, index_key, sealed, study_school, number_kind, changed_at) VALUES ($1, $16, '', '', '', $2, $3, $4, $5, '', '', $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 		ON CONFLICT (student_uid) DO NOTHING`
-	sqlPupilUpdate = `UPDATE pupil SET version = version + 1, name = '', sex = '', birth = '', school = $2, grade = $3, class = $4, class_sort = $5, name_sort = '',
+	sqlPupilUpdate = `UPDATE pupil SET version = version + $18, name = '', sex = '', birth = '', school = $2, grade = $3, class = $4, class_sort = $5, name_sort = '',
 		number = '', standing = $6, lock_case = $7, archive = $8, card_no = $9, terms_sum = $10, index_key = $11, sealed = $12, study_school = $13, number_kind = $14,
 		changed_at = $17 WHERE student_uid = $1 AND version = $15 AND terms_sum = $16`
 	sqlLeft      = `INSERT INTO pupil_left (student_uid, school, at) VALUES ($1, $2, $3) ON CONFLICT (student_uid, school) DO UPDATE SET at = excluded.at`
@@ -222,25 +227,33 @@ func (s *Store) prior(ctx context.Context, changes []store.Change) (map[string]p
 	return out, err
 }
 
-func (p *plan) change(ctx context.Context, key []byte, d Dialect, c *store.Change, all map[string]prior) error {
-	pu := &c.Pupil
+// moves writes one pupil's moves in order: the row, the record and what lists read once, as the last move left them; the history, the log and the notices of each. Every
+// version stays reachable, as it does when each move is a commit of its own.
+func (p *plan) moves(ctx context.Context, key []byte, d Dialect, moves []store.Change, all map[string]prior) error {
+	last := &moves[len(moves)-1]
+	pu := &last.Pupil
 	if pu.UID == "" {
 		return invalid("uid")
 	}
-	uid, version, fresh := string(pu.UID), pu.Version, pu.Version == 0
-	doc, err := json.Marshal(pu)
-	if err != nil {
-		return fmt.Errorf("sqlstore: encode pupil: %w", err)
+	uid, version, fresh := string(pu.UID), moves[0].Pupil.Version, moves[0].Pupil.Version == 0
+	docs := make([][]byte, len(moves))
+	for i := range moves {
+		if moves[i].Pupil.Version != version+int64(i) {
+			return conflict("version")
+		}
+		var err error
+		if docs[i], err = json.Marshal(&moves[i].Pupil); err != nil {
+			return fmt.Errorf("sqlstore: encode pupil: %w", err)
+		}
 	}
-	x := c.Index
+	x := last.Index
 	if x.Name == "" {
 		x.Name = pu.Form[registry.FName]
 	}
 	index := p.v.Index()
-	now := prior{version: version + 1, indexKey: int64(index.N()), school: string(pu.School), tokens: tokens(index, x)}
+	now := prior{version: version + int64(len(moves)), indexKey: int64(index.N()), school: string(pu.School), tokens: tokens(index, x)}
 	now.sum = sum(now.indexKey, now.tokens, now.school)
 	was := all[uid]
-	all[uid] = now // a batch may move a pupil twice
 	card := ""
 	if pu.Card.Good() {
 		card = pu.Card.Number
@@ -251,17 +264,23 @@ func (p *plan) change(ctx context.Context, key []byte, d Dialect, c *store.Chang
 	}
 	row := []any{uid, string(pu.School), int64(pu.Grade), pu.Class, classSort(pu.Class), string(pu.Standing), string(pu.Lock), string(pu.Archive.State), card, now.sum,
 		now.indexKey, p.seal(place("pupil", "sealed", uid), line), studySchool(pu), numberKind(pu.Number)}
-	sealed := p.seal(place("pupil_doc", "sealed", uid), doc)
-	at := nanos(time.Now()) // of the writing, not of the event, which may be of years ago: readers of changes go by it
+	sealed := p.seal(place("pupil_doc", "sealed", uid), docs[len(docs)-1])
+	written := nanos(time.Now()) // of the writing, not of the event, which may be of years ago: readers of changes go by it
 	if fresh {
-		p.add(oneRow(conflict("version")), sqlPupilInsert, append(row, at)...)
+		p.add(oneRow(conflict("version")), sqlPupilInsert, append(row, written, int64(len(moves)))...)
 		p.add(nil, sqlDocInsert, uid, sealed)
 	} else {
-		p.add(oneRow(conflict("version")), sqlPupilUpdate, append(row, version, was.sum, at)...)
-		if was.school != now.school && was.school != "" {
-			p.add(nil, sqlLeft, uid, was.school, at)
-		}
+		p.add(oneRow(conflict("version")), sqlPupilUpdate, append(row, version, was.sum, written, int64(len(moves)))...)
 		p.add(nil, sqlDocUpdate, uid, sealed)
+	}
+	at := was.school
+	for i := range moves {
+		if next := string(moves[i].Pupil.School); next != at {
+			if at != "" {
+				p.add(nil, sqlLeft, uid, at, written)
+			}
+			at = next
+		}
 	}
 	if fresh || was.sum != now.sum {
 		switch {
@@ -273,21 +292,22 @@ func (p *plan) change(ctx context.Context, key []byte, d Dialect, c *store.Chang
 		}
 		p.putTokens(d, uid, now.school, now.tokens)
 	}
-	p.history(uid, version+1, c.Entry)
-	if err := p.auditChange(ctx, key, uid, version+1, c.Entry, string(doc)); err != nil {
-		return err
+	for i := range moves {
+		c := &moves[i]
+		n := version + int64(i) + 1
+		p.history(uid, n, c.Entry)
+		if err := p.auditChange(ctx, key, uid, n, c.Entry, string(docs[i])); err != nil {
+			return err
+		}
+		p.matchKeys(uid, c.MatchAdd, c.MatchDrop)
+		for _, o := range c.Outbox {
+			p.add(nil, sqlOutbox, uid, o.ID, o.Kind, p.seal(place("outbox", "payload", uid, o.ID), o.Payload), nanos(o.At))
+		}
 	}
 	if err := p.cases(d, pu); err != nil {
 		return err
 	}
-	if err := p.tasks(uid, fresh, c.Tasks); err != nil {
-		return err
-	}
-	p.matchKeys(uid, c.MatchAdd, c.MatchDrop)
-	for _, o := range c.Outbox {
-		p.add(nil, sqlOutbox, uid, o.ID, o.Kind, p.seal(place("outbox", "payload", uid, o.ID), o.Payload), nanos(o.At))
-	}
-	return nil
+	return p.tasks(uid, fresh, last.Tasks)
 }
 
 // studySchool is where the pupil is taught, when that is not the school of the 学籍; "" otherwise.

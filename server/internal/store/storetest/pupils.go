@@ -282,3 +282,73 @@ func archiveLookup(t *testing.T, s store.Store) {
 	_, err = s.FindArchive(ctx, "DA-nothing")
 	wantCode(t, err, registry.CodeNotFound)
 }
+
+// severalMoves: a batch that moves a pupil several times leaves the last state, every step of the history, what lists read of the last state alone; and is refused when
+// its versions do not follow one another.
+func severalMoves(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	const n = 4
+	var b store.Batch
+	for i := range n {
+		p := Pupil(1, fmt.Sprintf("陈%d", i), SchoolA, 1+i, "1班")
+		p.Version = int64(i)
+		if i > 0 { // a case is opened, and closed by the last move
+			p = Transfer(p, CaseNo(1), SchoolB, Epoch)
+		}
+		if i == n-1 {
+			p.School, p.Cases[0].State, p.Lock = SchoolB, registry.CaseCompleted, ""
+		}
+		c := Change(p, registry.EvDecideStep, store.Index{})
+		c.Entry.Payload = fmt.Appendf(nil, `{"k":%d}`, i)
+		c.Tasks = []registry.Task{{UID: p.UID, Kind: registry.TaskStep, Unit: SchoolB, DueOn: registry.Date(fmt.Sprintf("2026-09-1%d", i)), CaseNo: CaseNo(1)}}
+		b.Changes = append(b.Changes, c)
+	}
+	gap := slices.Clone(b.Changes)
+	gap[2].Pupil.Version = 7
+	wantCode(t, s.Commit(ctx, store.Batch{Changes: gap}), registry.CodeConflict)
+	if _, err := s.Pupil(ctx, UID(1)); registry.CodeOf(err) != registry.CodeNotFound {
+		t.Fatalf("a batch that was refused left something: %v", err)
+	}
+	must(t, s.Commit(ctx, b))
+	p, err := s.Pupil(ctx, UID(1))
+	must(t, err)
+	if p.Version != n || p.School != SchoolB || p.Grade != n || len(p.Cases) != 1 || p.Cases[0].State != registry.CaseCompleted {
+		t.Fatalf("version %d, school %s, grade %d, %+v", p.Version, p.School, p.Grade, p.Cases)
+	}
+	h, err := s.History(ctx, UID(1))
+	must(t, err)
+	if len(h) != n {
+		t.Fatalf("%d of %d steps", len(h), n)
+	}
+	for i, e := range h {
+		if e.Version != int64(i+1) || string(e.Payload) != fmt.Sprintf(`{"k":%d}`, i) {
+			t.Errorf("step %d: %d %s", i, e.Version, e.Payload)
+		}
+	}
+	for text, want := range map[string]int{"陈0": 0, "陈3": 1} {
+		if got, err := s.Count(ctx, store.Query{All: true, Text: text}); err != nil || got != want {
+			t.Errorf("%s is found %d times, %v", text, got, err)
+		}
+	}
+	tasks, err := s.Tasks(ctx, SchoolB, 10, 0)
+	must(t, err)
+	if len(tasks) != 1 || tasks[0].DueOn != "2026-09-13" {
+		t.Errorf("tasks %+v", tasks)
+	}
+	if rows, err := s.Cases(ctx, CountyX, "", registry.CaseCompleted, 10, 0); err != nil || len(rows) != 1 {
+		t.Errorf("cases %d %v", len(rows), err)
+	}
+	// Upon what stands: the same again, and one more that came too late.
+	more := p
+	more.Grade = 5
+	next := more
+	next.Version, next.School, next.Grade = n+1, SchoolA, 6
+	must(t, s.Commit(ctx, store.Batch{Changes: []store.Change{Change(more, registry.EvReturn, store.Index{}), Change(next, registry.EvReturn, store.Index{})}}))
+	wantCode(t, s.Commit(ctx, store.Batch{Changes: []store.Change{Change(more, registry.EvReturn, store.Index{}), Change(next, registry.EvReturn, store.Index{})}}), registry.CodeConflict)
+	if p, err = s.Pupil(ctx, UID(1)); err != nil || p.Version != n+2 || p.School != SchoolA {
+		t.Fatalf("version %d %s %v", p.Version, p.School, err)
+	}
+	if got, err := s.Count(ctx, store.Query{Schools: []registry.Unit{SchoolB}, Text: "陈3"}); err != nil || got != 0 {
+		t.Errorf("still found at the school before: %d %v", got, err)
+	}
+}

@@ -16,6 +16,7 @@ func Run(t *testing.T, open func(t testing.TB) store.Store) {
 		{"CompareAndSwap", compareAndSwap},
 		{"BatchIsWhole", batchIsWhole},
 		{"ManyAtOnce", manyAtOnce},
+		{"SeveralMoves", severalMoves},
 		{"Claims", claims},
 		{"ClaimsRace", claimsRace},
 		{"OneOpenCase", oneOpenCase},
