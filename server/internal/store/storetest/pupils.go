@@ -3,8 +3,8 @@ package storetest
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 	"time"
