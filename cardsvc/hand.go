@@ -288,6 +288,9 @@ func printTap(out io.Writer, t localapi.Tap) error {
 		line("sequence", p.Sequence)
 		line("issued", p.Issued.Format(time.RFC3339))
 		line("expires", p.Expires.Format(time.RFC3339))
+		if t.Guarded {
+			line("sealed record", "kept by the card for enrolled kiosks: this reader has no key")
+		}
 		line("suite", p.Suite)
 		line("issuing key", hex.EncodeToString(p.KeyID))
 	}

@@ -80,6 +80,10 @@ func (w *world) archive() {
 		t.Errorf("the card says %+v", got.Public)
 	}
 	w.verifyCard()
+	// Whoever is not an enrolled kiosk is not given the sealed record.
+	if got := w.readCard(); !got.Guarded || got.Sealed != nil {
+		t.Errorf("a program without a key: guarded %t, %d bytes sealed", got.Guarded, len(got.Sealed))
+	}
 	w.take()
 
 	// The sender has it back as a task, and its receipt; the month's clock has stopped.

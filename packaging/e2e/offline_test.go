@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"xueji/packaging/rig"
+
+	"xueji/server/registry"
 )
 
 // offline is a transfer while the server is down: taken, numbered and printed by the kiosk alone; reported once when the line is back.
@@ -66,5 +68,6 @@ func (w *world) menuOffline(c *pupil) {
 	k := w.stand()
 	w.lay(c.card)
 	k.partSays("h1", "要办什么")
+	k.partSays(".pupil b", registry.MaskName(c.name())) // off the card, which gives it to an enrolled kiosk
 	k.silent(c.name())
 }
