@@ -128,6 +128,14 @@ func TestMistakes(t *testing.T) {
 		{"a key's value before outside rekey", "[cmac:check {ours}]", "[cmac:was_check {ours}]", "was_check"},
 		{"a key named as one before", "  - {name: check}", "  - {name: was_check}", "before rekey"},
 		{"each in rekey", `{note: all keys,           use: [move, moved]}`, `{note: both keys, each: file, send: "00 A4 04 00 [{aid}] 00"}`, "each belongs to prepare"},
+		{"no reading key", "  - {name: read}\n", "", "wants the chip's own key \"read\""},
+		{"a reading key that everyone knows", "  - {name: read}\n", "  - {name: read, value: \"00 01 02 03 04 05 06 07 08 09 0A 0B 0C 0D 0E 0F\"}\n", "wants the chip's own key \"read\""},
+		{"a key that no reader has", "[cmac:read {challenge}]", "[cmac:check {challenge}]", "a reader has no key \"check\""},
+		{"no words for a guarded file", "  guarded: [6982]\n", "", "wants status.guarded"},
+		{"a guard without open_sealed", "  open_sealed:\n    steps:\n", "  seed_serial:\n    steps:\n", "go with operations.open_sealed"},
+		{"a size without read_sealed", "  head: 16\n", "  head: 16\n  sealed: 100\n", "goes with operations.read_sealed"},
+		{"read_sealed that gives nothing", "  open_sealed:\n", "  read_sealed: {send: \"00 B0 {offset:2} {count:1}\"}\n  open_sealed:\n", "must take {clear}"},
+		{"take all but nothing", `take: "proof:16"`, `take: "proof:*-0"`, "all but the last 8"},
 		{"pattern", `"80 56 58 55 45 4A 49 31"`, `"80 5"`, "pairs of hex digits"},
 		{"not YAML", "limits:", "limits: [", "did not find expected"},
 	} {
@@ -146,7 +154,7 @@ func TestMistakes(t *testing.T) {
 		}
 		// The line that was changed is named (a neighbour, for YAML's own errors; 1 for what is missing).
 		at := 1 + strings.Count(soft[:strings.Index(soft, c.old)], "\n")
-		if line != 1 && (line < at-1 || line > at+2) && !slices.Contains([]string{"no cipher", "value taken nowhere", "a proof that proves nothing"}, c.name) && c.name != "no access bytes" && c.name != "unknown operation" {
+		if line != 1 && (line < at-1 || line > at+2) && !slices.Contains([]string{"no cipher", "value taken nowhere", "a proof that proves nothing", "no reading key", "a reading key that everyone knows", "no words for a guarded file"}, c.name) && c.name != "no access bytes" && c.name != "unknown operation" {
 			t.Errorf("%s: line %d is blamed, the mistake is in line %d", c.name, line, at)
 		}
 	}

@@ -282,7 +282,11 @@ func (b *builder) wanted(y *fileYAML) {
 func (b *builder) guard(y *fileYAML) {
 	p := b.p
 	k, named := p.Key(ReadKey)
-	switch line := y.Ops[string(OpenSealed)].Send.line; {
+	line := 1
+	if p.Has(OpenSealed) {
+		line = p.operations[OpenSealed][0].Line
+	}
+	switch {
 	case !p.Has(OpenSealed) && (p.Has(ReadSealed) || len(p.guarded) > 0 || y.Limits.Sealed.line != 0):
 		b.fail(1, "read_sealed, status.guarded and limits.sealed go with operations.open_sealed")
 	case !p.Has(OpenSealed) && named:
