@@ -135,12 +135,17 @@ func Media(roots []string) []string {
 func media(mountinfo io.Reader, roots []string) []string {
 	var out []string
 	unescape := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\134`, `\`)
-	for sc := bufio.NewScanner(mountinfo); sc.Scan(); {
+	sc := bufio.NewScanner(mountinfo)
+	sc.Buffer(nil, 1<<20) // an overlay's options are long; a line that is longer still ends the list
+	for sc.Scan() {
 		f := strings.Fields(sc.Text())
 		if len(f) < 6 || !strings.HasPrefix(f[5], "rw") {
 			continue
 		}
 		at := unescape.Replace(f[4])
+		if at != filepath.Clean(at) {
+			continue
+		}
 		if slices.ContainsFunc(roots, func(r string) bool { return strings.HasPrefix(at, strings.TrimRight(r, "/")+"/") }) && !slices.Contains(out, at) {
 			out = append(out, at)
 		}

@@ -92,8 +92,13 @@ func (c *cups) ask(ctx context.Context, op goipp.Op, attrs []goipp.Attribute, bo
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("printer: the print system answers %s", resp.Status)
 	}
+	return decode(resp.Body)
+}
+
+// decode reads an answer of the print system, at most maxReply of it. Errors: *errIPP for a refusal.
+func decode(r io.Reader) (*goipp.Message, error) {
 	var out goipp.Message
-	if err := out.Decode(io.LimitReader(resp.Body, maxReply)); err != nil {
+	if err := out.Decode(io.LimitReader(r, maxReply)); err != nil {
 		return nil, fmt.Errorf("printer: %w", err)
 	}
 	if st := goipp.Status(out.Code); st >= 0x0100 {
@@ -134,18 +139,23 @@ func (c *cups) find(ctx context.Context, name string) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		for _, g := range m.Groups {
-			if g.Tag != goipp.TagJobGroup {
-				continue
-			}
-			if text(g.Attrs, "job-name") == name {
-				if id, ok := number(g.Attrs, "job-id"); ok {
-					return id, nil
-				}
-			}
+		if id := named(m, name); id > 0 {
+			return id, nil
 		}
 	}
 	return 0, nil
+}
+
+// named is the number of the job of that name in an answer; 0 when there is none.
+func named(m *goipp.Message, name string) int {
+	for _, g := range m.Groups {
+		if g.Tag == goipp.TagJobGroup && text(g.Attrs, "job-name") == name {
+			if id, ok := number(g.Attrs, "job-id"); ok && id > 0 {
+				return id
+			}
+		}
+	}
+	return 0
 }
 
 // States of a job (RFC 8011, 5.3.7).
@@ -177,7 +187,18 @@ func (c *cups) status(ctx context.Context) (word string, why []string, err error
 	if err != nil {
 		return "down", nil, err
 	}
-	state, _ := number(m.Printer, "printer-state")
+	word, why = state(m)
+	return word, why, nil
+}
+
+// keywordForm is what a reason may look like (RFC 8011, 5.1.4), maxReasons how many are told: they go to the console as they are.
+var keywordForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+
+const maxReasons = 16
+
+// state is what a printer's attributes say: the word, and the reasons without their severity.
+func state(m *goipp.Message) (word string, why []string) {
+	st, _ := number(m.Printer, "printer-state")
 	accepting := true
 	for _, a := range m.Printer {
 		if a.Name == "printer-is-accepting-jobs" && len(a.Values) > 0 {
@@ -191,7 +212,7 @@ func (c *cups) status(ctx context.Context) (word string, why []string, err error
 				for _, end := range []string{"-error", "-warning", "-report"} {
 					r = strings.TrimSuffix(r, end)
 				}
-				if r != "none" && r != "" {
+				if r != "none" && keywordForm.MatchString(r) && len(why) < maxReasons {
 					why = append(why, r)
 				}
 			}
@@ -200,7 +221,7 @@ func (c *cups) status(ctx context.Context) (word string, why []string, err error
 	if away(text(m.Printer, "printer-state-message")) {
 		why = append(why, "offline")
 	}
-	return judge(state, accepting, why), why, nil
+	return judge(st, accepting, why), why
 }
 
 // away knows a printer that is off or unplugged by the words of CUPS's own backends, which give no reason keyword for it (backend/ipp.c, usb-libusb.c, socket.c).
