@@ -93,9 +93,8 @@ func (d *Desk) keep(epoch uint64, f func(*session)) {
 	}
 }
 
-func (d *Desk) read(ctx context.Context, epoch uint64) flow.Input {
-	tap := d.tapProof()
-	nonce := tap.nonce(d.p.Enrolment.KioskID)
+// tap reads the card in hand; a reader that is busy is asked again, three times.
+func (d *Desk) tap(ctx context.Context, nonce [32]byte) (localapi.Tap, error) {
 	t, err := d.p.Cards.Tap(ctx, nonce[:])
 	for i := 0; i < 3 && err != nil && codeOf(err) == localapi.CodeBusy; i++ {
 		select {
@@ -104,6 +103,13 @@ func (d *Desk) read(ctx context.Context, epoch uint64) flow.Input {
 		}
 		t, err = d.p.Cards.Tap(ctx, nonce[:])
 	}
+	return t, err
+}
+
+func (d *Desk) read(ctx context.Context, epoch uint64) flow.Input {
+	tap := d.tapProof()
+	nonce := tap.nonce(d.p.Enrolment.KioskID)
+	t, err := d.tap(ctx, nonce)
 	if err != nil {
 		d.p.Log.Warn("tap failed", "code", codeOf(err))
 		switch codeOf(err) {

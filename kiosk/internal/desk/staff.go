@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"xueji/cardsvc/localapi"
 	"xueji/kiosk/internal/carry"
 	"xueji/kiosk/internal/flow"
 	"xueji/kiosk/internal/outbox"
@@ -30,6 +31,34 @@ func (d *Desk) StaffSignIn(ctx context.Context, login, password string) (account
 	}
 	// Epoch 0 is no family's session: nothing of this sign-in is kept in one.
 	switch r := d.signIn(ctx, 0, byPassword(login, password), d.p.Line.Online()).(type) {
+	case flow.SignedIn:
+		return r.Staff.Account, r.Staff.Name, ""
+	case flow.SignInFailed:
+		return "", "", r.Why
+	}
+	return "", "", "unreachable"
+}
+
+// StaffCardSignIn checks a member of the kiosk's school by the staff card on the reader and its PIN, on the line or against that card's cached verifier. why is a
+// key below "staffpin.".
+func (d *Desk) StaffCardSignIn(ctx context.Context, pin string) (account, name, why string) {
+	if pin == "" {
+		return "", "", "empty"
+	}
+	ctx, cancel := context.WithTimeout(ctx, flow.ReadLimit+flow.SignInLimit)
+	defer cancel()
+	proof := d.tapProof()
+	t, err := d.tap(ctx, proof.nonce(d.p.Enrolment.KioskID))
+	switch {
+	case err != nil && codeOf(err) == localapi.CodeNoCard:
+		return "", "", "nocard"
+	case err != nil:
+		d.p.Log.Warn("staff card not read", "code", codeOf(err))
+		return "", "", "unread"
+	case len(t.ChipSerial) == 0 || !mayBeStaff[t.Verdict]:
+		return "", "", "notstaff"
+	}
+	switch r := d.signIn(ctx, 0, byStaffCard(t.ChipSerial, pin), d.p.Line.Online()).(type) {
 	case flow.SignedIn:
 		return r.Staff.Account, r.Staff.Name, ""
 	case flow.SignInFailed:

@@ -78,10 +78,11 @@ func browser(t testing.TB, more ...chromedp.ExecAllocatorOption) context.Context
 }
 
 // clipped finds what a person could not read or reach: text cut by its box, buttons below the fold or too small for a finger. With the buttons low, whatever
-// can be touched lies in the lower half of a standing glass (answers with nothing to type in its lower two fifths), and hardly above the middle of a lying one.
+// can be touched lies in the lower half of a standing glass (answers with nothing to type in its lower two fifths), and hardly above the middle of a lying one. In large type the question may
+// be scrolled, the answers not.
 const clipped = `(() => {
   const bad = [], H = innerHeight, W = innerWidth, rem = parseFloat(getComputedStyle(document.documentElement).fontSize), away = document.querySelector('.away');
-  const low = document.documentElement.hasAttribute('data-low'), typing = document.querySelector('.typing, .list');
+  const low = document.documentElement.hasAttribute('data-low'), large = document.documentElement.hasAttribute('data-large'), typing = document.querySelector('.typing, .list');
   for (const b of document.querySelectorAll('button, input, a')) {
     const r = b.getBoundingClientRect(), what = (b.textContent || b.name || b.getAttribute('aria-label') || '').trim();
     if (away && !b.closest('.away') || !b.getClientRects().length) continue; // not drawn at all
@@ -94,9 +95,11 @@ const clipped = `(() => {
   }
   if (low && document.querySelector('.rows .tick:not(.lack)') && document.querySelector('.rows').getBoundingClientRect().top < H * 0.38) bad.push('the list begins too high');
   const m = document.querySelector('main'), act = document.querySelector('.act, .what'), beside = innerHeight > innerWidth;
-  if (m && !document.querySelector('.rows') && m.scrollHeight > m.clientHeight + 2) bad.push('main overflows by ' + (m.scrollHeight - m.clientHeight));
+  if (large && m && m.scrollHeight > m.clientHeight + 2 && m.getBoundingClientRect().height < 0.28 * H) bad.push('hardly anything of the question is in sight: ' + m.getBoundingClientRect().height);
+  if (large && m && getComputedStyle(m).overflowY !== 'auto') bad.push('the question cannot be scrolled');
+  if (!large && m && !document.querySelector('.rows') && m.scrollHeight > m.clientHeight + 2) bad.push('main overflows by ' + (m.scrollHeight - m.clientHeight));
   if (act && act.scrollHeight > act.clientHeight + 2) bad.push('answers overflow by ' + (act.scrollHeight - act.clientHeight));
-  if (m && act && beside) {
+  if (!large && m && act && beside) {
     const last = [...m.children].map((e) => e.getBoundingClientRect().bottom).reduce((a, b) => Math.max(a, b), 0);
     if (last > act.getBoundingClientRect().top + 2) bad.push('question runs into answers by ' + (last - act.getBoundingClientRect().top));
   }
@@ -135,7 +138,7 @@ var (
 const screensDir = "../../../docs/screens/kiosk"
 
 // TestPictures looks at every screen in three languages, on a standing and on a lying glass: nothing cut, nothing out of reach, no target under 48 px, nothing
-// serious that axe-core finds (contrast, names, roles). Then once more with the buttons low.
+// serious that axe-core finds (contrast, names, roles). Then once more with the buttons low, and in large type.
 func TestPictures(t *testing.T) {
 	c, err := words.Load()
 	if err != nil {
@@ -151,7 +154,7 @@ func TestPictures(t *testing.T) {
 	t.Cleanup(srv.Close)
 	ctx := browser(t)
 	var rev uint64
-	show := func(t *testing.T, f fixture, lang flow.Lang, low bool) {
+	show := func(t *testing.T, f fixture, lang flow.Lang, low, large bool) {
 		t.Helper()
 		v := f.view
 		v.State.Lang = lang
@@ -165,13 +168,13 @@ func TestPictures(t *testing.T) {
 		if _, err := chromedp.Run(ctx, chromedp.Poll[bool](shown, chromedp.WithPollingInterval(5*time.Millisecond), chromedp.WithPollingTimeout(time.Minute))); err != nil {
 			t.Fatalf("%s: %v", f.name, err)
 		}
-		js := fmt.Sprintf(`(() => { const b = document.querySelector('[data-aid="low"]'); if ((b.getAttribute("aria-pressed") === "true") !== %v) b.click(); return %s; })()`, low, clipped)
+		js := fmt.Sprintf(`(() => { for (const [aid, on] of [["low", %v], ["large", %v]]) { const b = document.querySelector('[data-aid="' + aid + '"]'); if ((b.getAttribute("aria-pressed") === "true") !== on) b.click(); } return %s; })()`, low, large, clipped)
 		bad, err := chromedp.Run(ctx, chromedp.Evaluate[string](js))
 		if err != nil {
 			t.Fatalf("%s: %v", f.name, err)
 		}
 		if bad != "" {
-			t.Errorf("%s %s:\n%s", f.name, lang, bad)
+			t.Errorf("%s %s low=%v large=%v:\n%s", f.name, lang, low, large, bad)
 		}
 	}
 	for _, size := range orientations {
@@ -192,7 +195,7 @@ func TestPictures(t *testing.T) {
 						if low && lang == flow.Traditional { // its words are as long as the others'
 							continue
 						}
-						show(t, f, lang, low)
+						show(t, f, lang, low, false)
 						if same(f.name) {
 							continue
 						}
@@ -202,6 +205,17 @@ func TestPictures(t *testing.T) {
 						if *updateScreens && kept(f.name) && (!low || lang == flow.Simplified && lowPicture[f.name]) {
 							pictures = append(pictures, picture(t, ctx))
 						}
+					}
+				}
+				if !same(f.name) {
+					show(t, f, flow.English, false, true)
+					if size.w < size.h {
+						axetest.Check(ctx, t, f.name+" large")
+					}
+					if *updateScreens && largePicture[f.name] {
+						pictures = append(pictures, picture(t, ctx))
+						show(t, f, flow.Simplified, false, true)
+						pictures = append(pictures, picture(t, ctx))
 					}
 				}
 				if len(pictures) > 0 {
@@ -218,6 +232,9 @@ func kept(name string) bool {
 		"vouch-stale", "report-busy", "report-nocard", "report-already", "saving-wait", "saving-card", "done-current", "done-failed", "done-refresh", "done-found", "grade", "guardian", "reason", "status-busy",
 		"status-none", "status-suspended", "scan-bad", "consent-offline", "place-archive", "restarted-archive", "restarted-open", "restarted-lost"}, name)
 }
+
+// largePicture are the fixtures whose sheet ends with two pictures in large type.
+var largePicture = map[string]bool{"home": true, "confirm": true, "consent": true, "done": true, "signin": true}
 
 // lowPicture are the fixtures whose sheet has a fourth picture, with the buttons low.
 var lowPicture = map[string]bool{"home": true, "menu": true, "signin": true, "inventory": true, "grade-12": true}

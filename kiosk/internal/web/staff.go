@@ -5,15 +5,19 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"xueji/kiosk/internal/desk"
+	"xueji/kiosk/internal/flow"
 )
 
 // Staffed is a desk that members of staff can look after at the screen.
 type Staffed interface {
 	StaffSignIn(ctx context.Context, login, password string) (account, name, why string)
+	StaffCardSignIn(ctx context.Context, pin string) (account, name, why string)
 	Staff(ctx context.Context) desk.StaffView
 	StaffDo(ctx context.Context, account, act, value string) (key string, pairs []string)
 }
@@ -28,6 +32,43 @@ type maint struct {
 	account string
 	name    string
 	until   time.Time
+	look    look
+}
+
+// look is how the page is drawn: its own until it is left, so that the family's next screen is not changed by it.
+type look struct {
+	lang       flow.Lang
+	low, large bool
+}
+
+// begun starts with the look of the screen that was left.
+func (m *maint) begun(l look) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.look = l
+}
+
+func (m *maint) looks() look {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.look
+}
+
+// turn carries out one of the switches in the head of the page; it reports whether act was one.
+func (m *maint) turn(act, value string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case act == "lang" && slices.Contains(flow.Langs, flow.Lang(value)):
+		m.look.lang = flow.Lang(value)
+	case act == "aid" && value == "low":
+		m.look.low = !m.look.low
+	case act == "aid" && value == "large":
+		m.look.large = !m.look.large
+	default:
+		return false
+	}
+	return true
 }
 
 func (m *maint) begin(account, name string) string {
@@ -57,6 +98,7 @@ type staffPage struct {
 	page
 	V           desk.StaffView
 	Session     string // "" before the sign-in
+	Low, Large  bool
 	Name, Login string
 	Said        string
 	Bad         bool
@@ -73,8 +115,9 @@ func (s *Server) staffRoutes() {
 	}
 	var m maint
 	show := func(w http.ResponseWriter, p staffPage) {
-		p.page, p.V, p.Token = s.draw.page(s.desk.View()), d.Staff(context.Background()), s.token
-		p.page.Token = s.token
+		l := m.looks()
+		p.page, p.V, p.Low, p.Large = s.draw.page(s.desk.View()), d.Staff(context.Background()), l.low, l.large
+		p.page.Token, p.S.Lang = s.token, l.lang
 		w.Header().Set("Content-Security-Policy", staffPolicy)
 		w.Header().Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
 		w.Header().Set("Referrer-Policy", "same-origin") // without one, its forms would come from nowhere
@@ -83,8 +126,9 @@ func (s *Server) staffRoutes() {
 			s.log.Error("staff page", "err", err)
 		}
 	}
-	s.mux.HandleFunc("GET /staff", func(w http.ResponseWriter, _ *http.Request) {
+	s.mux.HandleFunc("GET /staff", func(w http.ResponseWriter, r *http.Request) {
 		m.end()
+		m.begun(look{lang: s.desk.View().State.Lang, low: r.URL.Query().Has("low"), large: r.URL.Query().Has("large")})
 		show(w, staffPage{})
 	})
 	s.mux.HandleFunc("POST /staff", func(w http.ResponseWriter, r *http.Request) {
@@ -94,8 +138,21 @@ func (s *Server) staffRoutes() {
 			return
 		}
 		p := staffPage{page: s.draw.page(s.desk.View())}
-		act := r.PostForm.Get("do")
+		p.S.Lang = m.looks().lang
+		act, value, _ := strings.Cut(r.PostForm.Get("do"), ":") // a switch says what it turns
 		switch account, name, in := m.who(r.PostForm.Get("session")); {
+		case m.turn(act, value):
+			p.Login = r.PostForm.Get("login")
+			if in {
+				p.Session, p.Name = r.PostForm.Get("session"), name
+			}
+		case act == "card":
+			account, name, why := d.StaffCardSignIn(r.Context(), r.PostForm.Get("pin"))
+			if why != "" {
+				p.Said, p.Bad = s.words(p.page, p.Or("staff.pin."+why, "staffpin."+why)), true
+				break
+			}
+			p.Session, p.Name = m.begin(account, name), name
 		case act == "signin":
 			login := r.PostForm.Get("login")
 			account, name, why := d.StaffSignIn(r.Context(), login, r.PostForm.Get("password"))

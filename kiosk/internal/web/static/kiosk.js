@@ -5,9 +5,9 @@
   const app = document.getElementById("app"), lost = document.getElementById("lost");
   app.innerHTML = '<div id="frame"><div id="screen"></div><div id="foot"></div></div>';
   const screenEl = document.getElementById("screen"), footEl = document.getElementById("foot");
-  let pressed = -1e9, later = null, rev = 0, name = "", lang = "", deadline = 0, away = false, pin = "", scan = "", scanAt = 0, touched = 0, shift = false, symbols = false;
-  // What helps one family is off again for the next: buttons low on the glass, questions read out.
-  let low = false, hear = false, said = "", lately = Date.now(), sound = null;
+  let pressed = -1e9, later = null, rev = 0, name = "", lang = "", deadline = 0, away = false, pin = "", scan = "", scanAt = 0, touched = 0;
+  // What helps one family is off again for the next: buttons low on the glass, large type, questions read out.
+  let low = false, large = false, hear = false, said = "", lately = Date.now(), sound = null;
   const idle = 60000;
 
   function send(m) {
@@ -36,7 +36,7 @@
     screenEl.innerHTML = html;
     for (const i of screenEl.querySelectorAll("input")) if (kept[i.name]) i.value = kept[i.name];
     for (const e of screenEl.querySelectorAll("[data-scroll]")) if (scrolls[e.dataset.scroll]) e.scrollTop = scrolls[e.dataset.scroll];
-    pin = ""; shift = symbols = false;
+    pin = ""; glassKeys.reset();
     dots();
     const empty = [...screenEl.querySelectorAll("input")].find((i) => !i.value);
     const to = (focus && screenEl.querySelector(focus)) || empty || screenEl.querySelector("input") || screenEl.querySelector("h1");
@@ -44,15 +44,15 @@
     else if (to) to.focus({ preventScroll: true });
   }
 
-  function helps(l, h) {
-    low = l;
-    hear = h;
-    document.documentElement.toggleAttribute("data-low", low);
-    for (const b of screenEl.querySelectorAll("[data-aid]")) b.setAttribute("aria-pressed", b.dataset.aid === "low" ? low : hear);
+  function helps(h) {
+    ({ low, large, hear } = h);
+    for (const a of ["low", "large"]) document.documentElement.toggleAttribute("data-" + a, h[a]);
+    for (const b of screenEl.querySelectorAll("[data-aid]")) b.setAttribute("aria-pressed", !!h[b.dataset.aid]);
     if (hear) return speak();
     said = "";
     hush();
   }
+  const on = () => ({ low, large, hear }), off = { low: false, large: false, hear: false };
   function hush() {
     if (window.speechSynthesis) speechSynthesis.cancel();
     if (sound) sound.pause();
@@ -101,11 +101,11 @@
     away = f.away;
     deadline = f.left > 0 ? performance.now() + f.left : 0;
     count();
-    if (left) helps(false, false); else if (f.html) helps(low, hear);
+    if (left) helps(off); else if (f.html) helps(on());
   }
 
   function count() {
-    if (name === "home" && (low || hear) && Date.now() - lately > idle) helps(false, false);
+    if (name === "home" && (low || large || hear) && Date.now() - lately > idle) helps(off);
     const left = deadline ? Math.max(0, Math.ceil((deadline - performance.now()) / 1000)) : 0;
     const c = footEl.querySelector(".count"), foot = footEl.querySelector("footer");
     if (c) {
@@ -153,28 +153,12 @@
     }
   }
 
-  function faces() {
-    for (const b of screenEl.querySelectorAll('[data-key="char"]')) b.textContent = symbols ? b.dataset.symbol : shift ? b.dataset.upper : b.dataset.lower;
-    for (const b of screenEl.querySelectorAll('[data-key="shift"]')) b.classList.toggle("on", shift);
-    for (const b of screenEl.querySelectorAll('[data-key="symbols"]')) { b.classList.toggle("on", symbols); b.textContent = symbols ? b.dataset.on : b.dataset.off; }
-  }
   function typeKey(b) {
     const k = b.dataset.key;
-    if (k === "shift") { shift = !shift; symbols = false; return faces(); }
-    if (k === "symbols") { symbols = !symbols; shift = false; return faces(); }
     if (k === "digit") return pinKey(b.dataset.value);
     if (k === "pinclear") return pinKey("clear");
     if (k === "pinerase") return pinKey("erase");
-    const a = document.activeElement, i = a && a.tagName === "INPUT" ? a : screenEl.querySelector("input");
-    if (!i) return;
-    i.focus({ preventScroll: true });
-    if (k === "erase") {
-      const s = i.selectionStart, e = i.selectionEnd;
-      i.setRangeText("", s === e ? Math.max(0, s - 1) : s, e, "end");
-    } else if (i.value.length < i.maxLength) {
-      i.setRangeText(b.textContent, i.selectionStart, i.selectionEnd, "end");
-      if (shift) { shift = false; faces(); }
-    }
+    glassKeys.press(b, screenEl);
   }
 
   // The on-screen keys must not take the focus from the field they type into.
@@ -184,7 +168,7 @@
     const b = e.target.closest("button");
     if (!b || b.disabled) return;
     if (b.dataset.key) return typeKey(b);
-    if (b.dataset.aid) { said = ""; return helps(b.dataset.aid === "low" ? !low : low, b.dataset.aid === "hear" ? !hear : hear); }
+    if (b.dataset.aid) { const h = on(); said = ""; h[b.dataset.aid] = !h[b.dataset.aid]; return helps(h); }
     if (b.dataset.submit) return submit(b.dataset.submit);
     if (b.dataset.twice && !b.classList.contains("armed")) {
       b.classList.add("armed");
@@ -195,6 +179,11 @@
     }
     if (b.dataset.do) send({ do: b.dataset.do, value: b.dataset.value || "" });
   });
+  // The staff's page begins with the help that is on here.
+  app.addEventListener("click", (e) => {
+    const a = e.target.closest(".staffdoor");
+    if (a) a.href = "/staff?" + ["low", "large"].filter((h) => on()[h]).join("&");
+  }, true);
   app.addEventListener("contextmenu", (e) => e.preventDefault());
 
   document.addEventListener("keydown", (e) => {
@@ -233,7 +222,7 @@
     const es = new EventSource("/events");
     es.addEventListener("screen", (e) => show(JSON.parse(e.data)));
     es.onerror = () => {
-      deadline = 0; name = ""; helps(false, false); delete document.documentElement.dataset.screen; pin = ""; scan = "";
+      deadline = 0; name = ""; helps(off); delete document.documentElement.dataset.screen; pin = ""; scan = "";
       screenEl.textContent = ""; footEl.textContent = "";
       lost.hidden = false;
       if (es.readyState === EventSource.CLOSED) setTimeout(connect, 1000);

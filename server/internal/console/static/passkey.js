@@ -60,7 +60,7 @@
     es.addEventListener("reader", async (e) => {
       const at = JSON.parse(e.data);
       if (at.state !== "card" && at.state !== "unknown") return;
-      const r = await fetch(base + "/v1/readers/" + encodeURIComponent(at.id) + "/tap", { method: "POST" }).then((x) => x.json()).catch(() => ({}));
+      const r = await fetch(base + "/v1/readers/" + encodeURIComponent(at.id) + "/tap", { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" }).then((x) => x.json()).catch(() => ({}));
       if (!r.chip_serial) return;
       card.elements.chip.value = hex(r.chip_serial);
       const level = Math.max(1, r.level);
