@@ -73,6 +73,7 @@ var (
 	ErrHostile     = errors.New("applet: the card answers against its own rules")
 	ErrUnknownChip = errors.New("applet: no profile claims this chip")
 	ErrNoSerial    = errors.New("applet: the chip has no serial before it is prepared")
+	ErrUnguarded   = errors.New("applet: the card gives its sealed place to anyone, and its profile says that it does not")
 	ErrUnprepared  = errors.New("applet: the card has no student application: prepare it first")
 )
 
@@ -101,6 +102,7 @@ type options struct {
 	publicOnly bool
 	readers    *Keys
 	only       func(record, chipSerial []byte) bool
+	mustGuard  bool
 }
 
 // WithJudge hands Read a judge of public records. The other slot is then read only when the judge refuses the newest record, which saves a good tap its
@@ -119,6 +121,10 @@ func WithReaderKeys(k Keys) Option { return func(o *options) { o.readers = &k } 
 func OnlyFor(ours func(record, chipSerial []byte) bool) Option {
 	return func(o *options) { o.only = ours }
 }
+
+// MustGuard wants the card to refuse its sealed place before the reader's key is shown: ErrUnguarded when it does not. For a card that was just made by a profile that
+// guards, when WithReaderKeys is given too.
+func MustGuard() Option { return func(o *options) { o.mustGuard = true } }
 
 // Identify finds the profile of the chip behind tx: by ATR, then by the profile's probes. ErrUnknownChip when none claims it.
 func Identify(ctx context.Context, tx Transmitter, set *profiles.Set, atr []byte) (*profiles.Profile, error) {

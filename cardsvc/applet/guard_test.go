@@ -87,6 +87,11 @@ func TestGuarded(t *testing.T) {
 		stranger("no key")
 		owner("its key")
 		stranger("no key, just after, the card was not moved")
+		// Whoever made it sees that it is shut before it is opened.
+		seen, err := applet.Read(ctx, c, b.p, cardtest.WithReader(b.p), applet.MustGuard())
+		if err != nil || !bytes.Equal(seen.Record, record) || !bytes.Equal(seen.Sealed, sealed) {
+			t.Fatalf("%+v %v", seen, err)
+		}
 		stranger("another key", b.strange())
 		owner("its key, after another")
 		// The slot that is not the newest is shut as well, and so is every offset: past the applet, with what the profile says.
@@ -248,6 +253,9 @@ func TestCardsOfBefore(t *testing.T) {
 			if err != nil || !bytes.Equal(r.Sealed, sealed) || r.Guarded || r.Refused {
 				t.Fatalf("%+v %v", r, err)
 			}
+		}
+		if _, err := applet.Read(ctx, c, b.p, cardtest.WithReader(b.p), applet.MustGuard()); !errors.Is(err, applet.ErrUnguarded) {
+			t.Fatalf("a card that gives its sealed place to anyone passes for one that guards it: %v", err)
 		}
 		b.write(c, 3)
 		if got := b.holds(c); got != 3 {

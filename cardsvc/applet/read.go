@@ -41,6 +41,7 @@ func (s *session) read(ctx context.Context, o *options) (Reading, error) {
 	if o.readers != nil {
 		s.keys = *o.readers
 	}
+	s.mustGuard = o.mustGuard
 	order := []int{0, 1}
 	if slots[1].formed && (!slots[0].formed || slots[1].header.sequence > slots[0].header.sequence) {
 		order = []int{1, 0}

@@ -42,6 +42,13 @@ func (s *session) readSealed(ctx context.Context, pl *plan, place profiles.Place
 // sealedHead runs what pl holds and then reads the first chunk of a sealed place, opening its lock first when it has one and a key is at hand. A chip that does not take the
 // key (another's, or one that was made before there were locks) is read as by everybody. head is nil when the place stays shut. rs are the responses to what pl held.
 func (s *session) sealedHead(ctx context.Context, pl *plan, place profiles.Place) (rs []iso7816.Response, head []byte, err error) {
+	if s.mustGuard && s.opens() {
+		s.mustGuard = false
+		if rs, err = s.seeShut(ctx, pl, place); err == nil {
+			_, head, err = s.sealedHead(ctx, &plan{s: s}, place)
+		}
+		return rs, head, err
+	}
 	before := len(pl.calls)
 	n := min(s.p.Limits.First, place.Size)
 	if s.opens() {
@@ -81,6 +88,23 @@ func (s *session) sealedHead(ctx context.Context, pl *plan, place profiles.Place
 		return nil, nil, s.stopError(pl, got)
 	}
 	return append(rs, got[:from]...), joined(pl.calls[at:], got[at:]), nil
+}
+
+// seeShut runs what pl holds and then asks for a sealed place without a key, which the card must refuse.
+func (s *session) seeShut(ctx context.Context, pl *plan, place profiles.Place) ([]iso7816.Response, error) {
+	before := len(pl.calls)
+	at := pl.read(place, 0, HeaderSize)
+	rs, err := s.run(ctx, pl)
+	s.current = nil
+	switch {
+	case err != nil:
+		return nil, err
+	case !s.stopped:
+		return nil, ErrUnguarded
+	case len(rs)-1 != at || !s.p.IsGuarded(uint16(rs[at].SW)):
+		return nil, s.stopError(pl, rs)
+	}
+	return rs[:before], nil
 }
 
 // sealedRest reads the rest of a sealed slot whose first chunk is head; nil when it is torn or of another sequence.

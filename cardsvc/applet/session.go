@@ -21,6 +21,7 @@ type session struct {
 	stopped      bool           // the last plan ended at a word that was not good: its last response
 	current      *profiles.File // selected on the card when the plans built so far have run; nil: unknown
 	lock         lock           // of the sealed place
+	mustGuard    bool           // and it must have one
 }
 
 // Transmit counts each command, those that follow 61xx and 6Cxx too.

@@ -121,6 +121,8 @@ func (m *Maker) classify(err error) *tried {
 		return &tried{code: relay.CodeCard, detail: fmt.Sprintf("the card refused (%04X at %s): try another card", uint16(card.SW), card.Step), err: err, failed: true}
 	case errors.Is(err, applet.ErrVerify):
 		return &tried{code: relay.CodeVerify, detail: "what was read back is not what was written: the card is bad, take another", err: err, failed: true}
+	case errors.Is(err, applet.ErrUnguarded):
+		return &tried{code: relay.CodeCard, detail: "the card gives its sealed record to anyone, though its kind can keep it: take another card, and try this kind with `cardsvc profile try`", err: err, failed: true}
 	case errors.Is(err, applet.ErrNoKeys):
 		return &tried{code: relay.CodeInternal, detail: "this kind of card wants card master keys, and this issuer has none: see `issuer serve`", err: err}
 	case errors.Is(err, custody.ErrGeneration):
@@ -261,7 +263,11 @@ func (j *job) read(ctx context.Context, v *credential.Verifier) (applet.Reading,
 
 // readBack reads the card as an enrolled reader would. A chip that does not take the readers' key, because wrong ones were tried on it until it took none, gets it once more.
 func (j *job) readBack(ctx context.Context) (applet.Reading, error) {
-	r, err := applet.Read(ctx, j.link, j.profile, j.reader())
+	opts := []applet.Option{j.reader()}
+	if j.prepared { // a card of before is written as it is
+		opts = append(opts, applet.MustGuard())
+	}
+	r, err := applet.Read(ctx, j.link, j.profile, opts...)
 	if err != nil || !r.Refused || j.profile.Rekey == nil {
 		return r, err
 	}

@@ -10,6 +10,7 @@ import (
 	"xueji/cardsvc/applet"
 	"xueji/cardsvc/cardsim"
 	"xueji/cardsvc/credential"
+	"xueji/cardsvc/relay"
 	"xueji/cardsvc/securemsg"
 )
 
@@ -59,6 +60,42 @@ func TestReadersReachEveryKiosk(t *testing.T) {
 	}
 	if b.reg.Sealed(two.id) != nil {
 		t.Fatal("a device that was shut out got readers' keys")
+	}
+}
+
+// openStation changes what the issuer says to a blank card, so that its files are made for everybody: the station of a bent clerk.
+type openStation struct{ applet.Transmitter }
+
+func (s openStation) Transmit(ctx context.Context, command []byte) ([]byte, error) {
+	if command[1] == 0xE0 {
+		command = bytes.ReplaceAll(command, []byte{0x12, 0x11, 0xFF}, []byte{0x00, 0x11, 0xFF}) // xueji-soft
+		command = bytes.ReplaceAll(command, []byte{0x21, 0x11, 0xFF}, []byte{0xF0, 0x11, 0xFF}) // FMCOS
+	}
+	if command[1] == 0xCB {
+		command = bytes.ReplaceAll(command, []byte{0x01, 0xFF, 0x31}, []byte{0x01, 0xFF, 0xE1}) // DESFire
+	}
+	return s.Transmitter.Transmit(ctx, command)
+}
+
+// TestOpenedOnTheWay: a card whose files were made for everybody, by a station that changes commands or by a chip whose rules do not bite, is no card that guards its
+// sealed record, and is not handed out as one.
+func TestOpenedOnTheWay(t *testing.T) {
+	for _, name := range []string{"xueji-soft", "fmcos", "fmcos-sm4", "desfire-ev1", "desfire-ev2"} {
+		t.Run(name, func(t *testing.T) {
+			b := setUp(t, credential.ES256)
+			card := newKind(t, name)
+			o := order("i1", "3301-000001", 1)
+			b.reg.Add("t1", o)
+			out := b.make(t, "t1", o, openStation{card}, card.ATR())
+			if out.OK || out.Code != relay.CodeCard {
+				t.Fatalf("%+v", out)
+			}
+			good := newKind(t, name)
+			if out := b.make(t, "t1", o, good, good.ATR()); !out.OK {
+				t.Fatalf("another card: %+v", out)
+			}
+			b.check(t, good, name, o)
+		})
 	}
 }
 
