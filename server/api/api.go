@@ -27,6 +27,7 @@ const (
 	PathFound       = "/v1/kiosk/card/found"    // POST FoundRequest → CardMoved: a card that was reported lost lies on the reader
 	PathCertificate = "/v1/kiosk/certificate"   // POST CertificateRequest → CertificateReply (signed, needs no device certificate)
 	PathHeartbeat   = "/v1/kiosk/heartbeat"     // POST Heartbeat → HeartbeatReply
+	PathExchange    = "/v1/exchange"            // POST ExchangeRequest → ExchangeReply (another province's register; the message proves itself)
 	PathOrder       = "/v1/issuer/order"        // POST OrderRequest → Order (issuer redeems a ticket)
 	PathReport      = "/v1/issuer/report"       // POST Report → ReportReply
 	PathRevocations = "/v1/issuer/revocations"  // GET → Revocations

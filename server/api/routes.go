@@ -14,6 +14,7 @@ const (
 	ByDevice Caller = "device" // an enrolled kiosk: header Xueji-Device, and its certificate where the server asks for it
 	ByIssuer Caller = "issuer" // the issuer: bearer token
 	ByClient Caller = "client" // another system: HTTP Basic with its id and secret
+	ByPeer   Caller = "peer"   // another province's register: the message is signed (docs/exchange.md)
 )
 
 // Route is one path of the wire. The server registers exactly these, with the guard that Who names, and openapi.json is made of them.
@@ -72,6 +73,9 @@ func Routes() []Route {
 		{Method: post, Path: PathCertificate, Who: ByDevice, Slow: true, In: CertificateRequest{}, Out: CertificateReply{},
 			Summary: "A device certificate of the enrolled key. The one device path that needs none."},
 		{Method: post, Path: PathHeartbeat, Who: ByDevice, In: Heartbeat{}, Out: HeartbeatReply{}, Summary: "The kiosk's health; the server's time and what the console decided come back."},
+
+		{Method: post, Path: PathExchange, Who: ByPeer, In: ExchangeRequest{}, Out: ExchangeReply{}, Codes: codes(conflict),
+			Summary: "Take a signed message of another province's register in. The receipt says that it is durable here; send again what has none."},
 
 		{Method: post, Path: PathOrder, Who: ByIssuer, In: OrderRequest{}, Out: Order{}, Codes: codes(notFound, conflict, card, state, locked),
 			Summary: "Redeem a ticket: what to put on a card. The same issuer may ask again for the same chip."},

@@ -5,6 +5,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"strconv"
@@ -15,8 +16,13 @@ import (
 type Kind string
 
 const (
-	KindNotify Kind = "notify" // tell a unit's consoles
+	KindNotify   Kind = "notify"      // tell a unit's consoles
+	KindExchange Kind = "exchange"    // send a letter to another register
+	KindApply    Kind = "exchange_in" // apply a letter of another register
 )
+
+// ErrLater is a row whose moment has not come: its lease was moved in SQL, it is no failure and comes again by itself.
+var ErrLater = errors.New("jobs: later")
 
 // Shards is how many streams the work is spread over ("q:{0}"… hash-tagged for Redis Cluster).
 const Shards = 8

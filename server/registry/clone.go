@@ -24,6 +24,7 @@ func (p Pupil) Clone() Pupil {
 			q.Reasons = slices.Clone(q.Reasons)
 			c.Problem = &q
 		}
+		c.Far = clonePtr(c.Far)
 	}
 	p.Archive.Items = cloneItems(p.Archive.Items)
 	p.Archive.Retired = cloneItems(p.Archive.Retired)
@@ -46,6 +47,13 @@ func (p Pupil) Clone() Pupil {
 	if p.Dropout = clonePtr(p.Dropout); p.Dropout != nil {
 		p.Dropout.Reports = slices.Clone(p.Dropout.Reports)
 		p.Dropout.Log = slices.Clone(p.Dropout.Log)
+	}
+	if p.Moved = clonePtr(p.Moved); p.Moved != nil {
+		if p.Moved.Study = clonePtr(p.Moved.Study); p.Moved.Study != nil {
+			p.Moved.Study.AgreedBy = slices.Clone(p.Moved.Study.AgreedBy)
+		}
+		p.Moved.Suspension = clonePtr(p.Moved.Suspension)
+		p.Moved.Files = slices.Clone(p.Moved.Files)
 	}
 	p.Numbers = slices.Clone(p.Numbers)
 	p.Certificates = slices.Clone(p.Certificates)

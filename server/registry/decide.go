@@ -132,6 +132,24 @@ func Decide(p Pupil, ev Event, env Env) (Pupil, []Effect, error) {
 		err = d.escalate(e)
 	case UrgeStep:
 		err = d.urge(e)
+	case CallOver:
+		err = d.callOver(e)
+	case FarRequest:
+		err = d.farRequest(e)
+	case FarArrived:
+		err = d.farArrived(e)
+	case FarClosed:
+		err = d.farClosed(e)
+	case Continue:
+		err = d.goOn(e)
+	case FarReceipt:
+		err = d.farReceipt(e)
+	case GiveBack:
+		err = d.giveBack(e)
+	case TakeBack:
+		err = d.takeBack(e)
+	case FarSent:
+		err = d.farSent(e)
 	default:
 		err = &Error{Code: CodeInternal, Err: errors.New("decide: unknown event")}
 	}
@@ -163,9 +181,9 @@ func (d *decision) notify(what string, no CaseNo, units ...Unit) {
 
 func invalid(field string) error { return &Error{Code: CodeInvalid, Field: field} }
 
-// may checks the actor's unit and role for a right that belongs to one unit.
+// may checks the actor's unit and role for a right that belongs to one unit. Nobody of this register speaks for a unit that another one holds (fromAfar).
 func (d *decision) may(u Unit, roles ...Role) error {
-	if u == "" || d.env.Actor.Unit != u || !d.is(roles...) {
+	if u == "" || d.env.Actor.Unit != u || !d.is(roles...) || d.remote(u) != "" {
 		return &Error{Code: CodeForbidden, Params: map[string]string{"unit": string(u)}}
 	}
 	return nil
@@ -288,6 +306,14 @@ func (d *decision) arrive(c *Case) {
 	s.ArrivedAt = d.env.Now
 	s.DueOn, s.Unsure = d.env.Calendar.AddWorkingDays(d.today(), d.env.Pack.StepWorkingDays[c.Kind])
 	d.notify(WhatTasks, c.No, s.Unit)
+	switch {
+	case c.Far == nil:
+	case c.Far.Mine && s.Remote != "" && c.Far.AskedAt.IsZero():
+		c.Far.AskedAt = d.env.Now
+		d.tell(c, LetterRequest)
+	case !c.Far.Mine && s.Remote == "":
+		d.tell(c, LetterArrived)
+	}
 }
 
 // shut ends the open case, frees the lock and tells every party.

@@ -53,15 +53,18 @@ func (d *decision) callArchive(no CaseNo) {
 	if a.Custodian == "" || a.State == ArchiveTransit {
 		return
 	}
+	if d.remote(a.Custodian) != "" && d.remote(d.home()) != "" {
+		return // it is still to come here, and is called on from here
+	}
 	if a.State == ArchivePermanent { // schooling goes on after all
 		a.State = ArchiveHeld
 	}
-	if a.Custodian == d.p.School {
+	if a.Custodian == d.home() {
 		a.recall() // the pupil came back before the paper left
 		return
 	}
 	running := a.State == ArchiveCalled || (a.State == ArchiveNone && a.To != "")
-	a.CaseNo, a.From, a.To = no, a.Custodian, d.p.School
+	a.CaseNo, a.From, a.To = no, a.Custodian, d.home()
 	if !running {
 		a.CalledAt = d.env.Now
 		a.DueOn, a.Unsure = d.env.Calendar.AddMonths(d.today(), d.env.Pack.ArchiveSendMonths)
@@ -112,6 +115,10 @@ func (d *decision) sendArchive(e SendArchive) error {
 	a.SentAt, a.Sender = d.env.Now, d.env.Actor
 	d.handed()
 	d.notify(WhatTasks, a.CaseNo, a.From, a.To)
+	if c := d.link(a.To); c != nil {
+		d.sendFiles()
+		d.tell(c, LetterSent)
+	}
 	return nil
 }
 
@@ -137,7 +144,7 @@ func (d *decision) receiveArchive(e ReceiveArchive) error {
 	}
 	if err := d.may(a.To, RoleRegistrar, RoleLeader, RoleOfficer); err != nil {
 		// A unit that this register does not hold answers on paper: the office that sent the archive records its receipt.
-		if d.here(a.To) || d.may(a.Sender.Unit, RoleOfficer) != nil {
+		if d.fromAfar(a.To) != nil && (d.here(a.To) || d.may(a.Sender.Unit, RoleOfficer) != nil) {
 			return err
 		}
 	}
@@ -170,7 +177,10 @@ func (d *decision) receiveArchive(e ReceiveArchive) error {
 		a.MissingDue, a.MissingUnsure = d.env.Calendar.AddWorkingDays(d.today(), d.env.Pack.MissingWorkingDays)
 		d.notify(WhatArchiveMissing, a.CaseNo, a.From)
 	}
-	if a.Custodian != d.p.School && !d.handedOver() { // the pupil moved on while the paper travelled
+	if d.remote(a.To) == "" {
+		d.tell(d.link(a.From), LetterReceived)
+	}
+	if a.Custodian != d.home() && !d.handedOver() { // the pupil moved on while the paper travelled
 		d.callArchive(d.lastMove())
 	}
 	return nil
@@ -211,13 +221,16 @@ func (d *decision) settleMissing(e SettleMissing) error {
 	if len(a.Missing) == 0 {
 		return &Error{Code: CodeWrongState, Params: map[string]string{"archive": string(a.State)}}
 	}
-	if err := d.may(a.MissingFrom, RoleRegistrar, RoleLeader, RoleOfficer); err != nil {
+	if err := d.may(a.MissingFrom, RoleRegistrar, RoleLeader, RoleOfficer); err != nil && d.fromAfar(a.MissingFrom) != nil {
 		return err
 	}
 	if e.Note == "" || tooLong(e.Note, maxNote) {
 		return invalid("note")
 	}
 	d.notify(WhatTasks, a.CaseNo, a.MissingFrom, a.Custodian)
+	if d.remote(a.MissingFrom) == "" {
+		d.tell(d.link(a.Custodian), LetterSettled)
+	}
 	a.settle()
 	return nil
 }
@@ -228,7 +241,7 @@ func (d *decision) keepBackup(u Unit) {
 	if u != "" && a.State != ArchiveNone && !slices.Contains(a.Backups, u) {
 		a.Backups = append(a.Backups, u)
 	}
-	if a.Custodian == d.p.School {
+	if a.Custodian == d.home() {
 		a.Backups = slices.DeleteFunc(a.Backups, func(b Unit) bool { return b == a.Custodian })
 	}
 }

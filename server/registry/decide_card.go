@@ -183,6 +183,10 @@ func (d *decision) setPIN(e SetPIN) error {
 	if err := d.may(d.p.School, RoleRegistrar, RoleLeader); err != nil {
 		return err
 	}
+	switch d.p.Standing { // nobody is left here to prove themselves with it
+	case StandingDeceased, StandingErased, StandingMoved:
+		return d.standing()
+	}
 	if e.PIN == "" || len(e.PIN) > 300 {
 		return invalid("pin")
 	}

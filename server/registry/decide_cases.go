@@ -141,21 +141,7 @@ func (d *decision) startTransfer(e StartTransfer) error {
 	if !ok {
 		return &Error{Code: CodeNotFound, Field: "school", Params: map[string]string{"school": string(d.p.School)}}
 	}
-	if slices.Contains(d.env.Pack.TransferClosedGrades, e.ToGrade) {
-		return &Error{Code: CodeGrade, Field: "to_grade", Params: map[string]string{"school": string(e.To), "grade": strconv.Itoa(e.ToGrade)}}
-	}
-	if open, windows := d.env.Pack.TransferOpen(d.today()); !open {
-		return &Error{Code: CodeWindow, Params: map[string]string{"windows": windows, "today": string(d.today())}}
-	}
-	switch {
-	case e.Reason == "" || tooLong(e.Reason, maxReason):
-		return invalid("reason")
-	case e.Guardian == "" || tooLong(e.Guardian, maxGuardian):
-		return invalid("guardian")
-	case tooLong(e.ToClass, maxClass):
-		return invalid("to_class")
-	}
-	if err := d.evidence(CaseTransfer, e.Evidence); err != nil {
+	if err := d.transferTerms(e.To, e.ToGrade, e.ToClass, e.Reason, e.Guardian, e.Evidence); err != nil {
 		return err
 	}
 	c := Case{No: e.CaseNo, Kind: CaseTransfer, From: from.Code, To: to.Code, ToGrade: e.ToGrade, ToClass: e.ToClass, Reason: e.Reason, Guardian: e.Guardian,
@@ -166,6 +152,25 @@ func (d *decision) startTransfer(e StartTransfer) error {
 	d.open(c)
 	d.notify(WhatStartTransfer, e.CaseNo, from.Code) // the old school is told at once
 	return nil
+}
+
+// transferTerms is what every 转学 is held to where it is started: closed grades, the window, the words, the evidence.
+func (d *decision) transferTerms(to Unit, grade int, class, reason, guardian string, evidence []string) error {
+	if slices.Contains(d.env.Pack.TransferClosedGrades, grade) {
+		return &Error{Code: CodeGrade, Field: "to_grade", Params: map[string]string{"school": string(to), "grade": strconv.Itoa(grade)}}
+	}
+	if open, windows := d.env.Pack.TransferOpen(d.today()); !open {
+		return &Error{Code: CodeWindow, Params: map[string]string{"windows": windows, "today": string(d.today())}}
+	}
+	switch {
+	case reason == "" || tooLong(reason, maxReason):
+		return invalid("reason")
+	case guardian == "" || tooLong(guardian, maxGuardian):
+		return invalid("guardian")
+	case tooLong(class, maxClass):
+		return invalid("to_class")
+	}
+	return d.evidence(CaseTransfer, evidence)
 }
 
 // transferSteps is the order of Article 14's parties: receiver, its authority, sender, its authority; one authority over both acts once, last. A sender that ended is
@@ -278,6 +283,9 @@ func (d *decision) decideStep(e DecideStep) error {
 	if err := d.maySpeak(c, s); err != nil {
 		return err
 	}
+	if s.Party == PartyReceipt {
+		return &Error{Code: CodeWrongState, Params: map[string]string{"why": "receipt", "case": string(c.No)}} // FarReceipt or TakeBack
+	}
 	if c.Kind == CaseProblem && s.Party == PartySchool {
 		return &Error{Code: CodeWrongState, Params: map[string]string{"why": "resolve", "case": string(c.No)}} // the school says how: ResolveProblem
 	}
@@ -316,6 +324,9 @@ func (d *decision) decideStep(e DecideStep) error {
 	}
 	d.notify(WhatTasks, c.No, s.Unit) // it left this unit's list
 	if c.Current() >= 0 {
+		if c.Far != nil && !c.Far.Mine {
+			d.tell(c, LetterWord)
+		}
 		if c.Kind == CaseEnrol {
 			d.p.Standing = StandingApproval
 		}
@@ -326,6 +337,13 @@ func (d *decision) decideStep(e DecideStep) error {
 	case CaseEnrol:
 		return d.enrolled(c, e.Serial)
 	case CaseTransfer, CaseAdvance, CaseHome:
+		if c.Far != nil {
+			if c.Far.Mine { // the 学籍 itself has to come: Continue
+				return invalid("party")
+			}
+			d.release(c)
+			return nil
+		}
 		d.transferred(c)
 	case CaseSuspend:
 		d.suspended(c)
@@ -379,7 +397,7 @@ func (d *decision) withdraw(e Withdraw) error {
 	if c == nil {
 		return &Error{Code: CodeNotFound, Field: "case_no"}
 	}
-	if err := d.may(c.Starter.Unit, RoleRegistrar, RoleLeader, RoleOfficer); err != nil {
+	if err := d.may(c.Starter.Unit, RoleRegistrar, RoleLeader, RoleOfficer); err != nil && (c.Far == nil || c.Far.Mine || d.afar(c, c.To) != nil) {
 		return err
 	}
 	if c.State != CaseOpen {
@@ -387,6 +405,20 @@ func (d *decision) withdraw(e Withdraw) error {
 	}
 	if tooLong(e.Note, maxNote) {
 		return invalid("note")
+	}
+	if d.p.Standing == StandingMoved && c.Far != nil && !c.Far.Mine { // too late: the 学籍 left
+		return &Error{Code: CodeConflict, Field: "case_no", Params: map[string]string{"case": string(c.No), "state": "released"}}
+	}
+	if c.Far != nil && (!c.Far.Mine || !c.Far.AskedAt.IsZero()) {
+		if !c.Far.WithdrawAt.IsZero() {
+			return &Error{Code: CodeConflict, Field: "case_no", Params: map[string]string{"case": string(c.No), "state": "withdrawing"}}
+		}
+		c.Far.WithdrawAt = d.env.Now
+		if c.Far.Mine { // the register that has the pupil may have released the 学籍 already: it answers
+			d.tell(c, LetterWithdraw)
+			d.notify(WhatTasks, c.No, c.To)
+			return nil
+		}
 	}
 	d.abandon(c, CaseWithdrawn, WhatWithdrawn)
 	return nil
@@ -402,6 +434,9 @@ func (d *decision) abandon(c *Case, state CaseState, what string) {
 		d.p.NoContact = false // the report was wrong
 	}
 	d.shut(c, state, what)
+	if c.Far != nil && !c.Far.Mine { // who has the pupil says how it ended
+		d.tell(c, LetterClosed)
+	}
 }
 
 // enrolled gives the 学籍号 and starts the archive's month (Arts 4, 5, 7).

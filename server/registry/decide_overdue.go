@@ -10,6 +10,9 @@ func (d *decision) escalate(e Escalate) error {
 	if err != nil {
 		return err
 	}
+	if d.remote(o.unit) != "" { // its own register gives it to the office above
+		return &Error{Code: CodeWrongState, Params: params("why", "remote", "unit", string(o.unit))}
+	}
 	if *o.escalated != "" {
 		return &Error{Code: CodeConflict, Field: "case_no"}
 	}

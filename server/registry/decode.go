@@ -51,6 +51,16 @@ var decoders = map[EventKind]func([]byte) (Event, error){
 	EvUnmerge:           decodeAs[Unmerge],
 	EvEscalate:          decodeAs[Escalate],
 	EvUrge:              decodeAs[UrgeStep],
+
+	EvCallOver:   decodeAs[CallOver],
+	EvFarRequest: decodeAs[FarRequest],
+	EvFarArrived: decodeAs[FarArrived],
+	EvFarClosed:  decodeAs[FarClosed],
+	EvContinue:   decodeAs[Continue],
+	EvFarReceipt: decodeAs[FarReceipt],
+	EvGiveBack:   decodeAs[GiveBack],
+	EvTakeBack:   decodeAs[TakeBack],
+	EvFarSent:    decodeAs[FarSent],
 }
 
 // EventKinds lists every event, in the order of their constants.
@@ -59,7 +69,8 @@ func EventKinds() []EventKind {
 		EvReturn, EvBindCard, EvCardWritten, EvSetPIN, EvRevokeCard, EvChangeCard, EvRenewCard,
 		EvStartCorrect, EvAmend, EvPromote, EvUndoPromote, EvStartRepeat, EvStartSkip, EvStartFinish, EvStartAdvance, EvStartExtend, EvGoAbroad,
 		EvComeHome, EvReportDeath, EvReportDropout, EvFileReport, EvLogPersuasion, EvReturnFromDropout, EvHandOverArchive, EvPutItem, EvKeepArchive, EvMoveCustody,
-		EvArrange, EvEndArrange, EvGiveNumber, EvRaiseProblem, EvResolveProblem, EvStartErase, EvMerge, EvUnmerge, EvEscalate, EvUrge}
+		EvArrange, EvEndArrange, EvGiveNumber, EvRaiseProblem, EvResolveProblem, EvStartErase, EvMerge, EvUnmerge, EvEscalate, EvUrge,
+		EvCallOver, EvFarRequest, EvFarArrived, EvFarClosed, EvContinue, EvFarReceipt, EvGiveBack, EvTakeBack, EvFarSent}
 }
 
 // DecodeEvent is the inverse of json.Marshal for a named event. Unknown kinds, unknown members and trailing bytes are CodeInvalid; the error carries none of

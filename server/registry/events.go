@@ -228,8 +228,10 @@ type Effect struct {
 	Kind   EffectKind `json:"kind"`
 	Unit   Unit       `json:"unit,omitempty"`
 	CaseNo CaseNo     `json:"case_no,omitempty"`
-	// What tells a notice apart: the event that caused it, such as "start_transfer" or "completed".
+	// What tells a notice apart: the event that caused it, such as "start_transfer" or "completed"; of a letter its LetterKind.
 	What string `json:"what,omitempty"`
+	// Registry is whom a letter is for.
+	Registry string `json:"registry,omitempty"`
 }
 
 // EffectKind names an effect.
@@ -238,4 +240,6 @@ type EffectKind string
 const (
 	// EffectNotify: tell Unit at once (its console updates live; Art. 14: the sending school learns that a transfer began).
 	EffectNotify EffectKind = "notify"
+	// EffectLetter: tell another register (WriteLetter, from the pupil after the decision).
+	EffectLetter EffectKind = "letter"
 )

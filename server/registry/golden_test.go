@@ -229,8 +229,44 @@ func attempts() []attempt {
 			func(p *registry.Pupil) registry.Event {
 				return registry.UrgeStep{CaseNo: p.Lock, Note: "请尽快办结"}
 			}},
+		{"call_over", func(*registry.Pupil) registry.Actor { return rt.Registrar(rt.PrimaryA) }, func(p *registry.Pupil) registry.Event {
+			return registry.CallOver{CaseNo: "ZX-2026-0001-000080", Registry: rt.There, Number: rt.Handover().Number, Name: "欧阳明", Birth: "2017-03-09", To: rt.PrimaryA, ToGrade: 3, Reason: "迁居",
+				Guardian: "父亲", Evidence: []string{file}}
+		}},
+		{"far_request", from(rt.PrimaryC), func(*registry.Pupil) registry.Event { return rt.FarAsk("ZX-2026-0001-000081") }},
+		{"far_arrived", from(rt.CountyC), func(p *registry.Pupil) registry.Event {
+			c := lastCase(p)
+			s, _ := c.Next()
+			return rt.FarTurn(*p, s.Party, rt.CountyC)
+		}},
+		{"far_closed refused", from(rt.PrimaryC), func(p *registry.Pupil) registry.Event {
+			return registry.FarClosed{CaseNo: lastCase(p).No, State: registry.CaseRefused, Party: registry.PartySender, Unit: rt.PrimaryC, Refusal: registry.RefuseNotLeft}
+		}},
+		{"far_closed withdrawn", from(rt.PrimaryC), func(p *registry.Pupil) registry.Event {
+			return registry.FarClosed{CaseNo: lastCase(p).No, State: registry.CaseWithdrawn, Unit: rt.PrimaryC}
+		}},
+		{"continue", from(rt.CountyC), func(p *registry.Pupil) registry.Event {
+			return registry.Continue{CaseNo: lastCase(p).No, Unit: rt.CountyC, Handover: rt.Handover()}
+		}},
+		{"far_receipt", from(rt.PrimaryC), func(p *registry.Pupil) registry.Event { return registry.FarReceipt{CaseNo: lastCase(p).No} }},
+		{"give_back", func(*registry.Pupil) registry.Actor { return rt.Officer(rt.CountyA) }, func(p *registry.Pupil) registry.Event {
+			return registry.GiveBack{CaseNo: lastCase(p).No, Refusal: registry.RefuseDouble, Note: "本省已有学籍"}
+		}},
+		{"take_back", from(rt.PrimaryC), func(p *registry.Pupil) registry.Event {
+			return registry.TakeBack{CaseNo: lastCase(p).No, Refusal: registry.RefuseDouble}
+		}},
+		{"far_sent", from(rt.PrimaryC), func(*registry.Pupil) registry.Event {
+			return registry.FarSent{No: "DA-7QK2M9XC4T5S", Items: rt.Items(), From: rt.PrimaryC}
+		}},
+		{"receive_archive afar", from(rt.PrimaryC), func(p *registry.Pupil) registry.Event { return registry.ReceiveArchive{No: p.Archive.No} }},
+		{"withdraw afar", from(rt.PrimaryC), func(p *registry.Pupil) registry.Event { return registry.Withdraw{CaseNo: lastCase(p).No} }},
 		{"set_pin", atSchool, func(*registry.Pupil) registry.Event { return registry.SetPIN{PIN: "$argon2id$other"} }},
 	}
+}
+
+// from is the word of a unit of the other province.
+func from(u registry.Unit) func(*registry.Pupil) registry.Actor {
+	return func(*registry.Pupil) registry.Actor { return rt.Afar(u) }
 }
 
 func renewCard(why string) func(*registry.Pupil) registry.Event {
@@ -333,6 +369,9 @@ func where(p registry.Pupil) string {
 		if len(a.Missing) > 0 {
 			s += fmt.Sprintf(" missing %v by %s", a.Missing, a.MissingDue)
 		}
+	}
+	if p.Moved != nil {
+		s += fmt.Sprintf(" moved to %s", rt.SmallWorld().Name(p.Moved.School))
 	}
 	if p.Study != nil || p.Mode != "" {
 		s += fmt.Sprintf(" %s at %s", p.Mode, rt.SmallWorld().Name(p.StudySchool()))

@@ -295,7 +295,7 @@ func TestHistories(t *testing.T) {
 			moves(t, &p, &after, ev)
 			invariants(t, &after, env)
 			for _, e := range effects {
-				if e.Unit == "" || e.Kind == "" || e.What == "" {
+				if (e.Unit == "") == (e.Registry == "") || e.Kind == "" || e.What == "" {
 					t.Fatalf("an effect for nobody: %+v", e)
 				}
 			}
@@ -399,7 +399,7 @@ func invariants(t *rapid.T, p *registry.Pupil, env registry.Env) {
 		t.Fatalf("standing %s, suspension %v, dropout %v, abroad %v", p.Standing, p.Suspension, p.Dropout, p.Abroad)
 	}
 	// One active number, and custody known, of everybody with a 学籍; neither before.
-	admitted := p.Standing.Living() || p.Standing.Ended()
+	admitted := p.Standing.Living() || p.Standing.Ended() || p.Standing == registry.StandingMoved
 	if admitted != (p.Number != "") || admitted != (p.Archive.Custodian != "") && p.Standing != registry.StandingErased {
 		t.Fatalf("standing %s, number given %v, custodian %q", p.Standing, p.Number != "", p.Archive.Custodian)
 	}

@@ -183,55 +183,6 @@ func TestFinishAndAdvance(t *testing.T) {
 	refused(t, s, who, registry.StartFinish{CaseNo: s.No(registry.CaseFinish), End: registry.StandingGraduated, On: "2026-09-01"}, registry.CodeInvalid)
 }
 
-// remote is the small world in which another registry holds the other province.
-type remote struct{ *rt.Directory }
-
-func (r remote) School(u registry.Unit) (registry.School, bool) {
-	s, ok := r.Directory.School(u)
-	if ok && s.Region[:2] == "32" {
-		s.Remote = "js"
-	}
-	return s, ok
-}
-
-func (r remote) Office(u registry.Unit) (registry.Office, bool) {
-	o, ok := r.Directory.Office(u)
-	if ok && u[:2] == "32" {
-		o.Remote = "js"
-	}
-	return o, ok
-}
-
-// Article 14 over a province's border: the same four parties; the other registry's word comes as its signed message and in no other way.
-func TestTransferAcrossProvinces(t *testing.T) {
-	s := rt.In("enrolled+archive")
-	s.Env.Directory = remote{rt.SmallWorld()}
-	far := registry.Actor{Account: "remote", Unit: rt.PrimaryC, Via: registry.ViaRemote("js")}
-	for to, want := range map[registry.Unit]registry.Reach{rt.PrimaryC: registry.ReachCross, rt.NineYearB: registry.ReachProvince, rt.PrimaryA2: registry.ReachOne} {
-		if c := opened(t, rt.In("enrolled").Transfer(to)); c.Reach != want {
-			t.Errorf("to %s: %s", to, c.Reach)
-		}
-	}
-	p := run(t, s.Transfer(rt.PrimaryC))
-	c := p.OpenCase()
-	if c.Reach != registry.ReachCross || c.Steps[0].Remote != "js" || c.Steps[1].Remote != "js" || c.Steps[2].Remote != "" || len(c.Steps) != 4 {
-		t.Fatalf("%+v", c.Steps)
-	}
-	word := registry.DecideStep{CaseNo: c.No, Party: registry.PartyReceiver, Decision: registry.DecisionAccept, Class: "1班"}
-	refused(t, s, rt.Registrar(rt.PrimaryC), word, registry.CodeForbidden)
-	other := far
-	other.Via = registry.ViaRemote("sh")
-	refused(t, s, other, word, registry.CodeForbidden)
-	run(t, s.Do(far, word))
-	far.Unit, word.Party = rt.CountyC, registry.PartyReceiverAuth
-	run(t, s.Do(far, word))
-	far.Unit, word.Party = rt.PrimaryA, registry.PartySender
-	refused(t, s, far, word, registry.CodeForbidden) // a message does not speak for a unit of this registry
-	if p := run(t, s.Accept().Accept()); p.School != rt.PrimaryC || p.Archive.To != rt.PrimaryC {
-		t.Errorf("%+v", p.Archive)
-	}
-}
-
 // Article 19: an extension within the rule pack's bound; the return may come early.
 func TestExtension(t *testing.T) {
 	s := rt.In("suspended")

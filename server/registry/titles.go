@@ -14,13 +14,14 @@ var caseStateTitles = map[CaseState]string{CaseOpen: "办理中", CaseCompleted:
 var standingTitles = map[Standing]string{
 	StandingNone: "未建", StandingDupCheck: "待查重", StandingSchoolCheck: "待学校审核", StandingApproval: "待核准", StandingEnrolled: "在读",
 	StandingSuspended: "休学", StandingDropout: "辍学", StandingAbroad: "出境", StandingPromoted: "升学", StandingGraduated: "毕业",
-	StandingCompleted: "结业", StandingLeft: "肄业", StandingDeceased: "死亡注销", StandingErased: "误建删除",
+	StandingCompleted: "结业", StandingLeft: "肄业", StandingDeceased: "死亡注销", StandingErased: "误建删除", StandingMoved: "已转出外省",
 }
 
 var partyTitles = map[Party]string{
 	PartySchool: "学校", PartyAuthority: "学籍主管部门", PartyReceiver: "转入学校", PartyReceiverAuth: "转入学校主管部门", PartySender: "转出学校",
 	PartySenderAuth: "转出学校主管部门", PartyCommonAuth: "双方共同的主管部门", PartySenderArchive: "转出学校寄出档案",
 	PartyStudy: "就读学校", PartyCityAuth: "市级教育行政部门", PartyProvinceAuth: "省级教育行政部门", PartyNationAuth: "国务院教育行政部门",
+	PartyReceipt: "转入省接续回执",
 }
 
 var archiveTitles = map[ArchiveState]string{

@@ -126,6 +126,7 @@ const (
 	StandingLeft        Standing = "left"         // 肄业
 	StandingDeceased    Standing = "deceased"     // 死亡注销
 	StandingErased      Standing = "erased"       // 误建删除
+	StandingMoved       Standing = "moved"        // 已转出外省: another register has the 学籍, this is the copy
 )
 
 // CaseKind is 业务. At most one case per pupil is open: the lock (在办业务).
@@ -179,6 +180,7 @@ const (
 	PartyCityAuth      Party = "city_auth"      // 市级教育行政部门, after the authority (no usable document; a G number erased)
 	PartyProvinceAuth  Party = "province_auth"  // 省级教育行政部门
 	PartyNationAuth    Party = "nation_auth"    // 国务院教育行政部门
+	PartyReceipt       Party = "receipt"        // 接续回执: another register continues a released 学籍
 )
 
 // StepDecision is what a party said.
@@ -275,6 +277,8 @@ type Case struct {
 	Papers  string `json:"papers,omitempty"`
 	// Problem is what a 问题学籍 is about.
 	Problem *Problem `json:"problem,omitempty"`
+	// Far is the case's other end, when that is in another register (cross.go); nil: all parties are here.
+	Far *Far `json:"far,omitempty"`
 }
 
 // Current is the step whose turn it is, or -1 when the case is closed.
@@ -457,6 +461,8 @@ type Pupil struct {
 	// Merged is set on a record that was found to be another's double, Absorbed lists the doubles of this one. Nothing of a double is lost; Unmerge undoes it.
 	Merged   *MergeLink  `json:"merged,omitempty"`
 	Absorbed []MergeLink `json:"absorbed,omitempty"`
+	// Moved is set while another register has the 学籍 and this record is the copy that stays (cross.go).
+	Moved *Moved `json:"moved,omitempty"`
 	// NoContact: the family is not written to or called any more, and screens speak with tact (Art. 21).
 	NoContact bool `json:"no_contact,omitempty"`
 }

@@ -311,7 +311,7 @@ func (s Scope) Event(p *registry.Pupil, ev registry.Event) error {
 // callsOver: a school starts business on a pupil it found by document, who is not in its scope yet (Arts 14, 20; an arrangement by the school of study, Art. 17).
 func callsOver(p *registry.Pupil, ev registry.Event, unit registry.Unit) bool {
 	switch e := ev.(type) {
-	case registry.StartTransfer, registry.StartAdvance:
+	case registry.StartTransfer, registry.StartAdvance, registry.CallOver:
 		return true
 	case registry.ComeHome:
 		return e.School == unit
@@ -336,8 +336,10 @@ func (s Scope) actionOf(p *registry.Pupil, ev registry.Event) (Action, bool) {
 		return stepAction(e.Party)
 	case registry.Withdraw:
 		return Withdraw, true
-	case registry.StartTransfer:
+	case registry.StartTransfer, registry.CallOver:
 		return StartMove, true
+	case registry.GiveBack:
+		return Authority, true
 	case registry.BuildArchive, registry.SendArchive, registry.ReceiveArchive, registry.SettleMissing, registry.StartSuspend, registry.Return, registry.SetPIN:
 		return s.paperWork(ev)
 	case registry.StartAdvance:

@@ -32,6 +32,7 @@ type cli struct {
 	Duplicates  duplicatesCmd  `cmd:"" help:"查重: the check of the whole register."`
 	Vault       vaultCmd       `cmd:"" help:"Keys that the register is sealed under."`
 	Audit       auditCmd       `cmd:"" help:"The log of who did and read what."`
+	Exchange    exchangeCmd    `cmd:"" help:"The exchange with other provinces' registers."`
 	Backup      backupCmd      `cmd:"" help:"Copies that the office alone can read."`
 	Rules       packsCmd       `cmd:"" name:"packs" help:"Rule packs: the numbers and guards of the regulation."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

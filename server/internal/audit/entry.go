@@ -37,11 +37,12 @@ const (
 	Key      Kind = "key"       // roots, certificates, reading keys, rotations
 	Alert    Kind = "alert"     // an alert raised or answered
 	Approval Kind = "approval"  // an approval of an export (Art. 25)
+	Exchange Kind = "exchange"  // letters from and to other registers: peers and keys, refused messages, what a person finished
 	Baseline Kind = "baseline"  // what stood in the register before the log began
 )
 
 // Kinds lists the vocabulary in the order of pages and reports.
-var Kinds = []Kind{SignIn, SignOut, Look, Unmask, Search, Find, Print, FileRead, Export, Reason, Event, Card, Inbox, Kiosk, Account, Config, Key, Alert, Approval, Baseline}
+var Kinds = []Kind{SignIn, SignOut, Look, Unmask, Search, Find, Print, FileRead, Export, Reason, Event, Card, Inbox, Kiosk, Account, Config, Key, Alert, Approval, Exchange, Baseline}
 
 // Entry is one line of the log. Its canonical bytes are Encode's.
 type Entry struct {

@@ -33,6 +33,8 @@ type stepClock struct {
 	UrgeBy      registry.Date
 	Urged       []registry.Urge
 	Late        bool
+	// Far is the other province that the step lies with, "" for a unit of this register.
+	Far registry.Unit
 }
 
 // stepClock draws the open step of a case; nil when none is open.
@@ -43,7 +45,10 @@ func (k *console) stepClock(lang string, v caseView) *stepClock {
 	}
 	cal, today := k.Service.Calendar(), k.Service.Today()
 	s := &stepClock{Clock: now.Clock, Unit: now.Unit, Party: now.Party, Since: dateOf(now.ArrivedAt), Due: now.DueOn, Late: now.DueOn < today,
-		EscalatedOn: now.EscalatedOn, UrgeBy: now.UrgeBy, Urged: now.Urged, Above: registry.Above(k.Service.Directory(), now.Unit)}
+		Far: registry.Unit(now.Remote), EscalatedOn: now.EscalatedOn, UrgeBy: now.UrgeBy, Urged: now.Urged, Above: registry.Above(k.Service.Directory(), now.Unit)}
+	if s.Far != "" {
+		s.Above = "" // its own register gives it to the office above
+	}
 	if s.Above != "" && s.EscalatedOn == "" {
 		s.EscalatesOn = registry.EscalateFrom(now.DueOn, now.Urged, k.Service.Pack(), cal)
 	}

@@ -129,7 +129,7 @@ func (k *console) caseShow(c *fiber.Ctx, who service.Staff, pr *problem) error {
 	if esc, yes := a.escalated(); yes && esc == no && who.Role == registry.RoleOfficer {
 		v.Urge = true
 	}
-	v.MayWithdraw = cs.State == registry.CaseOpen && cs.Starter.Unit == who.Unit && mayOf(who).Act
+	v.MayWithdraw = cs.State == registry.CaseOpen && cs.Starter.Unit == who.Unit && mayOf(who).Act && (cs.Far == nil || cs.Far.WithdrawAt.IsZero())
 	return k.show(c, &who, "case", "case.title", v, withActive("cases"), withProblem(pr),
 		withTitle(v.Name+" · "+k.words.say(k.lang(c), "kind."+string(cs.Kind))))
 }

@@ -18,6 +18,7 @@ const MaxUpload = 16 << 20
 var largeBodies = []struct{ begins, ends string }{
 	{"/enrol/imports", ""},
 	{"/transfers", ""},
+	{"/transfers/far", ""},
 	{"/exports", ""},
 	{"/kiosks/carry", ""},
 	{"/pupils/", "/suspend"},
@@ -169,6 +170,7 @@ func Mount(r fiber.Router, d Deps) error {
 	k.mountSupervision(r)
 	k.mountBulk(r)
 	k.mountClients(r)
+	k.mountExchange(r)
 
 	r.Get("/kiosks", k.staff(k.kiosks))
 	r.Post("/kiosks", k.fresh(k.newKiosk))
@@ -280,6 +282,8 @@ type may struct {
 	Clients, KeepClients bool
 	// Numbers: gives official numbers in a batch, for the province or the nation.
 	Numbers bool
+	// Exchange: sees the exchange with other provinces.
+	Exchange bool
 }
 
 func mayOf(who service.Staff) may {
@@ -289,6 +293,7 @@ func mayOf(who service.Staff) may {
 	m.bulking(who)
 	m.integrating(who)
 	m.Numbers = who.Role == registry.RoleOfficer && (strings.HasSuffix(string(who.Unit), "0000") && len(who.Unit) == 6)
+	m.exchanging(who)
 	m.KioskTasks = who.Unit.IsSchool() && (who.Role == registry.RoleRegistrar || who.Role == registry.RoleLeader)
 	return m
 }

@@ -48,6 +48,7 @@ var nav = []navGroup{
 		{"kiosks", "/kiosks", "k", func(m may) bool { return m.Kiosks }},
 	}},
 	{"system", []navItem{
+		{"exchange", "/exchange", "", func(m may) bool { return m.Exchange }},
 		{"units", "/units", "", func(m may) bool { return m.Units }},
 		{"rules", "/rules", "", func(m may) bool { return m.Rules }},
 		{"staff", "/staff", "y", func(m may) bool { return m.Staff }},

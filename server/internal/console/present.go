@@ -37,6 +37,7 @@ func (k *console) funcs(lang string) template.FuncMap {
 		"pct":     func(a, b int) int { return percent(a, b) },
 		"lang":    func() string { return lang },
 		"form":    func(f registry.Form, key string) string { return f[registry.FieldKey(key)] },
+		"asUnit":  func(s string) registry.Unit { return registry.Unit(s) },
 		"asDate":  func(s string) registry.Date { return registry.Date(s) },
 		"whys":    registry.CardReasons,
 		"str":     func(v any) string { return fmt.Sprint(v) },

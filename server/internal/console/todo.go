@@ -69,6 +69,7 @@ type todoView struct {
 	CanAct   bool   // something on this page can be decided here
 	Empty    bool
 	Orders   []supervise.Order // orders to correct that wait for the unit
+	Held     int               // letters of other provinces that the unit has to finish
 	Kiosk    int               // events of the school's kiosks that the register refused and somebody must finish
 }
 
@@ -92,7 +93,7 @@ func (k *console) todoCount(c *fiber.Ctx, who service.Staff) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(fiber.Map{"mine": t.Counts.Overdue + t.Counts.Soon + t.Counts.InTime + len(t.Orders), "overdue": t.Counts.Overdue})
+	return c.JSON(fiber.Map{"mine": t.Counts.Overdue + t.Counts.Soon + t.Counts.InTime + len(t.Orders) + t.Held, "overdue": t.Counts.Overdue})
 }
 
 func (k *console) todoView(c *fiber.Ctx, who service.Staff) (*todoView, error) {
@@ -103,7 +104,7 @@ func (k *console) todoView(c *fiber.Ctx, who service.Staff) (*todoView, error) {
 	}
 	cases := k.openCases(ctx, who)
 	kind, when, group := c.Query("kind"), c.Query("when"), c.Query("group")
-	v := &todoView{Counts: t.Counts, Orders: t.Orders, When: when, Group: group, Empty: len(t.Mine) == 0}
+	v := &todoView{Counts: t.Counts, Orders: t.Orders, Held: t.Held, When: when, Group: group, Empty: len(t.Mine) == 0}
 
 	kinds := map[string]int{}
 	var rows []store.TaskRow

@@ -110,6 +110,15 @@ var table = []struct {
 	{"RevokeApproval", func(w *world, who Staff) error { return w.r.s.RevokeApproval(w.c(), who, "none") }, "no no no no nf nf nf no no no no no"},
 	{"ApprovalForm", func(w *world, who Staff) error { _, err := w.r.s.ApprovalForm(w.c(), who, "none"); return err }, "nf nf no no nf nf nf no no no no no"},
 	{"ExportList", func(w *world, who Staff) error { _, _, err := w.r.s.ExportList(w.c(), who, "none"); return err }, "nf nf no no nf nf nf no no no no no"},
+	{"ExchangeState", func(w *world, who Staff) error { _, err := w.r.s.ExchangeState(w.c(), who); return err }, "no no no no ok ok ok no no ok ok no"},
+	{"CallOver", func(w *world, who Staff) error { // from a province that is no peer
+		_, _, err := w.r.s.CallOver(w.c(), who, registry.CallOver{Registry: "320000", Number: "G330106201703090019", Name: "欧阳明", Birth: "2017-03-09", ToGrade: 3, Reason: "r", Guardian: "g"})
+		return err
+	}, "inv inv no no no no no no no no no no"},
+	{"FinishLetter", func(w *world, who Staff) error {
+		return w.r.s.FinishLetter(w.c(), who, "320000", 1, true, "", "")
+	}, "no no no no nf nf nf no no no no no"},
+	{"CallPeer", func(w *world, who Staff) error { return w.r.s.CallPeer(w.c(), who, "320000") }, "no no no no no no no no no no nf no"},
 	{"Board", func(w *world, who Staff) error { _, err := w.r.s.Board(w.c(), who); return err }, "ok ok ok ok ok ok ok no no no"},
 	{"RefreshFindings", func(w *world, who Staff) error { return w.r.s.RefreshFindings(w.c(), who) }, "ok ok ok ok ok ok ok no no no"},
 	{"FindingList", func(w *world, who Staff) error {
@@ -461,7 +470,7 @@ var table = []struct {
 }
 
 // free are methods that tell nothing of a pupil or a unit's work, or that come before anybody is known.
-var free = []string{"SignIn", "SignOut", "WhoIs", "Directory", "Schools", "Today", "Calendar", "Pack", "Trust", "CheckPaper",
+var free = []string{"SignIn", "SignOut", "WhoIs", "Directory", "Schools", "Today", "Calendar", "Pack", "Trust", "CheckPaper", "ExchangePeers",
 	// Signing in, and the own account: they reach no further than the caller.
 	"Halfway", "Second", "SignInPasskey", "AskPasskey", "PasskeyHost", "AcceptInvite", "ProviderName", "StartProvider", "FinishProvider", "Me", "Ways", "Confirm",
 	"ChangePassword", "StartTOTP", "ConfirmTOTP", "StartPasskey", "FinishPasskey", "NewRecovery", "DropFactor", "EndMySession", "ActAs"}

@@ -31,7 +31,7 @@ func (s *Service) decide(p registry.Pupil, ev registry.Event, actor registry.Act
 		Index: indexOf(after),
 	}
 	for _, e := range effects {
-		if e.What == registry.WhatTasks {
+		if e.What == registry.WhatTasks || e.Kind != registry.EffectNotify {
 			continue // that a list changed is told by committed, and to other processes by Live's poll: no row of its own
 		}
 		body, err := json.Marshal(e)
@@ -42,6 +42,9 @@ func (s *Service) decide(p registry.Pupil, ev registry.Event, actor registry.Act
 	}
 	if claims := s.claims(p, after); claims != nil {
 		c.Claims = claims
+	}
+	if c.Letters, err = s.lettersOf(&p, &after, effects, ev, at); err != nil {
+		return store.Change{}, err
 	}
 	c.MatchAdd, c.MatchDrop = s.matchMoves(p, after)
 	return c, nil
@@ -90,7 +93,7 @@ func caseOf(after registry.Pupil, ev registry.Event) registry.CaseNo {
 		}
 	case registry.HandOverArchive:
 		return after.Archive.CaseNo
-	case registry.SendArchive, registry.ReceiveArchive, registry.SettleMissing:
+	case registry.SendArchive, registry.ReceiveArchive, registry.SettleMissing, registry.FarSent:
 		return after.Archive.CaseNo
 	}
 	return ""
@@ -102,6 +105,9 @@ func (s *Service) committed(before registry.Pupil, changes ...store.Change) {
 	for _, c := range changes {
 		for _, o := range c.Outbox {
 			ids = append(ids, jobs.OutboxID(string(o.UID), o.ID))
+		}
+		for _, l := range c.Letters {
+			ids = append(ids, jobs.OutboxID(string(store.LetterUID(l)), l.ID))
 		}
 	}
 	s.wake(ids...)

@@ -468,6 +468,14 @@ func (s *Service) CarryOut(ctx context.Context, uid registry.UID, id string) err
 			return &registry.Error{Code: registry.CodeInternal, Err: errors.New("outbox row is no effect")}
 		}
 		s.tell(e.Unit, e.What, e.CaseNo)
+	case string(jobs.KindExchange):
+		if err := s.sendLetter(ctx, row); err != nil {
+			return err
+		}
+	case string(jobs.KindApply):
+		if err := s.applyLetter(ctx, row); err != nil {
+			return err
+		}
 	default:
 		return &registry.Error{Code: registry.CodeInternal, Err: errors.New("outbox kind unknown to this version: a newer server will do it")}
 	}

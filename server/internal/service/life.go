@@ -19,6 +19,8 @@ func (s *Service) numbered(ctx context.Context, ev registry.Event) (registry.Eve
 	switch e := ev.(type) {
 	case registry.StartTransfer:
 		return e, draw(&e.CaseNo, registry.CaseTransfer)
+	case registry.CallOver:
+		return e, draw(&e.CaseNo, registry.CaseTransfer)
 	case registry.StartSuspend:
 		return e, draw(&e.CaseNo, registry.CaseSuspend)
 	case registry.Return:
@@ -103,6 +105,22 @@ func caseStarted(ev registry.Event) registry.CaseNo {
 	case registry.Escalate:
 		return e.CaseNo
 	case registry.UrgeStep:
+		return e.CaseNo
+	case registry.CallOver:
+		return e.CaseNo
+	case registry.FarRequest:
+		return e.CaseNo
+	case registry.FarArrived:
+		return e.CaseNo
+	case registry.FarClosed:
+		return e.CaseNo
+	case registry.Continue:
+		return e.CaseNo
+	case registry.FarReceipt:
+		return e.CaseNo
+	case registry.GiveBack:
+		return e.CaseNo
+	case registry.TakeBack:
 		return e.CaseNo
 	}
 	return ""
@@ -264,12 +282,19 @@ func ruler(p *registry.Pupil, ev registry.Event) registry.Unit {
 		return e.School
 	case registry.StartTransfer:
 		return e.To
+	case registry.CallOver:
+		return e.To
 	case registry.StartAdvance:
 		return e.To
 	case registry.ComeHome:
 		return e.School
 	}
-	if c := p.OpenCase(); c != nil {
+	if c := p.OpenCase(); c != nil && c.Far != nil {
+		if c.Far.Mine {
+			return c.To
+		}
+		return p.School
+	} else if c != nil {
 		if st, ok := c.Next(); ok {
 			return st.Unit
 		}

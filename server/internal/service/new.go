@@ -44,6 +44,7 @@ type Options struct {
 	Provider    Provider                       // the office's identity provider; nil: none
 	OnGuarded   func(context.Context, Guarded) // told of every act on accounts and sessions; nil: none
 	RollLag     time.Duration                  // how old a change must be before another system's client is told; 0: 30 s
+	Carrier     Carrier                        // how letters go to other registers; nil: over HTTP, to the peer's URL
 	PublicURL   string                         // without a trailing slash: where the code on a paper is checked
 }
 
@@ -69,6 +70,7 @@ type Service struct {
 	onGuarded   func(context.Context, Guarded)
 	publicURL   string
 	rollLag     time.Duration
+	carrier     Carrier
 	strangers   chan struct{} // unknown browsers take a turn here before a password is hashed
 	verifyLog   func(ctx context.Context) (*audit.Result, error)
 	hub         hub
@@ -115,6 +117,9 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.carrier = o.Carrier; s.carrier == nil {
+		s.carrier = httpCarrier{}
 	}
 	if s.onGuarded == nil {
 		s.onGuarded = s.logGuarded

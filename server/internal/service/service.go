@@ -54,6 +54,7 @@ type Console interface {
 	Bulking
 	Integrating
 	Entering
+	Exchanging
 	SignIn(ctx context.Context, login, password string, from From) (SignedIn, error)
 	SignOut(ctx context.Context, token string) error
 	WhoIs(ctx context.Context, token string) (Staff, error)
@@ -181,6 +182,8 @@ type ToDo struct {
 	Above   []store.TaskRow // overdue in units under mine
 	// Orders are orders to correct that wait for the unit: to answer, or to judge an answer. They are of units, not of pupils, and stand beside the counts.
 	Orders []supervise.Order
+	// Held counts letters of other provinces that the unit has to finish (ExchangeState).
+	Held int
 	// Versions of the pupils in Mine, for ActMany.
 	Versions map[registry.UID]int64
 }

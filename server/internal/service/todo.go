@@ -61,6 +61,11 @@ func (s *Service) ToDo(ctx context.Context, who Staff) (ToDo, error) {
 	if out.Orders, err = s.st.OrdersFor(ctx, who.Unit, sideLimit); err != nil {
 		return ToDo{}, internal(err)
 	}
+	if sc.May(access.FinishLetters) {
+		if out.Held, err = s.heldFor(ctx, who.Unit); err != nil {
+			return ToDo{}, err
+		}
+	}
 	out.Mine = slices.DeleteFunc(out.Mine, func(t store.TaskRow) bool {
 		if t.Shown(out.Today, s.Pack()) {
 			out.Versions[t.Task.UID] = t.Version

@@ -142,6 +142,16 @@ func (p *plan) batch(ctx context.Context, key []byte, d Dialect, b store.Batch, 
 	for _, r := range b.Bulk {
 		p.bulkRow(sqlBulkMove, oneRow(conflict("bulk")), r)
 	}
+	if b.Settle != nil {
+		p.settleIn(*b.Settle)
+	}
+	letters := b.Letters
+	for i := range changes {
+		letters = append(letters[:len(letters):len(letters)], changes[i].Letters...)
+	}
+	if err := p.letters(letters); err != nil {
+		return err
+	}
 	if b.Import != nil {
 		return p.importRun(*b.Import)
 	}

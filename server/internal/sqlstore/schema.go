@@ -32,10 +32,12 @@ var Distribution = map[string]string{
 	"finding": "unit", "correction_order": "no", "tally": "unit", "report_mark": "unit",
 	// newcomers that other systems handed in, by client and their own name for them
 	"handed": "id",
+	// the exchange: letters by peer; whoever writes to one peer takes turns at its mark
+	"exchange_mark": "peer", "exchange_out": "peer", "exchange_in": "peer", "exchange_turned": "peer",
 	"factor": "account", "guard_try": "name", "once": "id",
 	// small
 	"unit_school": Reference, "unit_office": Reference, "account": Reference, "kiosk": Reference, "substitution": Reference, "api_client": Reference, "counter": Reference, "revocation": Reference,
-	"vault_key": Reference, "status_list": Reference, "blob": Reference, "audit_head": Reference,
+	"vault_key": Reference, "exchange_key": Reference, "exchange_peer": Reference, "status_list": Reference, "blob": Reference, "audit_head": Reference,
 }
 
 // Constraint is a primary key, unique index or foreign key read from an engine's catalogue.

@@ -37,6 +37,7 @@ type Store interface {
 	Supervision
 	Clients
 	Vaults
+	Exchange
 	// Sweep removes what has run out: sessions, one-time things and counts of tries past their end, and outbox rows done more than a week ago. Safe at any time, by anyone.
 	Sweep(ctx context.Context, now time.Time) error
 	Close() error
@@ -75,6 +76,10 @@ type Batch struct {
 	Marks []CardMark
 	// Bulk are rows of runs to move in the same transaction: ErrConflict when one was moved before.
 	Bulk []BulkRow
+	// Letters go to other registers: numbered and stored in the same transaction, each with its outbox row.
+	Letters []Letter
+	// Settle ends a letter of another register in the same transaction: ErrConflict when it was ended before.
+	Settle *LetterSettle
 	// Import progress to record in the same transaction.
 	Import *Import
 }
@@ -91,6 +96,8 @@ type Change struct {
 	Claims [][]byte
 	// MatchAdd and MatchDrop are blocking keys of 查重 that the pupil takes and lets go (Matches); adding one held, or dropping one not held, changes nothing.
 	MatchAdd, MatchDrop []int64
+	// Letters go to other registers with the change (Batch.Letters).
+	Letters []Letter
 }
 
 // Index is what lists and search read, computed by the caller (pinyin is not the store's business).

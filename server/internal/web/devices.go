@@ -200,6 +200,10 @@ func (w *server) handlers() map[string]bound {
 		http.MethodPost + " " + api.PathHeartbeat: call(func(c *fiber.Ctx, in api.Heartbeat) (api.HeartbeatReply, error) {
 			return s.Heartbeat(c.UserContext(), kioskOf(c), in)
 		}),
+		http.MethodPost + " " + api.PathExchange: call(func(c *fiber.Ctx, in api.ExchangeRequest) (api.ExchangeReply, error) {
+			receipt, err := s.TakeMessage(audit.WithPlace(c.UserContext(), audit.Place{Net: audit.Network(c.IP())}), in.Message)
+			return api.ExchangeReply{Receipt: receipt}, err
+		}),
 		http.MethodPost + " " + api.PathOrder:      call(func(c *fiber.Ctx, in api.OrderRequest) (api.Order, error) { return s.Order(c.UserContext(), in) }),
 		http.MethodPost + " " + api.PathReport:     call(func(c *fiber.Ctx, in api.Report) (api.ReportReply, error) { return s.Report(c.UserContext(), in) }),
 		http.MethodGet + " " + api.PathRevocations: call(func(c *fiber.Ctx, _ none) (api.Revocations, error) { return s.Revocations(c.UserContext()) }),
@@ -249,7 +253,7 @@ func (w *server) mountAPI(r fiber.Router) error {
 		var chain []fiber.Handler
 		if guard := guards[route.Who]; guard != nil {
 			chain = append(chain, guard)
-		} else if route.Who != api.ByCode {
+		} else if route.Who != api.ByCode && route.Who != api.ByPeer {
 			return fmt.Errorf("web: %s: no guard for %q", name, route.Who)
 		}
 		if route.Slow {

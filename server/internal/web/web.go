@@ -17,6 +17,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"xueji/server/api"
+	"xueji/server/exchange"
 	"xueji/server/internal/audit"
 	"xueji/server/internal/console"
 	"xueji/server/internal/service"
@@ -28,6 +29,7 @@ type Service interface {
 	service.Devices
 	service.Issuer
 	service.Programs
+	service.Peering
 	// TrySlow bounds attempts at something from an address or a machine; right gives the attempt back.
 	TrySlow(ctx context.Context, what, source string) (right func() error, err error)
 }
@@ -65,6 +67,7 @@ const (
 	smallBody    = 256 << 10
 	batchBody    = 8 << 20 // a batch of the largest events fits, in base64
 	trustBody    = 4 << 20
+	exchangeBody = (exchange.MaxMessage+2)/3*4 + 1024 // a message in base64
 	readTimeout  = 30 * time.Second
 	writeTimeout = 0 // event streams are open ended; slow readers are cut by the keep-alive write
 	idleTimeout  = 75 * time.Second
@@ -196,6 +199,8 @@ func (w *server) bodyLimit(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	switch {
 	case path == api.PathBatches:
 		limit = batchBody
+	case path == api.PathExchange:
+		limit = exchangeBody
 	case path == api.PathStatusList || path == api.PathCerts || path == api.PathSealedKeys:
 		limit = trustBody
 	case !w.opt.NoConsole && string(h.Method()) == http.MethodPost && console.LargeBody(path):

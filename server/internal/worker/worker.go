@@ -226,6 +226,9 @@ func (w *Worker) handle(ctx context.Context, id jobs.ID) error {
 		w.handled.Add(1)
 		return nil
 	}
+	if errors.Is(err, jobs.ErrLater) {
+		return nil
+	}
 	if ctx.Err() != nil || registry.CodeOf(err) == registry.CodeUnavailable {
 		return err // not the row's fault: it comes again by its lease
 	}

@@ -25,6 +25,12 @@ func States() []State {
 	}
 	arranged := func(s *Story) *Story { return carded(s).Arrange(SpecialA, registry.ModeSpecial).AcceptAll() }
 	doubted := func(s *Story) *Story { return carded(s).Doubt(registry.ProblemDoubleID) }
+	called := func(s *Story) *Story { return s.Over().CallOver(PrimaryA) }
+	auth := func(s *Story) *Story {
+		return called(s).Accept().Accept().FarTurn(registry.PartySender, PrimaryC).FarAccept().FarTurn(registry.PartySenderAuth, CountyC)
+	}
+	asked := func(s *Story) *Story { return carded(s.Over()).FarRequest() }
+	released := func(s *Story) *Story { return asked(s).Accept().Accept() }
 	return []State{
 		{"unknown", func(s *Story) *Story { return s }},
 		{"enrol/school", func(s *Story) *Story { return s.Enrol(PrimaryA, Form(1)) }},
@@ -91,6 +97,16 @@ func States() []State {
 		{"absorbing", func(s *Story) *Story { return carded(s).Merge(true) }},
 		{"transfer/escalated", func(s *Story) *Story { return carded(s).Transfer(NineYearB).Wait(40).Escalate() }},
 		{"transfer/urged", func(s *Story) *Story { return carded(s).Transfer(NineYearB).Wait(40).Escalate().Urge() }},
+		{"far/receiver", called},
+		{"far/asked", func(s *Story) *Story { return called(s).Accept().Accept() }},
+		{"far/sender", func(s *Story) *Story { return called(s).Accept().Accept().FarTurn(registry.PartySender, PrimaryC) }},
+		{"far/sender_auth", auth},
+		{"far/withdrawing", func(s *Story) *Story { return auth(s).Do(Registrar(PrimaryA), registry.Withdraw{CaseNo: s.P.Lock}) }},
+		{"far/came", func(s *Story) *Story { return auth(s).Continue() }},
+		{"far/requested", asked},
+		{"far/released", released},
+		{"far/confirmed", func(s *Story) *Story { return released(s).FarReceipt() }},
+		{"far/paper gone", func(s *Story) *Story { return released(s).FarReceipt().Send() }},
 		{"moved/escalated", func(s *Story) *Story { return carded(s).Transfer(NineYearB).AcceptAll().Wait(60).Escalate() }},
 	}
 }

@@ -68,6 +68,9 @@ func Run(t *testing.T, open func(t testing.TB) store.Store) {
 		{"Clients", clients},
 		{"HandedIn", handedIn},
 		{"RollChanges", rollChanges},
+		{"ExchangePeers", exchangePeers},
+		{"ExchangeOut", exchangeOut},
+		{"ExchangeIn", exchangeIn},
 		{"HostileText", hostileText},
 	} {
 		t.Run(c.name, func(t *testing.T) {
