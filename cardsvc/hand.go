@@ -121,7 +121,7 @@ func (b byHand) tap(t terminal, v *credential.Verifier) (out localapi.Tap, err e
 		if err != nil {
 			return err
 		}
-		out, err = s.Tap(ctx, r.ID, nil)
+		out, err = s.Tap(ctx, r.ID, localapi.TapRequest{})
 		return err
 	})
 	return out, err

@@ -65,6 +65,8 @@ const (
 // TapRequest binds what the chip proves to one tap. Without a Nonce cardsvc draws one of its own, and what the chip signed is told to nobody.
 type TapRequest struct {
 	Nonce []byte `json:"nonce,omitempty"` // 32 bytes, fresh: the caller answers for that
+	// ReadKey opens the sealed record of the one chip on the reader, in this tap (PathTap): its key "read", 16 bytes, from a caller that may read it. It is kept nowhere.
+	ReadKey []byte `json:"read_key,omitempty"`
 }
 
 // Tap is one reading of a card.

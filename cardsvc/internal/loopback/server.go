@@ -19,7 +19,7 @@ import (
 
 // Tapper reads and judges the card on a reader.
 type Tapper interface {
-	Tap(ctx context.Context, reader string, nonce []byte) (localapi.Tap, error)
+	Tap(ctx context.Context, reader string, in localapi.TapRequest) (localapi.Tap, error)
 }
 
 // Relayer lets the issuer drive the card on a reader.
@@ -243,6 +243,9 @@ func tapRequest(body []byte) (localapi.TapRequest, error) {
 	if len(in.Nonce) != 0 && len(in.Nonce) != credential.NonceSize {
 		return in, &localapi.Error{Code: localapi.CodeBadRequest, Detail: "a nonce has 32 bytes"}
 	}
+	if len(in.ReadKey) != 0 && len(in.ReadKey) != credential.ReaderKeySize {
+		return in, &localapi.Error{Code: localapi.CodeBadRequest, Detail: "the key to read with has 16 bytes"}
+	}
 	return in, nil
 }
 
@@ -253,7 +256,7 @@ func (a *api) tap(w http.ResponseWriter, r *http.Request, body []byte) error {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), readyTime)
 	defer cancel()
-	t, err := a.Tapper.Tap(ctx, r.PathValue("reader"), in.Nonce)
+	t, err := a.Tapper.Tap(ctx, r.PathValue("reader"), in)
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func TestGuardedThroughPCSC(t *testing.T) {
 		}
 		with, without := &station.Station{Hub: hub, Engine: kiosk}, &station.Station{Hub: hub, Engine: stranger}
 		for range 2 {
-			got, err := without.Tap(ctx, id, nil)
+			got, err := without.Tap(ctx, id, localapi.TapRequest{})
 			if err != nil || got.Verdict != localapi.VerdictValid || got.Sealed != nil || !got.Guarded || !bytes.Equal(got.Record, record) {
 				t.Fatalf("%s, stranger: %s, %d bytes sealed, guarded %t, %v", name, got.Verdict, len(got.Sealed), got.Guarded, err)
 			}
@@ -69,7 +69,7 @@ func TestGuardedThroughPCSC(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err = with.Tap(ctx, id, nil)
+			got, err = with.Tap(ctx, id, localapi.TapRequest{})
 			if err != nil || got.Verdict != localapi.VerdictValid || !bytes.Equal(got.Sealed, sealed) || got.Guarded {
 				t.Fatalf("%s, kiosk: %s, %d bytes sealed, guarded %t, %v", name, got.Verdict, len(got.Sealed), got.Guarded, err)
 			}

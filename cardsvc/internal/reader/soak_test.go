@@ -166,7 +166,7 @@ func soakCard(t *testing.T, set *profiles.Set, a *cardtest.Authority, cardNo str
 func (s *soak) tap(p *soakPlace) (valid bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), soakTap)
 	defer cancel()
-	t, err := s.station.Tap(ctx, p.id, nil)
+	t, err := s.station.Tap(ctx, p.id, localapi.TapRequest{})
 	switch {
 	case err == nil && t.Verdict == localapi.VerdictValid:
 		if t.Public.CardNo != p.cardNo || t.Reader != p.id || t.Sealed == nil {

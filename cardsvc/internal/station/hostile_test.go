@@ -127,7 +127,7 @@ func TestChipsThatLie(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
-		got, err := desk.Tap(ctx, id, nil)
+		got, err := desk.Tap(ctx, id, localapi.TapRequest{})
 		if err != nil {
 			t.Fatalf("an error in place of a verdict: %v", err)
 		}

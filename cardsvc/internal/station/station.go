@@ -28,11 +28,11 @@ type Station struct {
 	Issuer Issuer
 }
 
-// Tap reads and judges the card on a reader. nonce is localapi.TapRequest's.
-func (s *Station) Tap(ctx context.Context, id string, nonce []byte) (t localapi.Tap, err error) {
+// Tap reads and judges the card on a reader.
+func (s *Station) Tap(ctx context.Context, id string, in localapi.TapRequest) (t localapi.Tap, err error) {
 	err = s.Hub.Use(ctx, id, func(card reader.Session, r localapi.Reader) (bool, error) {
 		var err error
-		t, err = s.Engine.ReadFor(ctx, card, r.Profile, nonce)
+		t, err = s.Engine.ReadFor(ctx, card, r.Profile, in)
 		t.Reader, t.Tap = r.ID, r.Tap
 		return false, err
 	})
@@ -46,11 +46,11 @@ func (s *Station) Tap(ctx context.Context, id string, nonce []byte) (t localapi.
 	return t, err
 }
 
-// Check is Tap, and then the issuer lets the chip prove its secret key, if the line is up: Tap.Check says how that ended. A chip that has not the key is a copy.
+// Check is Tap with a nonce, and then the issuer lets the chip prove its secret key, if the line is up: Tap.Check says how that ended. A chip that has not the key is a copy.
 func (s *Station) Check(ctx context.Context, id string, nonce []byte) (t localapi.Tap, err error) {
 	err = s.Hub.Use(ctx, id, func(card reader.Session, r localapi.Reader) (bool, error) {
 		var err error
-		t, err = s.Engine.ReadFor(ctx, card, r.Profile, nonce)
+		t, err = s.Engine.ReadFor(ctx, card, r.Profile, localapi.TapRequest{Nonce: nonce})
 		t.Reader, t.Tap = r.ID, r.Tap
 		if err != nil || t.Level == 0 || t.Record == nil {
 			return false, err

@@ -15,6 +15,7 @@ import (
 	"xueji/cardsvc/credential"
 	"xueji/cardsvc/internal/tap"
 	"xueji/cardsvc/localapi"
+	"xueji/cardsvc/readerkey"
 	"xueji/cardsvc/securemsg"
 )
 
@@ -131,6 +132,74 @@ func TestReaders(t *testing.T) {
 			e.Reader = nil
 			if out := read(good); !out.Guarded || out.Sealed != nil || out.Level != opened.Level {
 				t.Fatalf("%+v", out)
+			}
+		})
+	}
+}
+
+// TestKeyOfOneTap: a reader without keys of its own opens a card with the chip's own key that came with the tap, in that tap alone; another chip's key is shown once, and a
+// chip of an authority that is not known here is shown none.
+func TestKeyOfOneTap(t *testing.T) {
+	ctx := context.Background()
+	set, err := profiles.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds, err := readerkey.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, stranger := cardtest.NewAuthority(t, "330000", credential.ES256), cardtest.NewAuthority(t, "320000", credential.ES256)
+	p := park{t, set}
+	for _, name := range cardsim.Kinds() {
+		prof, ok := set.Get(name)
+		if !ok || !prof.Guards() {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			e := &tap.Engine{Profiles: set, Verifier: cardtest.Verifier(t, ours), Now: func() time.Time { return cardtest.Now }}
+			good, other, foreign := p.card(ours, prof, "one"), p.card(ours, prof, "two"), p.card(stranger, prof, "theirs")
+			key := func(c *cardsim.Card) []byte {
+				t.Helper()
+				k, err := kinds.Of(name, cardtest.Reader(prof, "").Reveal(), c.Serial())
+				if err != nil {
+					t.Fatal(err)
+				}
+				return k
+			}
+			read := func(c *cardsim.Card, key []byte) localapi.Tap {
+				t.Helper()
+				c.Insert()
+				out, err := e.ReadFor(ctx, inProcess{c}, name, localapi.TapRequest{ReadKey: key})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return out
+			}
+			shut := func(out localapi.Tap) {
+				t.Helper()
+				if out.Sealed != nil || !out.Guarded {
+					t.Fatalf("%+v", out)
+				}
+			}
+			shut(read(good, nil))
+			if out := read(good, key(good)); len(out.Sealed) == 0 || out.Guarded || out.Verdict != localapi.VerdictValid {
+				t.Fatalf("%+v", out)
+			}
+			shut(read(good, nil)) // it was for that tap
+			shut(read(good, key(other)))
+			image := good.Image()
+			for range 5 {
+				if shut(read(good, key(other))); !bytes.Equal(good.Image(), image) {
+					t.Fatal("a wrong key was shown again")
+				}
+			}
+			if out := read(good, key(good)); len(out.Sealed) == 0 {
+				t.Fatal("the right key after wrong ones")
+			}
+			image = foreign.Image()
+			if shut(read(foreign, key(foreign))); !bytes.Equal(foreign.Image(), image) {
+				t.Fatal("a key was shown to a chip of an authority that is not known here")
 			}
 		})
 	}

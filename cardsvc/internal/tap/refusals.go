@@ -1,6 +1,7 @@
 package tap
 
 import (
+	"crypto/sha256"
 	"sync"
 
 	"xueji/cardsvc/securemsg"
@@ -9,24 +10,24 @@ import (
 // maxRefusals bounds the memory of chips; past it all are forgotten, and each may refuse once more.
 const maxRefusals = 4096
 
-// refusals remembers which chips did not take which reader's key. The zero value remembers none.
+// refusals remembers which chips did not take which reader's key, by its hash: no key is kept. The zero value remembers none.
 type refusals struct {
 	mu    sync.Mutex
-	chips map[string]securemsg.Secret
+	chips map[string][sha256.Size]byte
 }
 
 func (r *refusals) has(serial []byte, key securemsg.Secret) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	was, ok := r.chips[string(serial)]
-	return ok && was.Equal(key)
+	return ok && was == sha256.Sum256(key.Reveal())
 }
 
 func (r *refusals) add(serial []byte, key securemsg.Secret) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.chips == nil || len(r.chips) >= maxRefusals {
-		r.chips = map[string]securemsg.Secret{}
+		r.chips = map[string][sha256.Size]byte{}
 	}
-	r.chips[string(serial)] = key
+	r.chips[string(serial)] = sha256.Sum256(key.Reveal())
 }

@@ -38,16 +38,25 @@ func (e *Engine) random() io.Reader {
 
 // readers lets the applet show the reader's key to chips of the authority that it is of, and to none that did not take it before: some chips count wrong keys, and no reader
 // may use up what a chip has.
-func (e *Engine) readers(p *profiles.Profile, authority func() string, shown *securemsg.Secret) []applet.Option {
-	if e.Reader == nil || !p.Guards() {
+//
+// own is the chip's own key that came with the tap, when one did: it is shown to a chip of an authority that is known here, and the reader's is not.
+func (e *Engine) readers(p *profiles.Profile, authority func() string, own securemsg.Secret, shown *securemsg.Secret) []applet.Option {
+	if e.Reader == nil && own.Len() == 0 || !p.Guards() {
 		return nil
 	}
 	return []applet.Option{
 		applet.WithReaderKeys(applet.Keys{Rand: e.random(), Derive: func(name string, diversifier []byte) (securemsg.Secret, error) {
+			if own.Len() > 0 && name == profiles.ReadKey {
+				return own, nil
+			}
 			return applet.ReaderKeys(p, *shown, nil).Derive(name, diversifier)
 		}}),
 		applet.OnlyFor(func(_, serial []byte) (ok bool) {
-			if *shown, ok = e.Reader(authority(), p.Name); !ok {
+			who := authority()
+			if *shown = own; own.Len() > 0 {
+				return who != "" && !e.refused.has(serial, own)
+			}
+			if *shown, ok = e.Reader(who, p.Name); !ok {
 				return false
 			}
 			return !e.refused.has(serial, *shown)
@@ -87,20 +96,20 @@ func (t *timed) Transmit(ctx context.Context, command []byte) ([]byte, error) {
 
 // Read is ReadFor with a nonce of its own.
 func (e *Engine) Read(ctx context.Context, s reader.Session, profile string) (localapi.Tap, error) {
-	return e.ReadFor(ctx, s, profile, nil)
+	return e.ReadFor(ctx, s, profile, localapi.TapRequest{})
 }
 
-// ReadFor reads and judges the card behind s; what a chip with a key pair signs is over nonce, when one is given. profile "" is found out first. What is wrong with the card is a verdict; an error says that there is no card to judge or
-// ctx ended.
-func (e *Engine) ReadFor(ctx context.Context, s reader.Session, profile string, nonce []byte) (localapi.Tap, error) {
+// ReadFor reads and judges the card behind s; what a chip with a key pair signs is over the request's nonce, when there is one, and the request's key opens what the chip
+// guards. profile "" is found out first. What is wrong with the card is a verdict; an error says that there is no card to judge or ctx ended.
+func (e *Engine) ReadFor(ctx context.Context, s reader.Session, profile string, in localapi.TapRequest) (localapi.Tap, error) {
 	start := e.Now()
 	tx := &timed{tx: s, now: e.Now}
-	t, err := e.read(ctx, tx, s.ATR(), profile, nonce)
+	t, err := e.read(ctx, tx, s.ATR(), profile, in)
 	t.APDUs, t.Bytes, t.CardTime, t.Total = tx.apdus, tx.bytes, tx.spent, e.Now().Sub(start)
 	return t, err
 }
 
-func (e *Engine) read(ctx context.Context, tx *timed, atr []byte, profile string, nonce []byte) (localapi.Tap, error) {
+func (e *Engine) read(ctx context.Context, tx *timed, atr []byte, profile string, in localapi.TapRequest) (localapi.Tap, error) {
 	p, known := e.Profiles.Get(profile)
 	if !known {
 		var err error
@@ -136,7 +145,7 @@ func (e *Engine) read(ctx context.Context, tx *timed, atr []byte, profile string
 		a, _ := e.Verifier.Authority(public)
 		return a
 	}
-	r, err := applet.Read(ctx, tx, p, append(e.readers(p, authority, &key), applet.WithJudge(judge))...)
+	r, err := applet.Read(ctx, tx, p, append(e.readers(p, authority, securemsg.NewSecret(in.ReadKey), &key), applet.WithJudge(judge))...)
 	if r.Refused {
 		e.refused.add(r.ChipSerial, key)
 	}
@@ -163,7 +172,7 @@ func (e *Engine) read(ctx context.Context, tx *timed, atr []byte, profile string
 	default:
 		t.Level = min(p.Level, 1) // this reading proves signature and serial; of a chip without a serial of its own it proves nothing
 		if public.ChipKey != nil {
-			return e.challenge(ctx, tx, p, public, t, nonce)
+			return e.challenge(ctx, tx, p, public, t, in.Nonce)
 		}
 	}
 	return t, nil

@@ -77,7 +77,7 @@ func TestLevel3(t *testing.T) {
 		}
 		genuine.Insert()
 		nonce := [credential.NonceSize]byte{1, 2, 3}
-		asked, err := e.ReadFor(ctx, inProcess{genuine}, "", nonce[:])
+		asked, err := e.ReadFor(ctx, inProcess{genuine}, "", localapi.TapRequest{Nonce: nonce[:]})
 		if err != nil || asked.Level != 3 {
 			t.Fatalf("%s: %+v %v", suite, asked, err)
 		}
