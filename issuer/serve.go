@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -37,6 +38,7 @@ type serveCmd struct {
 	ServerCA  string        `name:"server-ca" type:"existingfile" placeholder:"FILE" help:"The server's own authority (ca.pem), when no public one names it."`
 	TLSCert   string        `name:"tls-cert" type:"path" placeholder:"FILE" help:"Certificate chain (PEM): the issuer ends TLS itself."`
 	TLSKey    string        `name:"tls-key" type:"path" placeholder:"FILE" help:"Its key."`
+	Console   string        `name:"console-key" placeholder:"HEX|FILE" help:"The register's public reading key, as 'server reading-key' prints it there: with it the console opens the sealed record of a card that lies before it. Without it no register gets keys."`
 	Every     time.Duration `default:"15s" help:"Time between rounds of housekeeping."`
 }
 
@@ -50,6 +52,10 @@ func (c serveCmd) Run(t terminal) error {
 	}
 	if c.Every <= 0 {
 		return errors.New("--every must be above zero")
+	}
+	console, err := consoleKey(c.Console)
+	if err != nil {
+		return err
 	}
 	token, err := readToken(c.TokenFile)
 	if err != nil {
@@ -95,7 +101,7 @@ func (c serveCmd) Run(t terminal) error {
 		return err
 	}
 	keeper := &housekeeping.Keeper{
-		Readers: readers, Told: custody.Told{Dir: c.Dir}, Log: t.log, Keys: vault, Register: server, Now: t.now, Every: c.Every,
+		Console: console, Readers: readers, Told: custody.Told{Dir: c.Dir}, Log: t.log, Keys: vault, Register: server, Now: t.now, Every: c.Every,
 		Settle: func(ctx context.Context) int { return maker.Settle(ctx, j.List(journal.Written)) },
 	}
 	sessions := station.New(t.log, func(ctx context.Context, s station.Start, link *station.Link) relay.Outcome {
@@ -184,6 +190,30 @@ func serve(t terminal, listen string, secure *tls.Config, sessions *station.Serv
 	<-ended
 	return nil
 }
+
+// consoleKey reads the pinned key: 64 hexadecimal digits, or the file whose first word they are. "" is no key.
+func consoleKey(s string) ([]byte, error) {
+	if s == "" {
+		return nil, nil
+	}
+	if key, err := hex.DecodeString(s); err == nil && len(key) == consoleKeySize {
+		return key, nil
+	}
+	b, err := os.ReadFile(s)
+	if err != nil {
+		return nil, fmt.Errorf("--console-key: neither 64 hexadecimal digits nor a file of them: %w", err)
+	}
+	words := bytes.Fields(b)
+	if len(words) > 0 {
+		if key, err := hex.DecodeString(string(words[0])); err == nil && len(key) == consoleKeySize {
+			return key, nil
+		}
+	}
+	return nil, fmt.Errorf("--console-key %s: the file begins with 64 hexadecimal digits, as `server reading-key` prints them", s)
+}
+
+// consoleKeySize is an X25519 public key, bytes.
+const consoleKeySize = 32
 
 // readToken reads the bearer token: one line of printable characters.
 func readToken(path string) (string, error) {

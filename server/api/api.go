@@ -416,7 +416,10 @@ type Epochs struct {
 	Good map[uint16]int `json:"good,omitempty"`
 }
 
-// Device is a kiosk that may hold keys.
+// ConsoleDevice is the id under which the register itself reads cards, among the devices that may hold keys. No kiosk has it.
+const ConsoleDevice = "console"
+
+// Device is a kiosk that may hold keys, or the register's own reader (ConsoleDevice).
 type Device struct {
 	KioskID string   `json:"kiosk_id"`
 	SealKey []byte   `json:"seal_key"`

@@ -1,6 +1,7 @@
 package housekeeping
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -49,8 +50,24 @@ func Kept(own []credential.ReadingKey, good map[uint16]int) []credential.Reading
 // names it.
 var kioskSections = []credential.Section{credential.SectionDesk}
 
-func (k *Keeper) seal(d api.Device, key credential.ReadingKey) ([]byte, error) {
-	keys, err := key.For(kioskSections...)
+// sections are what a device may open; none for a console whose key is not the pinned one. Whoever writes in the register's database can name a device there, but not pin it here.
+func (k *Keeper) sections(d api.Device) []credential.Section {
+	if d.KioskID != api.ConsoleDevice {
+		return kioskSections
+	}
+	if len(k.Console) > 0 && bytes.Equal(d.SealKey, k.Console) {
+		return credential.Sections[:]
+	}
+	if offered := hex.EncodeToString(d.SealKey); k.unpinned != offered {
+		k.unpinned = offered
+		k.Log.Warn("the register asks for keys to read cards with, under a key that is not pinned here: it gets none. If it is the one that `server reading-key` prints there, start with --console-key",
+			"offered", offered, "pinned", hex.EncodeToString(k.Console))
+	}
+	return nil
+}
+
+func (k *Keeper) seal(d api.Device, key credential.ReadingKey, sections []credential.Section) ([]byte, error) {
+	keys, err := key.For(sections...)
 	if err != nil {
 		return nil, err
 	}

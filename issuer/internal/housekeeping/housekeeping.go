@@ -62,6 +62,8 @@ type Keeper struct {
 	Now      func() time.Time
 	// Readers are given to kiosks with their reading keys: firmware profile → the key that opens what its cards guard. May be empty.
 	Readers map[string]credential.Secret
+	// Console is the pinned public key (X25519, 32 bytes) of the register's own reader, which may open every section; empty: it gets no keys.
+	Console []byte
 	// Told remembers which Readers the devices have; nil with none.
 	Told Told
 	// Settle reports finished cards again and says how many are left.
@@ -69,8 +71,9 @@ type Keeper struct {
 	// Every is the time between rounds; after a failure it starts at a second and doubles up to Every.
 	Every time.Duration
 
-	ready   atomic.Bool
-	certsAt time.Time
+	ready    atomic.Bool
+	certsAt  time.Time
+	unpinned string // the console's key that was complained of last
 }
 
 // Ready says that the server holds our certificates and a status list: cards can be made and judged.
@@ -191,6 +194,10 @@ func (k *Keeper) sealKeys(ctx context.Context) error {
 	}
 	out := map[string]map[uint16][]byte{}
 	for _, d := range devices {
+		sections := k.sections(d)
+		if len(sections) == 0 {
+			continue
+		}
 		has := map[uint16]bool{}
 		for _, e := range d.Epochs {
 			has[e] = !anew
@@ -199,7 +206,7 @@ func (k *Keeper) sealKeys(ctx context.Context) error {
 			if has[key.Epoch] {
 				continue
 			}
-			sealed, err := k.seal(d, key)
+			sealed, err := k.seal(d, key, sections)
 			if err != nil {
 				// One device with a bad key does not keep the others from theirs.
 				k.Log.Error("device cannot be given reading keys: enrol it anew", "kiosk", d.KioskID, "error", err)

@@ -12,6 +12,7 @@ import (
 	"xueji/cardsvc/credential"
 	"xueji/cardsvc/relay"
 	"xueji/cardsvc/securemsg"
+	"xueji/server/api"
 )
 
 // TestReadersReachEveryKiosk: kiosks that were enrolled before there were readers' keys get them once, with the keys that they have; no round and no restart hands them out
@@ -154,5 +155,53 @@ func TestLockedReadingKey(t *testing.T) {
 				b.valid(t, c, name, re)
 			}
 		})
+	}
+}
+
+// TestConsoleIsPinned: a register that names itself a reader gets keys only under the key that is pinned at the issuer, and then of both sections; whoever puts another key in
+// its place gets nothing, and no kiosk gets more than before.
+func TestConsoleIsPinned(t *testing.T) {
+	ctx := context.Background()
+	b := setUp(t, credential.ES256)
+	console, desk := b.enrol(t, api.ConsoleDevice), b.enrol(t, "k-desk")
+	round := func() {
+		t.Helper()
+		if err := b.keeper.Round(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	round()
+	if b.reg.Sealed(console.id) != nil || b.reg.Sealed(desk.id) == nil {
+		t.Fatal("keys for a console that is not pinned, or none for the kiosk")
+	}
+	b.keeper.Console = desk.key.PublicKey().Bytes()
+	if round(); b.reg.Sealed(console.id) != nil {
+		t.Fatal("keys for another key than the pinned one")
+	}
+	b.keeper.Console = console.key.PublicKey().Bytes()
+	round()
+	console.fetch(t, b)
+	desk.fetch(t, b)
+	if k := console.keys[1]; len(k.Sections) != 2 || len(k.Readers) != len(b.keeper.Readers) || k.Authority != "330000" {
+		t.Fatalf("%d sections, %d readers' keys", len(k.Sections), len(k.Readers))
+	}
+	if len(desk.keys[1].Sections) != 1 {
+		t.Fatal("the pinned key opens a kiosk's way to more")
+	}
+	card := newCard(t)
+	o := order("i1", "3301-000001", 1)
+	b.reg.Add("t1", o)
+	if out := b.make(t, "t1", o, card, card.ATR()); !out.OK {
+		t.Fatalf("%+v", out)
+	}
+	card.Insert()
+	items, err := console.open(t, b, card)
+	if err != nil || items[credential.ItemBirth] != o.Items[3] || items[credential.ItemNumber] != o.Items[4] || items[credential.ItemName] != o.Items[1] {
+		t.Fatalf("%v %v", items, err)
+	}
+	b.reg.DropDevice(console.id) // somebody puts a key of his own in its place
+	thief := b.enrol(t, api.ConsoleDevice)
+	if round(); b.reg.Sealed(thief.id) != nil {
+		t.Fatal("keys for a key that took the console's place")
 	}
 }
