@@ -110,8 +110,13 @@ func (d *demo) run(ctx context.Context) error {
 	if _, err := d.once(ctx, "server", "certificate", "--name", "issuer", "--hosts", "127.0.0.1", "--out", d.path("server")); err != nil {
 		return err
 	}
+	// The register reads cards at its console: its key is pinned at the issuer, as the office that keeps both does by hand.
+	reading, err := d.once(ctx, "server", "reading-key")
+	if err != nil {
+		return err
+	}
 	issuer, err := d.start("issuer", "issuer", "serve", "--listen", d.addr(10), "--dir", d.path("issuer"), "--server", d.tls(2), "--server-ca", d.path("server", "ca.pem"),
-		"--tls-cert", d.path("server", "issuer.crt"), "--tls-key", d.path("server", "issuer.key"), "--token-file", d.path("server", "issuer.token"))
+		"--tls-cert", d.path("server", "issuer.crt"), "--tls-key", d.path("server", "issuer.key"), "--token-file", d.path("server", "issuer.token"), "--console-key", strings.Fields(reading)[0])
 	if err != nil {
 		return err
 	}

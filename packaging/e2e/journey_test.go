@@ -43,6 +43,7 @@ func walk(t *testing.T, patient bool, env ...string) *world {
 	w.step(t, "1 enrol", w.enrol)
 	w.step(t, "2 issue", w.issue)
 	w.step(t, "2 a card nobody here wrote", w.vicc)
+	w.step(t, "2 cards beside the register", w.cardsRead)
 	w.step(t, "3 transfer", w.transfer)
 	w.step(t, "4 archive", w.archive)
 	w.step(t, "5 suspend and return", w.suspend)

@@ -90,7 +90,7 @@ func begin(t *testing.T, more ...string) *world {
 	w.station, w.corridor = pcscdtest.StartApart(t), pcscdtest.StartApart(t)
 	w.server = w.program("server", w.base+"/readyz", "server", nil, "serve")
 	w.issuer = w.program("issuer", url(2)+"/readyz", "issuer", nil, "serve", "--listen", at(2), "--dir", w.path("issuer"), "--server", url(0),
-		"--token-file", w.path("server", "issuer.token"))
+		"--token-file", w.path("server", "issuer.token"), "--console-key", strings.Fields(w.once("server", "reading-key"))[0])
 	w.stationSvc = w.program("station", url(3)+"/v1/health", "cardsvc", []string{w.station.Env()}, "serve", "--listen", at(3), "--roots", w.path("issuer", "roots.cbor"),
 		"--issuer", url(2), "--allow-origin", url(0), "--data", w.path("station"))
 	code := strings.TrimSpace(w.once("server", "kiosk-code", "--school", newSchool, "--name", "一楼大厅"))

@@ -28,6 +28,7 @@ const (
 	PutPaper    Action = "put_paper"    // file evidence and photos
 	Paper       Action = "paper"        // print receipts and archive papers
 	Issue       Action = "issue"        // make cards
+	ReadCard    Action = "read_card"    // look at a card that lies before one: what stands on it, and what the register says
 	Revoke      Action = "revoke"       // put a card on the deny list
 	CardCare    Action = "card_care"    // a card is lost, found again, damaged, destroyed
 	Deliver     Action = "deliver"      // hand cards out against a signature
@@ -75,6 +76,7 @@ var grants = map[Action]map[registry.Role]at{
 	PutPaper:    {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleOfficer: atOffice},
 	Paper:       {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleOfficer: atOffice},
 	Issue:       {registry.RoleClerk: anywhere},
+	ReadCard:    {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleOfficer: atOffice, registry.RoleClerk: anywhere},
 	Revoke:      {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleClerk: anywhere},
 	CardCare:    {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleClerk: anywhere},
 	Deliver:     {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleClerk: anywhere},

@@ -27,6 +27,7 @@ type cli struct {
 	Seed        seedCmd        `cmd:"" help:"Make a demonstration province in an empty register."`
 	Kiosk       kioskCmd       `cmd:"" name:"kiosk-code" help:"Make a kiosk of a school and print its one-time enrolment code."`
 	Certificate certificateCmd `cmd:"" help:"Make a TLS certificate of the server's own authority for another program, such as the issuer."`
+	Reading     readingKeyCmd  `cmd:"" name:"reading-key" help:"Print the public key that the register reads cards under, for the issuer to pin (issuer serve --console-key)."`
 	Outbox      outboxCmd      `cmd:"" help:"Outboxes that came from kiosks on a stick."`
 	Account     accountCmd     `cmd:"" help:"Members of staff."`
 	Duplicates  duplicatesCmd  `cmd:"" help:"查重: the check of the whole register."`

@@ -38,6 +38,7 @@ type Serve struct {
 	RedisURL   string   `env:"XUEJI_REDIS_URL" name:"redis-url" help:"redis:// or rediss:// address of the queue; empty: one inside this process."`
 	TokenFile  string   `env:"XUEJI_ISSUER_TOKEN_FILE" name:"issuer-token-file" help:"File with the issuer's bearer token; made when it is not there. Empty: issuer.token in the data folder." type:"path"`
 	PublicURL  string   `env:"XUEJI_PUBLIC_URL" name:"public-url" help:"What people type to reach the console; https here makes cookies secure."`
+	Profiles   string   `env:"XUEJI_PROFILES" type:"existingdir" placeholder:"DIR" help:"More firmware profiles, as the issuer has them: for reading cards of these kinds at the console."`
 	StationURL string   `env:"XUEJI_STATION_URL" name:"station-url" default:"http://127.0.0.1:7021" help:"The issuing station's cardsvc, as its browser sees it."`
 	TLSListen  string   `env:"XUEJI_TLS_LISTEN" name:"tls-listen" help:"Address on which the server ends TLS itself, for kiosks, the issuer and people; empty: only --listen, with TLS in front of it."`
 	TLSCert    string   `env:"XUEJI_TLS_CERT" name:"tls-cert" help:"Certificate chain (PEM) of a public authority; empty: the server's own authority, whose fingerprint enrolment codes carry." type:"path"`

@@ -78,7 +78,11 @@ func (c *serveCmd) Run(e *env) (err error) {
 
 	var w *worker.Worker
 	var count func(name, what string)
-	s, err := service.New(e.ctx, service.Options{Store: o.st, Keys: o.keys, Packs: o.packs, Papers: papers, Log: e.log, PublicURL: c.PublicURL,
+	known, err := kinds(c.Profiles)
+	if err != nil {
+		return err
+	}
+	s, err := service.New(e.ctx, service.Options{Kinds: known, Store: o.st, Keys: o.keys, Packs: o.packs, Papers: papers, Log: e.log, PublicURL: c.PublicURL,
 		Wake:        func(ids ...jobs.ID) { w.Nudge(ids...) },
 		WakeImports: func() { w.NudgeImports() },
 		OnEvent:     func(name, what string) { count(name, what) },

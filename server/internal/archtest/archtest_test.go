@@ -200,8 +200,8 @@ type rule struct {
 }
 
 var rules = []rule{
-	{"server", []string{module + "/cardsvc", module + "/issuer", module + "/kiosk", module + "/firmware-profiles"}, []string{module + "/cardsvc/credential"},
-		"the register knows cards by their signed record alone"},
+	{"server", []string{module + "/cardsvc", module + "/issuer", module + "/kiosk", module + "/firmware-profiles"}, []string{module + "/cardsvc/credential", module + "/cardsvc/readerkey"},
+		"the register knows cards by their signed record alone; it speaks to none"},
 	{"cardsvc", []string{module + "/server", module + "/issuer", module + "/kiosk"}, nil, "readers know no register"},
 	{"kiosk", []string{module + "/issuer", "github.com/redis/go-redis/v9", "github.com/ebfe/scard"}, nil, "no issuing keys and no queue at a school; readers through cardsvc"},
 	{"issuer", []string{module + "/kiosk", "github.com/redis/go-redis/v9", "github.com/ebfe/scard"}, nil, "the issuer relays to a station's cardsvc"},

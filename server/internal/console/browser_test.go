@@ -333,10 +333,21 @@ func (s *stationFake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	case strings.HasSuffix(r.URL.Path, "/tap") && r.Method == http.MethodPost:
+		var in struct {
+			ReadKey []byte `json:"read_key"`
+		}
+		json.NewDecoder(r.Body).Decode(&in)
 		s.mu.Lock()
-		card := s.card
+		card, n := s.card, s.reader["tap"]
 		s.mu.Unlock()
-		json.NewEncoder(w).Encode(map[string]any{"verdict": "valid", "record": []byte(card), "chip_serial": []byte{1, 2, 3, 4}})
+		out := map[string]any{"tap": n, "verdict": "valid", "record": []byte(card), "chip_serial": []byte{1, 2, 3, 4}, "sealed": []byte("sealed")}
+		if strings.HasPrefix(card, "guarded ") && len(in.ReadKey) == 0 {
+			out["guarded"], out["sealed"] = true, nil
+		}
+		json.NewEncoder(w).Encode(out)
+	case strings.HasSuffix(r.URL.Path, "/check") && r.Method == http.MethodPost:
+		w.WriteHeader(http.StatusServiceUnavailable)
+		json.NewEncoder(w).Encode(map[string]any{"code": "no_issuer"})
 	case strings.HasSuffix(r.URL.Path, "/relay") && r.Method == http.MethodPost:
 		var b struct{ Ticket string }
 		json.NewDecoder(r.Body).Decode(&b)

@@ -118,7 +118,7 @@ func (k *console) cardTicket(c *fiber.Ctx, who service.Staff) error {
 
 // cardTrust is what the page hands to the station's cardsvc (its own wire's shape): certificates and the status list, which it checks against its pinned roots.
 func (k *console) cardTrust(c *fiber.Ctx, who service.Staff) error {
-	if !mayOf(who).Cards {
+	if m := mayOf(who); !m.Cards && !m.ReadCards {
 		return &registry.Error{Code: registry.CodeForbidden}
 	}
 	t, err := k.Service.Trust(c.UserContext())

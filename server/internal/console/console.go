@@ -151,6 +151,7 @@ func Mount(r fiber.Router, d Deps) error {
 	r.Post("/cards/ticket", k.staff(k.cardTicket))
 	r.Get("/cards/rewrite", k.staff(k.rewrite))
 	r.Post("/cards/rewrite", k.staff(k.rewriteTicket))
+	k.mountCardRead(r)
 	r.Get("/cards/trust", k.staff(k.cardTrust))
 	r.Get("/cards/faces.pdf", k.staff(k.cardFaces))
 	r.Get("/cards/labels.pdf", k.staff(k.cardLabels))
@@ -266,6 +267,7 @@ type may struct {
 	// HandOut: hands cards out against a signature. Care: reports cards lost, found, damaged.
 	Act, Keep, KeepKiosks, Revoke, HandOut, Care bool
 	KioskTasks                                   bool // finishes what the register refused of a kiosk's
+	ReadCards                                    bool // looks at a card that lies before one
 	Judge                                        bool // says what a likeness is (查重)
 	// KeepStaff: makes and changes accounts. Substitute: names who stands in for whom.
 	KeepStaff, Substitute bool
@@ -294,6 +296,7 @@ func mayOf(who service.Staff) may {
 	m.integrating(who)
 	m.Numbers = who.Role == registry.RoleOfficer && (strings.HasSuffix(string(who.Unit), "0000") && len(who.Unit) == 6)
 	m.exchanging(who)
+	m.ReadCards = m.Cards || m.Pupils
 	m.KioskTasks = who.Unit.IsSchool() && (who.Role == registry.RoleRegistrar || who.Role == registry.RoleLeader)
 	return m
 }

@@ -44,6 +44,7 @@ var nav = []navGroup{
 	}},
 	{"devices", []navItem{
 		{"cards", "/cards", "c", func(m may) bool { return m.Cards }},
+		{"cardread", "/cards/read", "", func(m may) bool { return m.ReadCards }},
 		{"handout", "/cards/handout", "h", func(m may) bool { return m.HandOut }},
 		{"kiosks", "/kiosks", "k", func(m may) bool { return m.Kiosks }},
 	}},

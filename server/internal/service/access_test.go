@@ -52,6 +52,7 @@ type world struct {
 	open   registry.UID // enrolment waits for the leader
 	file   string       // evidence filed for uid
 	imp    string
+	card   api.CardProof // uid's
 	kiosk  string
 	run    string // an issuing list of 云河区实验小学
 	handed string // a newcomer that another system handed in at 云河区实验小学
@@ -332,6 +333,17 @@ var table = []struct {
 		_, err := w.r.s.IssueCard(w.c(), who, IssueRequest{UID: w.uid})
 		return err
 	}, "no nf no nf no nf no inv nf nf"},
+	{"ReadNonce", func(w *world, who Staff) error { _, err := w.r.s.ReadNonce(w.c(), who); return err }, "ok ok ok ok ok ok ok ok ok no"},
+	{"ReadCard", func(w *world, who Staff) error { // a good card of a pupil who does not exist for them is a good card, and no more
+		got, err := w.r.s.ReadCard(w.c(), who, CardLaid{Record: w.card.Record, ChipSerial: w.card.ChipSerial, Why: audit.WhyDaily})
+		if err == nil && got.Verdict != "valid" {
+			return &registry.Error{Code: registry.CodeCard}
+		}
+		if err == nil && !got.Reach {
+			return registry.ErrNotFound
+		}
+		return err
+	}, "ok nf ok nf ok nf ok ok nf no"},
 	{"RewriteCard", func(w *world, who Staff) error { // a card that the register does not take
 		_, err := w.r.s.RewriteCard(w.c(), who, api.CardProof{Record: []byte("no record")}, false)
 		return err
@@ -480,7 +492,7 @@ func TestAccessTable(t *testing.T) {
 	r.authority()
 	r.s.papers = paperless{}
 	w := &world{r: r, uid: r.enrolled(0)}
-	r.issue(w.uid, chipA)
+	w.card = r.issue(w.uid, chipA)
 	reg := r.staff("registrar.yunhe")
 	must[registry.Pupil](t)(r.s.Act(r.ctx, reg, w.uid, 0, registry.BuildArchive{Items: []registry.ArchiveItem{{No: 1, Group: 1, Title: "表", Pages: 1}}}))
 	w.file = must[string](t)(r.s.PutFile(r.ctx, reg, w.uid, "proof.pdf", "application/pdf", strings.NewReader("%PDF-1.4 proof")))

@@ -225,14 +225,7 @@ func (s *Service) order(p *registry.Pupil, iss store.Issuance, kind string, sequ
 	if err != nil {
 		return api.Order{}, internal(err)
 	}
-	items := credential.Items{
-		credential.ItemName: p.Form[registry.FName], credential.ItemSex: p.Form[registry.FSex], credential.ItemBirth: p.Form[registry.FBirth],
-		credential.ItemNumber: string(p.Number), credential.ItemSchoolName: s.dir.Load().Name(p.School), credential.ItemGrade: strconv.Itoa(p.Grade),
-		credential.ItemClass: p.Class, credential.ItemStanding: string(p.Standing), credential.ItemTail: string(p.Number)[max(0, len(p.Number)-4):],
-	}
-	if len(p.Photo) >= 32 {
-		items[credential.ItemPhoto] = p.Photo[:32]
-	}
+	items := s.cardItems(p)
 	out := api.Order{IssuanceID: iss.ID, Kind: kind, CardNo: iss.CardNo, PupilRef: ref[:], School: p.School, Status: int(cardStatus(p.Standing)), Sequence: sequence,
 		StatusIdx: iss.StatusIdx, ExpiresOn: iss.ExpiresOn, Items: map[int]string{}, ChipHash: chipHash}
 	if kind == kindRewrite {

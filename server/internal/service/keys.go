@@ -29,6 +29,7 @@ type Keys struct {
 	receipt ed25519.PrivateKey
 	ca      *pki.CA          // names the server to devices, and devices to the server
 	office  *ecdh.PrivateKey // outboxes carried on a stick are sealed to it
+	reading *ecdh.PrivateKey // keys of cards' sealed records are sealed to it
 }
 
 func (*Keys) String() string   { return "[keys]" }
@@ -97,7 +98,15 @@ func NewKeys(seed []byte) (*Keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Keys{blind: blind, match: pairing, csrf: csrf, guard: guard, receipt: ed25519.NewKeyFromSeed(receipt), office: office, ca: ca}, nil
+	console, err := derive("console-reading")
+	if err != nil {
+		return nil, err
+	}
+	reading, err := ecdh.X25519().NewPrivateKey(console)
+	if err != nil {
+		return nil, err
+	}
+	return &Keys{reading: reading, blind: blind, match: pairing, csrf: csrf, guard: guard, receipt: ed25519.NewKeyFromSeed(receipt), office: office, ca: ca}, nil
 }
 
 // ReceiptKey is the public half that kiosks pin.
@@ -108,6 +117,9 @@ func (k *Keys) CA() *pki.CA { return k.ca }
 
 // OfficeKey is the public half that a kiosk seals a carried outbox to.
 func (k *Keys) OfficeKey() []byte { return k.office.PublicKey().Bytes() }
+
+// ReadingKey is the public half that the issuer seals to what opens cards' sealed records here, once it is pinned there.
+func (k *Keys) ReadingKey() []byte { return k.reading.PublicKey().Bytes() }
 
 // sign signs a paper's QR text with the receipt key under its own label, so that no receipt can be made of it.
 func (k *Keys) sign(message []byte) []byte {

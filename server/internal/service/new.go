@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"xueji/cardsvc/readerkey"
 	"xueji/server/api"
 	"xueji/server/internal/access"
 	"xueji/server/internal/audit"
@@ -45,6 +46,7 @@ type Options struct {
 	OnGuarded   func(context.Context, Guarded) // told of every act on accounts and sessions; nil: none
 	RollLag     time.Duration                  // how old a change must be before another system's client is told; 0: 30 s
 	Carrier     Carrier                        // how letters go to other registers; nil: over HTTP, to the peer's URL
+	Kinds       *readerkey.Kinds               // the kinds of cards that guard their sealed record; nil: the built-in ones
 	PublicURL   string                         // without a trailing slash: where the code on a paper is checked
 }
 
@@ -72,6 +74,7 @@ type Service struct {
 	rollLag     time.Duration
 	carrier     Carrier
 	strangers   chan struct{} // unknown browsers take a turn here before a password is hashed
+	kinds       *readerkey.Kinds
 	verifyLog   func(ctx context.Context) (*audit.Result, error)
 	hub         hub
 	dir         atomic.Pointer[directory]
@@ -96,6 +99,12 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	s := &Service{st: o.Store, keys: o.Keys, papers: o.Papers, passes: o.Passes, packs: o.Packs, cal: o.Calendar, now: o.Now, log: o.Log, wake: o.Wake, wakeImports: o.WakeImports,
 		pollLive: o.PollLive, onEvent: o.OnEvent, importBatch: o.ImportBatch,
 		relying: o.Relying, provider: o.Provider, onGuarded: o.OnGuarded, publicURL: strings.TrimRight(o.PublicURL, "/"), strangers: newStrangers(), policy: DefaultPolicy()}
+	if s.kinds = o.Kinds; s.kinds == nil {
+		var err error
+		if s.kinds, err = builtinKinds(); err != nil {
+			return nil, err
+		}
+	}
 	if o.Policy != nil {
 		s.policy = *o.Policy
 	}

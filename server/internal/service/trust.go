@@ -236,13 +236,17 @@ func (s *Service) PutStatusList(ctx context.Context, l api.SignedList) error {
 	return nil
 }
 
-// IssuerDevices lists kiosks that are enrolled and not revoked, with the epochs they hold keys of.
+// IssuerDevices lists the register's own reader, and kiosks that are enrolled and not revoked, with the epochs they hold keys of.
 func (s *Service) IssuerDevices(ctx context.Context) ([]api.Device, error) {
 	ks, err := s.st.Kiosks(ctx, "")
 	if err != nil {
 		return nil, internal(err)
 	}
-	out := []api.Device{}
+	own, err := s.consoleDevice(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := []api.Device{own}
 	for _, k := range ks {
 		if k.Revoked || len(k.SealKey) == 0 {
 			continue
@@ -260,9 +264,15 @@ func (s *Service) IssuerDevices(ctx context.Context) ([]api.Device, error) {
 	return out, nil
 }
 
-// PutSealedKeys keeps reading keys sealed to devices; keys for a revoked or unknown device are refused whole.
+// PutSealedKeys keeps reading keys sealed to devices; keys for a revoked or unknown device are refused whole, and so are keys for the console that its key does not open.
 func (s *Service) PutSealedKeys(ctx context.Context, k api.SealedKeys) error {
-	for id := range k.Keys {
+	for id, epochs := range k.Keys {
+		if id == api.ConsoleDevice {
+			if err := s.opensAll(epochs); err != nil {
+				return err
+			}
+			continue
+		}
 		kiosk, err := s.st.Kiosk(ctx, id)
 		if err != nil {
 			return internal(err)
