@@ -3,12 +3,8 @@ package bench
 import (
 	"flag"
 	"fmt"
-	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -51,36 +47,9 @@ func BenchmarkMillion(b *testing.B) {
 			ours: number(rate) + " pupils/s", limit: "the same bytes as bare SQLite inserts " + number(float64(*millionPupils)/least) + "/s", ratio: took.Seconds() / least})
 	}
 	r.Serve("server")
-	for _, who := range []string{"registrar.yunhe", "officer.yunhe", "officer.city"} {
-		s := r.SignIn(who)
-		paths := []string{"/todo", "/pupils", "/pupils?page=20", "/pupils?q=王", "/pupils?q=zhang", "/pupils?q=wzh", "/pupils?standing=suspended", "/cases", "/archives", "/duplicates"}
-		if _, list := s.Get("/pupils"); pupilLink.MatchString(list) {
-			uid := pupilLink.FindStringSubmatch(list)[1]
-			s.Get("/pupils/" + uid) // asks for the reason, and holds the form's token
-			s.Post("/pupils/"+uid+"/why", url.Values{"why": {"daily"}})
-			paths = append(paths, "/pupils/"+uid, "/pupils/"+uid+"/archive")
-		}
-		for _, path := range paths {
-			took := make([]time.Duration, 0, *millionTurns)
-			weight := 0
-			for range *millionTurns {
-				start := time.Now()
-				code, body := s.Get(path)
-				took = append(took, time.Since(start))
-				if code != http.StatusOK {
-					b.Logf("%s %s: %d", who, path, code)
-				}
-				weight = max(weight, len(body))
-			}
-			slices.Sort(took)
-			p99 := took[len(took)*99/100]
-			name := who + " " + strings.SplitAfterN(path, "/pupils/", 2)[0]
-			if strings.HasSuffix(path, "/archive") {
-				name += "…/archive"
-			}
-			t.add(line{what: fmt.Sprintf("%s, 99th of 100 (%d asked)", name, *millionTurns), ours: number(p99.Seconds()*1000) + " ms, " + number(float64(weight)/1024) + " KiB", limit: "50 ms, 150 KiB",
-				ratio: max(float64(p99)/float64(pageLimit), float64(weight)/pageBytes), aim: 1})
-		}
+	for _, p := range askPages(b, r, *millionTurns) {
+		t.add(line{what: fmt.Sprintf("%s, 99th of 100 (%d asked)", p.name(), *millionTurns), ours: number(p.p99.Seconds()*1000) + " ms, " + number(float64(p.bytes)/1024) + " KiB", limit: "50 ms, 150 KiB",
+			ratio: max(float64(p.p99)/float64(pageLimit), float64(p.bytes)/pageBytes), aim: 1})
 	}
 	fmt.Printf("\n\nXueji, %s, a register of %s, measured in %s\n\n", began.Format("2006-01-02 15:04"), *millionDir, time.Since(began).Round(time.Second))
 	t.print(os.Stdout)

@@ -16,12 +16,12 @@ import (
 
 func TestMain(m *testing.M) { rig.Main(m) }
 
-var only = flag.String("only", "", "one part of the report: tap, cards, station, glass, ingest, paper, imports, waiting or matching")
+var only = flag.String("only", "", "one part of the report: tap, cards, station, glass, ingest, paper, imports, waiting, console or matching")
 
 var parts = []struct {
 	name    string
 	measure func(*testing.B, *table)
-}{{"tap", tap}, {"cards", cards}, {"station", station}, {"glass", glass}, {"ingest", ingest}, {"paper", paper}, {"imports", imports}, {"waiting", waiting}, {"matching", matching}}
+}{{"tap", tap}, {"cards", cards}, {"station", station}, {"glass", glass}, {"ingest", ingest}, {"paper", paper}, {"imports", imports}, {"waiting", waiting}, {"console", console}, {"matching", matching}}
 
 // BenchmarkReport prints the table. One pass is the whole report: run it with -benchtime 1x.
 func BenchmarkReport(b *testing.B) {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"xueji/server/registry"
 )
@@ -78,7 +79,8 @@ func seeded(t testing.TB, dir string, o Options) *Register {
 	out := filepath.Join(dir, "demo")
 	summary := filepath.Join(out, "summary.json") // written last: seed refuses a register that was broken off, and somebody removes it
 	if _, err := os.Stat(summary); err != nil {
-		Run(t, r.Env, Binary(t, "server"), "seed", "--pupils", strconv.Itoa(o.Pupils), "--rows", strconv.Itoa(max(o.Rows, 1)), "--bad", "0", "--out", out)
+		most := max(3*time.Minute, time.Duration(o.Pupils)*20*time.Millisecond) // a busy machine writes fifty pupils a second at least
+		runFor(t, most, r.Env, Binary(t, "server"), "seed", "--pupils", strconv.Itoa(o.Pupils), "--rows", strconv.Itoa(max(o.Rows, 1)), "--bad", "0", "--out", out)
 	}
 	b, err := os.ReadFile(summary)
 	var s struct {

@@ -41,7 +41,12 @@ func FreePorts(t testing.TB, n int) []int {
 // Run runs a command to its end and gives what it printed to standard output.
 func Run(t testing.TB, env []string, name string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	return runFor(t, 3*time.Minute, env, name, args...)
+}
+
+func runFor(t testing.TB, most time.Duration, env []string, name string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), most)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = env

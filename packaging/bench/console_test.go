@@ -1,0 +1,125 @@
+package bench
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"xueji/packaging/rig"
+)
+
+// consolePupils is how large the register of the report's console part is: issue and docs speak of 50,000.
+const consolePupils = 50_000
+
+// answerLimit is what the first answer of a search may take while somebody types.
+const answerLimit = 100 * time.Millisecond
+
+// asked is what one page took of the server over loopback, and weighed.
+type asked struct {
+	who, path string
+	p99       time.Duration
+	bytes     int
+}
+
+func (a asked) name() string {
+	name := a.who + " " + strings.SplitAfterN(a.path, "/pupils/", 2)[0]
+	if strings.HasSuffix(a.path, "/archive") {
+		name += "…/archive"
+	}
+	return name
+}
+
+// suggests are what a registrar types: a family name, a part, a reading, initials, last digits, nobody.
+var suggests = []string{"王", "子涵", "zhang", "wzh", "1954", "邵逸夫"}
+
+// consolePages are the pages of each role, but those of one pupil.
+var consolePages = map[string][]string{
+	"registrar.yunhe": {"/todo", "/pupils", "/pupils?page=20", "/pupils?q=王", "/pupils?q=zhang", "/pupils?q=wzh", "/pupils?standing=suspended", "/cases", "/archives", "/archives/classes", "/duplicates", "/promotion",
+		"/graduation", "/certificates", "/reviews", "/supervise", "/statistics", "/exports", "/enrol", "/enrol/new", "/kiosks", "/help"},
+	"officer.yunhe": {"/todo", "/pupils", "/pupils?page=20", "/pupils?q=王", "/pupils?q=zhang", "/pupils?q=wzh", "/pupils?standing=suspended", "/cases", "/archives", "/duplicates", "/promotion", "/graduation",
+		"/certificates", "/reviews", "/supervise", "/supervise/findings", "/supervise/orders", "/statistics", "/staff", "/staff-register", "/units", "/rules"},
+	"officer.city": {"/todo", "/pupils", "/pupils?page=20", "/pupils?q=王", "/pupils?q=zhang", "/pupils?q=wzh", "/pupils?standing=suspended", "/cases", "/archives", "/duplicates", "/reviews", "/supervise", "/statistics",
+		"/letters"},
+	"auditor.yunhe": {"/audit", "/audit/alerts"},
+}
+
+// askPages asks for every page turns times, in an order of roles that is the same in every run.
+func askPages(b *testing.B, r *rig.Register, turns int) []asked {
+	b.Helper()
+	var out []asked
+	for _, who := range []string{"registrar.yunhe", "officer.yunhe", "officer.city", "auditor.yunhe"} {
+		s := r.SignIn(who)
+		paths := consolePages[who]
+		if who != "auditor.yunhe" {
+			if _, list := s.Get("/pupils"); pupilLink.MatchString(list) {
+				uid := pupilLink.FindStringSubmatch(list)[1]
+				s.Get("/pupils/" + uid) // asks for the reason, and holds the form's token
+				s.Post("/pupils/"+uid+"/why", url.Values{"why": {"daily"}})
+				paths = append(slices.Clone(paths), "/pupils/"+uid, "/pupils/"+uid+"/archive")
+			}
+		}
+		for _, path := range paths {
+			out = append(out, askPage(b, s, who, path, turns))
+		}
+	}
+	return out
+}
+
+func askPage(b *testing.B, s *rig.Staff, who, path string, turns int) asked {
+	b.Helper()
+	a := asked{who: who, path: path}
+	took := make([]time.Duration, 0, turns)
+	for range turns {
+		start := time.Now()
+		code, body := s.Get(path)
+		took = append(took, time.Since(start))
+		if code != http.StatusOK {
+			b.Fatalf("%s %s: %d", who, path, code)
+		}
+		a.bytes = max(a.bytes, len(body))
+	}
+	slices.Sort(took)
+	a.p99 = took[len(took)*99/100]
+	return a
+}
+
+// console is the pages over a register of 50,000, and the first answer while somebody types. The table names the slowest and the heaviest of each role; -v tells all.
+func console(b *testing.B, t *table) {
+	const turns = 100
+	r := rig.Seed(b, rig.Options{Pupils: consolePupils})
+	r.Serve("server")
+	disk := fsyncs(b, r.Data) // every look is recorded
+	by := map[string][]asked{}
+	var roles []string
+	for _, a := range askPages(b, r, turns) {
+		b.Logf("%s: %.1f ms, %.1f KiB", a.name(), a.p99.Seconds()*1000, float64(a.bytes)/1024)
+		if by[a.who] == nil {
+			roles = append(roles, a.who)
+		}
+		by[a.who] = append(by[a.who], a)
+	}
+	for _, who := range roles {
+		slow := slices.MaxFunc(by[who], func(a, b asked) int { return int(a.p99 - b.p99) })
+		heavy := slices.MaxFunc(by[who], func(a, b asked) int { return a.bytes - b.bytes })
+		t.add(line{what: fmt.Sprintf("slowest of %d pages at 50,000 pupils (%s), 99th of 100", len(by[who]), slow.name()), ours: number(slow.p99.Seconds()*1000) + " ms", limit: "50 ms",
+			ratio: float64(slow.p99) / float64(pageLimit), aim: 1, fsync: disk})
+		t.add(line{what: fmt.Sprintf("heaviest of them (%s)", heavy.name()), ours: number(float64(heavy.bytes)/1024) + " KiB", limit: "150 KiB", ratio: float64(heavy.bytes) / pageBytes, aim: 1})
+	}
+	var slow asked
+	for _, who := range []string{"registrar.yunhe", "officer.yunhe", "officer.city"} {
+		s := r.SignIn(who)
+		for _, q := range suggests {
+			a := askPage(b, s, who, "/pupils/suggest?q="+url.QueryEscape(q), turns)
+			b.Logf("%s suggest %s: %.1f ms", who, q, a.p99.Seconds()*1000)
+			if a.path = q; a.p99 > slow.p99 {
+				slow = a
+			}
+		}
+	}
+	t.add(line{what: fmt.Sprintf("first answer while typing among 50,000, slowest (%s, %s), 99th of 100", slow.who, slow.path), ours: number(slow.p99.Seconds()*1000) + " ms", limit: "100 ms",
+		ratio: float64(slow.p99) / float64(answerLimit), aim: 1, fsync: disk})
+}
