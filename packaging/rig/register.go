@@ -79,7 +79,7 @@ func seeded(t testing.TB, dir string, o Options) *Register {
 	out := filepath.Join(dir, "demo")
 	summary := filepath.Join(out, "summary.json") // written last: seed refuses a register that was broken off, and somebody removes it
 	if _, err := os.Stat(summary); err != nil {
-		most := max(3*time.Minute, time.Duration(o.Pupils)*20*time.Millisecond) // a busy machine writes fifty pupils a second at least
+		most := max(3*time.Minute, time.Duration(o.Pupils)*60*time.Millisecond) // a very busy machine writes seventeen pupils a second
 		runFor(t, most, r.Env, Binary(t, "server"), "seed", "--pupils", strconv.Itoa(o.Pupils), "--rows", strconv.Itoa(max(o.Rows, 1)), "--bad", "0", "--out", out)
 	}
 	b, err := os.ReadFile(summary)

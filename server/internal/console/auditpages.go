@@ -38,6 +38,7 @@ func (k *console) mountAudit(r fiber.Router) {
 	r.Post("/exports", k.staff(k.putApproval))
 	r.Post("/exports/revoke", k.staff(k.revokeApproval))
 	r.Post("/exports/list", k.staff(k.exportList))
+	k.mountExportRuns(r)
 	r.Get("/exports/form.pdf", k.staff(k.approvalForm))
 }
 
@@ -112,6 +113,7 @@ func (k *console) auditReport(c *fiber.Ctx, who service.Staff) error {
 
 type exportsView struct {
 	Rows      []approvalRow
+	Runs      []exportRunView
 	Approve   bool
 	Form      store.Approval
 	Schools   []registry.School
@@ -149,10 +151,17 @@ func (k *console) exportsPage(c *fiber.Ctx, who service.Staff, form store.Approv
 	if err != nil {
 		return err
 	}
+	runs, err := k.Service.ExportRuns(c.UserContext(), who)
+	if err != nil {
+		return err
+	}
 	lang, today := k.lang(c), k.Service.Today()
 	v := exportsView{Approve: mayOf(who).Approve, Form: form, Schools: k.Service.Schools(who), Grades: seq(1, 12)}
 	if t, ok := parseDate(today); ok {
 		v.TodayPlus = registry.Date(t.AddDate(0, 1, 0).Format(time.DateOnly))
+	}
+	for _, i := range runs {
+		v.Runs = append(v.Runs, exportRunOf(i))
 	}
 	for _, a := range as {
 		row := approvalRow{Approval: a, State: "good"}
@@ -225,14 +234,6 @@ func (k *console) revokeApproval(c *fiber.Ctx, who service.Staff) error {
 }
 
 // exportList is a POST: no link or prefetch takes a list out.
-func (k *console) exportList(c *fiber.Ctx, who service.Staff) error {
-	b, n, err := k.Service.ExportList(c.UserContext(), who, c.FormValue("no"))
-	if err != nil {
-		return err
-	}
-	return sendFile(c, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "attachment", "export-"+strconv.Itoa(n)+".xlsx", b)
-}
-
 func (k *console) approvalForm(c *fiber.Ctx, who service.Staff) error {
 	b, err := k.Service.ApprovalForm(c.UserContext(), who, c.Query("no"))
 	return k.pdf(c, "approval.pdf", b, err)

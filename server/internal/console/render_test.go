@@ -110,6 +110,7 @@ func pages(f *consoletest.Fake) []struct{ Who, Path string } {
 		{"registrar", "/reviews/rv-1?class=03+1班"}, {"officer", "/units"}, {"officer", "/units?code=2133000101"}, {"officer", "/rules"}, {"operator", "/rules"},
 		{"security", "/clients"}, {"leader", "/clients"}, {"registrar", "/enrol/handed"}, {"registrar", "/enrol/handed/n-1"}, {"registrar2", "/enrol/handed"},
 		{"leader", "/staff"}, {"registrar", "/help"},
+		{"officer", "/exports"}, {"officer", "/exports/runs/export-1"}, {"officer", "/exports/runs/export-2"}, {"officer", "/exports/runs/export-3"}, {"officer", "/exports/runs/export-4"},
 		{"registrar", "/pupils/nobody"}, {"clerk", "/pupils"}, {"registrar", "/nowhere"},
 	}
 }

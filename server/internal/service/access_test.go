@@ -120,6 +120,12 @@ var table = []struct {
 		return w.r.s.FinishLetter(w.c(), who, "320000", 1, true, "", "")
 	}, "no no no no nf nf nf no no no no no"},
 	{"CallPeer", func(w *world, who Staff) error { return w.r.s.CallPeer(w.c(), who, "320000") }, "no no no no no no no no no no nf no"},
+	{"ExportSize", func(w *world, who Staff) error { _, err := w.r.s.ExportSize(w.c(), who, "none"); return err }, "nf nf no no nf nf nf no no no no no"},
+	{"StartExport", func(w *world, who Staff) error { _, err := w.r.s.StartExport(w.c(), who, "none"); return err }, "nf nf no no nf nf nf no no no no no"},
+	{"ExportRuns", func(w *world, who Staff) error { _, err := w.r.s.ExportRuns(w.c(), who); return err }, "ok ok no no ok ok ok no no no no no"},
+	{"ExportRun", func(w *world, who Staff) error { _, err := w.r.s.ExportRun(w.c(), who, "export-none"); return err }, "nf nf no no nf nf nf no no no no no"},
+	{"CancelExport", func(w *world, who Staff) error { return w.r.s.CancelExport(w.c(), who, "export-none") }, "nf nf no no nf nf nf no no no no no"},
+	{"ExportFile", func(w *world, who Staff) error { _, _, err := w.r.s.ExportFile(w.c(), who, "export-none"); return err }, "nf nf no no nf nf nf no no no no no"},
 	{"Board", func(w *world, who Staff) error { _, err := w.r.s.Board(w.c(), who); return err }, "ok ok ok ok ok ok ok no no no"},
 	{"RefreshFindings", func(w *world, who Staff) error { return w.r.s.RefreshFindings(w.c(), who) }, "ok ok ok ok ok ok ok no no no"},
 	{"FindingList", func(w *world, who Staff) error {

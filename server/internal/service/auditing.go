@@ -38,6 +38,14 @@ type Auditing interface {
 	RevokeApproval(ctx context.Context, who Staff, no string) error
 	ApprovalForm(ctx context.Context, who Staff, no string) ([]byte, error)
 	ExportList(ctx context.Context, who Staff, no string) (workbook []byte, copyNo int, err error)
+	// ExportSize is how many pupils an approval's list holds for who. Past ExportNow the list is made in the background: StartExport, followed by ExportRun.
+	ExportSize(ctx context.Context, who Staff, no string) (int, error)
+	StartExport(ctx context.Context, who Staff, no string) (store.Import, error)
+	ExportRuns(ctx context.Context, who Staff) ([]store.Import, error)
+	ExportRun(ctx context.Context, who Staff, id string) (store.Import, error)
+	CancelExport(ctx context.Context, who Staff, id string) error
+	// ExportFile is the finished list, for the account that asked and while its approval holds.
+	ExportFile(ctx context.Context, who Staff, id string) (workbook []byte, copyNo int, err error)
 }
 
 // AuditAsk is a search of the log as a person asks it.
@@ -561,56 +569,78 @@ const maxExport = 50000
 // ExportList makes the workbook of an approval: only its fields and scope, cut to what exists for who, with a watermark of number, copy, account and time. Nothing leaves
 // without an approval that holds today, nor before the copy stands in the log.
 func (s *Service) ExportList(ctx context.Context, who Staff, no string) ([]byte, int, error) {
-	sc := s.scope(who)
-	if err := sc.Check(access.ExportList); err != nil {
-		return nil, 0, err
-	}
-	a, err := s.approval(ctx, who, no)
+	a, q, err := s.exportable(ctx, who, no)
 	if err != nil {
 		return nil, 0, err
 	}
-	if !a.RevokedAt.IsZero() || a.Until < s.Today() {
-		return nil, 0, fail(registry.CodeForbidden, "no", map[string]string{"why": "approval"})
-	}
-	q := store.Query{Schools: sc.Schools(), School: a.School, Grade: a.Grade, Limit: 500}
-	if who.Unit.IsSchool() {
-		q.School = who.Unit
-	}
-	if q.School != "" && !sc.HasSchool(q.School) {
-		return nil, 0, registry.ErrNotFound
-	}
-	var rows []store.Summary
-	for {
-		page, err := s.st.Search(ctx, q)
-		if err != nil {
-			return nil, 0, internal(err)
-		}
-		rows = append(rows, page...)
-		if q.Offset += len(page); len(page) < 500 {
-			break
-		}
-		if len(rows) > maxExport {
-			return nil, 0, fail(registry.CodeInvalid, "scope", map[string]string{"max": strconv.Itoa(maxExport)})
-		}
+	rows, err := s.exportRows(ctx, q)
+	if err != nil {
+		return nil, 0, err
 	}
 	actor := who.Actor("console")
 	copyNo, err := s.st.TakeCopy(ctx, no, actor, s.now())
 	if err != nil {
 		return nil, 0, internal(err)
 	}
-	b, err := s.workbook(ctx, who, a, copyNo, rows)
+	b, err := s.workbook(ctx, who, a, copyNo, rows, nil)
 	if err != nil {
 		return nil, 0, internal(err)
 	}
-	sum := sha256.Sum256(b)
-	if err := s.st.SealCopy(ctx, store.ExportCopy{No: no, Copy: copyNo, By: actor, At: s.now(), N: len(rows), Digest: hex.EncodeToString(sum[:])}); err != nil {
-		return nil, 0, internal(err)
-	}
-	s.onEvent("export", "done")
-	return b, copyNo, nil
+	return b, copyNo, s.sealCopy(ctx, actor, no, copyNo, len(rows), b)
 }
 
-func (s *Service) workbook(ctx context.Context, who Staff, a store.Approval, copyNo int, rows []store.Summary) ([]byte, error) {
+// exportable is an approval that holds today, and the pupils that who may take out under it.
+func (s *Service) exportable(ctx context.Context, who Staff, no string) (store.Approval, store.Query, error) {
+	sc := s.scope(who)
+	if err := sc.Check(access.ExportList); err != nil {
+		return store.Approval{}, store.Query{}, err
+	}
+	a, err := s.approval(ctx, who, no)
+	if err != nil {
+		return a, store.Query{}, err
+	}
+	if !a.RevokedAt.IsZero() || a.Until < s.Today() {
+		return a, store.Query{}, fail(registry.CodeForbidden, "no", map[string]string{"why": "approval"})
+	}
+	q := store.Query{Schools: sc.Schools(), School: a.School, Grade: a.Grade, Limit: 500}
+	if who.Unit.IsSchool() {
+		q.School = who.Unit
+	}
+	if q.School != "" && !sc.HasSchool(q.School) {
+		return a, q, registry.ErrNotFound
+	}
+	return a, q, nil
+}
+
+func (s *Service) exportRows(ctx context.Context, q store.Query) ([]store.Summary, error) {
+	var rows []store.Summary
+	for {
+		page, err := s.st.Search(ctx, q)
+		if err != nil {
+			return nil, internal(err)
+		}
+		rows = append(rows, page...)
+		if q.Offset += len(page); len(page) < 500 {
+			return rows, nil
+		}
+		if len(rows) > maxExport {
+			return nil, fail(registry.CodeInvalid, "scope", map[string]string{"max": strconv.Itoa(maxExport)})
+		}
+	}
+}
+
+// sealCopy writes the copy's digest to the log: it stands there before the copy leaves.
+func (s *Service) sealCopy(ctx context.Context, actor registry.Actor, no string, copyNo, rows int, b []byte) error {
+	sum := sha256.Sum256(b)
+	if err := s.st.SealCopy(ctx, store.ExportCopy{No: no, Copy: copyNo, By: actor, At: s.now(), N: rows, Digest: hex.EncodeToString(sum[:])}); err != nil {
+		return internal(err)
+	}
+	s.onEvent("export", "done")
+	return nil
+}
+
+// workbook makes the list; tick, unless nil, is told after every exportTick rows how many are written, and its error ends the work.
+func (s *Service) workbook(ctx context.Context, who Staff, a store.Approval, copyNo int, rows []store.Summary, tick func(done int) error) ([]byte, error) {
 	const sheet = "学籍信息"
 	f := excelize.NewFile()
 	defer f.Close()
@@ -665,6 +695,11 @@ func (s *Service) workbook(ctx context.Context, who Staff, a store.Approval, cop
 		}
 		if err := w.SetRow(fmt.Sprintf("A%d", i+3), line); err != nil {
 			return nil, err
+		}
+		if tick != nil && (i+1)%exportTick == 0 {
+			if err := tick(i + 1); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if err := w.Flush(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -68,7 +69,7 @@ func (s *Service) Import(ctx context.Context, who Staff, id string) (store.Impor
 	if err != nil {
 		return store.Import{}, internal(err)
 	}
-	if i.Unit != who.Unit || !s.scope(who).May(access.Import) {
+	if i.Unit != who.Unit || !s.scope(who).May(access.Import) || strings.HasPrefix(id, exportPrefix) {
 		return store.Import{}, registry.ErrNotFound
 	}
 	return i, nil
@@ -80,6 +81,7 @@ func (s *Service) Imports(ctx context.Context, who Staff) ([]store.Import, error
 		return nil, err
 	}
 	out, err := s.st.ImportsOf(ctx, who.Unit, 100)
+	out = slices.DeleteFunc(out, func(i store.Import) bool { return strings.HasPrefix(i.ID, exportPrefix) })
 	return out, internal(err)
 }
 
@@ -135,6 +137,9 @@ func (s *Service) RunImport(ctx context.Context, id string) error {
 	}
 	if strings.HasPrefix(id, checkPrefix) {
 		return s.runCheck(ctx, i)
+	}
+	if strings.HasPrefix(id, exportPrefix) {
+		return s.runExport(ctx, i)
 	}
 	f, err := s.st.File(ctx, i.File)
 	if err != nil {

@@ -1,0 +1,223 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"xueji/server/internal/access"
+	"xueji/server/internal/audit"
+	"xueji/server/internal/store"
+	"xueji/server/registry"
+)
+
+// A long list under an approval (Art. 25) is made as imports run: a row that a worker leases, moves on, and begins again after a restart under the same copy number. Of
+// the row, Name is the approval, Total and Done count pupils, Result is the workbook, sealed like every file.
+const exportPrefix = "export-"
+
+const (
+	// ExportNow is how many pupils a list may hold that is made while its asker waits.
+	ExportNow = 500
+	// exportTick is how many rows are written between two words of progress, and between two looks whether the run was stopped.
+	exportTick = 250
+)
+
+// copyParam is the Params key of a run's copy number.
+const copyParam = "copy"
+
+func (s *Service) ExportSize(ctx context.Context, who Staff, no string) (int, error) {
+	_, q, err := s.exportable(ctx, who, no)
+	if err != nil {
+		return 0, err
+	}
+	n, err := s.st.Count(ctx, q)
+	return n, internal(err)
+}
+
+// StartExport queues a run; one of the same account and approval that is under way is given instead.
+func (s *Service) StartExport(ctx context.Context, who Staff, no string) (store.Import, error) {
+	n, err := s.ExportSize(ctx, who, no)
+	if err != nil {
+		return store.Import{}, err
+	}
+	if n > maxExport {
+		return store.Import{}, fail(registry.CodeInvalid, "scope", map[string]string{"max": strconv.Itoa(maxExport)})
+	}
+	runs, err := s.ExportRuns(ctx, who)
+	if err != nil {
+		return store.Import{}, err
+	}
+	for _, i := range runs {
+		if i.Name == no && underWay(i.State) {
+			return i, nil
+		}
+	}
+	now := s.now().UTC()
+	i := store.Import{ID: exportPrefix + newID(), Unit: who.Unit, By: who.Actor("console"), Name: no, State: importQueued, Total: n, CreatedAt: now, UpdatedAt: now}
+	if err := s.st.PutImport(ctx, i); err != nil {
+		return store.Import{}, internal(err)
+	}
+	s.wakeImports()
+	return i, nil
+}
+
+// ExportRuns lists the account's own runs, newest first.
+func (s *Service) ExportRuns(ctx context.Context, who Staff) ([]store.Import, error) {
+	if err := s.scope(who).Check(access.ExportList); err != nil {
+		return nil, err
+	}
+	all, err := s.st.ImportsOf(ctx, who.Unit, 100)
+	if err != nil {
+		return nil, internal(err)
+	}
+	var out []store.Import
+	for _, i := range all {
+		if strings.HasPrefix(i.ID, exportPrefix) && i.By.Account == who.ID {
+			out = append(out, i)
+		}
+	}
+	return out, nil
+}
+
+// ExportRun is one of the account's own.
+func (s *Service) ExportRun(ctx context.Context, who Staff, id string) (store.Import, error) {
+	if err := s.scope(who).Check(access.ExportList); err != nil {
+		return store.Import{}, err
+	}
+	i, err := s.st.Import(ctx, id)
+	if err != nil {
+		return store.Import{}, internal(err)
+	}
+	if !strings.HasPrefix(id, exportPrefix) || i.By.Account != who.ID || i.Unit != who.Unit {
+		return store.Import{}, registry.ErrNotFound
+	}
+	return i, nil
+}
+
+// CancelExport stops a run before its next rows; nothing left, the copy's number stays used.
+func (s *Service) CancelExport(ctx context.Context, who Staff, id string) error {
+	for range 5 { // the runner moves the row between our read and our write
+		i, err := s.ExportRun(ctx, who, id)
+		if err != nil {
+			return err
+		}
+		if !underWay(i.State) {
+			return fail(registry.CodeWrongState, "", map[string]string{"state": i.State})
+		}
+		i.State, i.UpdatedAt = importCancelled, s.now().UTC()
+		if err = s.st.PutImport(ctx, i); err == nil {
+			s.tell(i.Unit, "import", "")
+			return nil
+		} else if !isConflict(err) {
+			return internal(err)
+		}
+	}
+	return registry.ErrConflict
+}
+
+func (s *Service) ExportFile(ctx context.Context, who Staff, id string) ([]byte, int, error) {
+	i, err := s.ExportRun(ctx, who, id)
+	if err != nil {
+		return nil, 0, err
+	}
+	if i.State != importDone || i.Result == "" {
+		return nil, 0, fail(registry.CodeWrongState, "", map[string]string{"state": i.State})
+	}
+	if _, _, err := s.exportable(ctx, who, i.Name); err != nil {
+		return nil, 0, err
+	}
+	f, err := s.st.File(ctx, i.Result)
+	if err != nil {
+		return nil, 0, internal(err)
+	}
+	n, _ := strconv.Atoi(i.Params[copyParam])
+	return f.Body, n, s.record(ctx, who, audit.Entry{Kind: audit.Print, What: "export/" + i.Name + "/" + i.Params[copyParam], N: i.Total})
+}
+
+// runExport makes the list of a run. Who asked must still be able to, under an approval that still holds: else the run fails with what is wrong.
+func (s *Service) runExport(ctx context.Context, i store.Import) error {
+	put := func(done int) error {
+		if err := s.st.HoldImport(ctx, i.ID, s.now().Add(importHold)); err != nil && !isNotFound(err) {
+			return internal(err)
+		}
+		i.State, i.Done, i.UpdatedAt = importRunning, done, s.now().UTC()
+		err := s.st.PutImport(ctx, i)
+		if isConflict(err) {
+			return errTaken
+		}
+		i.Version++
+		return internal(err)
+	}
+	err := s.makeExport(ctx, &i, put)
+	var e *registry.Error
+	switch {
+	case errors.Is(err, errTaken):
+		return nil
+	case errors.As(err, &e) && (e.Code == registry.CodeForbidden || e.Code == registry.CodeNotFound || e.Code == registry.CodeInvalid):
+		i.State, i.Code, i.UpdatedAt = importFailed, e.Code, s.now().UTC()
+	case err != nil:
+		return err
+	default:
+		i.State, i.Done, i.Good, i.UpdatedAt = importDone, i.Total, i.Total, s.now().UTC()
+	}
+	return s.endImport(ctx, i)
+}
+
+func (s *Service) makeExport(ctx context.Context, i *store.Import, put func(done int) error) error {
+	copyNo, _ := strconv.Atoi(i.Params[copyParam])
+	seal := func(b []byte) error {
+		err := s.sealCopy(ctx, i.By, i.Name, copyNo, i.Total, b)
+		if isConflict(err) { // sealed before a restart
+			return nil
+		}
+		return err
+	}
+	if i.Result != "" { // made before a restart: what is in the log must be these bytes
+		f, err := s.st.File(ctx, i.Result)
+		if err != nil {
+			return internal(err)
+		}
+		return seal(f.Body)
+	}
+	acc, err := s.st.Account(ctx, i.By.Account)
+	if err != nil {
+		return internal(err)
+	}
+	if acc.Disabled || acc.Unit != i.Unit {
+		return fail(registry.CodeForbidden, "", nil)
+	}
+	who := Staff{Account: acc}
+	a, q, err := s.exportable(ctx, who, i.Name)
+	if err != nil {
+		return err
+	}
+	rows, err := s.exportRows(ctx, q)
+	if err != nil {
+		return err
+	}
+	i.Total = len(rows)
+	if copyNo == 0 {
+		if copyNo, err = s.st.TakeCopy(ctx, a.No, i.By, s.now()); err != nil {
+			return internal(err)
+		}
+		i.Params = map[string]string{copyParam: strconv.Itoa(copyNo)}
+	}
+	if err := put(0); err != nil {
+		return err
+	}
+	b, err := s.workbook(ctx, who, a, copyNo, rows, put)
+	if err != nil {
+		return err
+	}
+	if len(b) > store.MaxFile {
+		return fail(registry.CodeInvalid, "scope", map[string]string{"why": "too_big"})
+	}
+	if i.Result, err = s.keep(ctx, store.File{Name: "export-" + strconv.Itoa(copyNo) + ".xlsx", Type: typeXLSX, Unit: i.Unit, Body: b}); err != nil {
+		return err
+	}
+	if err := put(len(rows)); err != nil { // stopped meanwhile: nothing stands in the log of it
+		return err
+	}
+	return seal(b)
+}
