@@ -37,6 +37,7 @@ help:
 	@echo "make soak        5,000 taps through pcscd while cards, readers and pcscd itself come and go"
 	@echo "make week        a week of a busy school (2,000 events) without a line, then back"
 	@echo "make deb         Debian packages in $(BIN)/deb"
+	@echo "make deb-test    the packages installed, started, upgraded and removed in a fresh Debian (as root)"
 	@echo "make monkey      an hour of random taps, pulls and faults at a real kiosk (MONKEY=10m for less)"
 	@echo "make build       the four programs in $(BIN)/"
 	@echo "make clean-demo  forget the demo's data"
@@ -104,11 +105,22 @@ replay: setup-test
 soak: setup-test
 	$(GO) test -run '^TestSoak$$' -count 1 -v -timeout 60m ./cardsvc/internal/reader -soak.taps 5000
 
-# The packages: xueji-server, -issuer, -station (the card service) and -kiosk. nfpm is pinned in a module of its own.
-.PHONY: deb
+# The packages: xueji-server, -issuer, -station (the card service) and -kiosk. nfpm is pinned in a module of its own. The version grows with the commit's time, so
+# that apt takes a newer package for newer.
+DEBVERSION ?= 0~$(shell git log -1 --format=%cd --date=format:%Y%m%d%H%M%S 2>/dev/null || date +%Y%m%d%H%M%S)+$(shell git rev-parse --short HEAD 2>/dev/null || echo dev)
+.PHONY: deb deb-test
 deb: build
-	@mkdir -p $(BIN)/deb
-	@for p in server issuer station kiosk; do BIN=$(BIN) ARCH=$$($(GO) env GOARCH) VERSION=0~$(VERSION) $(GO) tool -modfile=packaging/deb/nfpm/go.mod nfpm package -f packaging/deb/$$p.yaml -p deb -t $(BIN)/deb/; done
+	@mkdir -p $(BIN)/deb && rm -f $(BIN)/deb/*.deb
+	@for p in server issuer station kiosk; do BIN=$(BIN) ARCH=$$($(GO) env GOARCH) VERSION='$(DEBVERSION)' $(GO) tool -modfile=packaging/deb/nfpm/go.mod nfpm package -f packaging/deb/$$p.yaml -p deb -t $(BIN)/deb/; done
+
+# The packages in a fresh Debian 12 (debootstrap, as root; kept in DEBROOT for the next time): installed, looked at, their programs started as the units start them,
+# upgraded, removed, purged.
+DEBROOT ?= data/debian
+DEBMIRROR ?= http://deb.debian.org/debian
+deb-test: deb
+	$(call install,debootstrap iproute2 curl)
+	BIN=$(BIN) ARCH=$$($(GO) env GOARCH) VERSION='$(DEBVERSION).1' $(GO) tool -modfile=packaging/deb/nfpm/go.mod nfpm package -f packaging/deb/kiosk.yaml -p deb -t $(BIN)/deb/next.deb
+	$(SUDO) packaging/deb/try $(DEBROOT) $(DEBMIRROR) $(BIN)/deb
 
 .PHONY: week
 week: setup-test
