@@ -59,13 +59,25 @@ func Detect(p *registry.Pupil, env registry.Env) []Hit {
 	var out []Hit
 	for _, rule := range rules {
 		for _, h := range rule(p, env) {
-			if h.Unit != "" {
+			if h.Unit != "" && !remote(h.Unit, env.Directory) { // another register looks after its own units
 				h.UID = p.UID
 				out = append(out, h)
 			}
 		}
 	}
 	return out
+}
+
+// remote reports whether another register holds the unit.
+func remote(u registry.Unit, dir registry.Directory) bool {
+	if dir == nil {
+		return false
+	}
+	if s, ok := dir.School(u); ok {
+		return s.Remote != ""
+	}
+	o, _ := dir.Office(u)
+	return o.Remote != ""
 }
 
 // noArchive (1, Art. 7): accepted over a month ago, and no archive built, or not even approved.
