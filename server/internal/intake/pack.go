@@ -71,6 +71,15 @@ func openParts(r io.ReaderAt, size int64, l Limits) (parts, error) {
 	return p, nil
 }
 
+// Weigh refuses a workbook that would cost too much to unpack, before another library reads it: every part is unpacked once, to nowhere.
+func Weigh(r io.ReaderAt, size int64, l Limits) error {
+	p, err := openParts(r, size, l.withDefaults())
+	if err != nil {
+		return err
+	}
+	return p.weigh()
+}
+
 // open unpacks a part. The reader fails with errLies past the promised size.
 func (p parts) open(name string) (io.ReadCloser, error) {
 	f := p[strings.ToLower(name)]

@@ -178,9 +178,8 @@ func (s *Service) newcomersFiles(ctx context.Context, who Staff, uid registry.UI
 		if err != nil {
 			return nil, err
 		}
-		magic, known := mediaTypes[f.Type]
-		if !known || !strings.HasPrefix(string(b[:min(len(b), len(magic))]), magic) {
-			return nil, fail(registry.CodeInvalid, "evidence", map[string]string{"why": "type", "types": "JPEG, PNG, PDF"})
+		if err := s.takes("evidence", f.Type, b); err != nil {
+			return nil, err
 		}
 		d, err := s.keep(ctx, store.File{Name: f.Name, Type: f.Type, Unit: who.Unit, UID: uid, Body: b})
 		if err != nil {

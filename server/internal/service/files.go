@@ -10,6 +10,7 @@ import (
 	"xueji/server/internal/access"
 	"xueji/server/internal/audit"
 	"xueji/server/internal/store"
+	"xueji/server/internal/upload"
 	"xueji/server/registry"
 )
 
@@ -35,10 +36,17 @@ func (s *Service) keep(ctx context.Context, f store.File) (string, error) {
 	return f.Digest, internal(s.st.PutFile(ctx, f))
 }
 
-// mediaTypes are what a school may file: scans and photos.
-var mediaTypes = map[string]string{"image/jpeg": "\xff\xd8\xff", "image/png": "\x89PNG\r\n\x1a\n", "application/pdf": "%PDF-"}
+// takes refuses a file that package upload has something against: CodeInvalid, why.
+func (s *Service) takes(field, mediaType string, b []byte) error {
+	why := upload.Check(mediaType, b)
+	if why == "" {
+		return nil
+	}
+	s.onEvent("upload", string(why))
+	return fail(registry.CodeInvalid, field, map[string]string{"why": string(why), "types": "JPEG, PNG, PDF"})
+}
 
-// PutFile files a scan or a photo for a pupil ("" : for the unit). The first bytes must be what the media type says.
+// PutFile files a scan or a photo for a pupil ("" : for the unit), once package upload has nothing against it.
 func (s *Service) PutFile(ctx context.Context, who Staff, uid registry.UID, name, mediaType string, body io.Reader) (string, error) {
 	if err := s.scope(who).Check(access.PutPaper); err != nil {
 		return "", err
@@ -54,9 +62,8 @@ func (s *Service) PutFile(ctx context.Context, who Staff, uid registry.UID, name
 	if err != nil {
 		return "", err
 	}
-	magic, known := mediaTypes[mediaType]
-	if !known || len(b) < len(magic) || string(b[:len(magic)]) != magic {
-		return "", fail(registry.CodeInvalid, "file", map[string]string{"why": "type", "types": "JPEG, PNG, PDF"})
+	if err := s.takes("file", mediaType, b); err != nil {
+		return "", err
 	}
 	return s.keep(ctx, store.File{Name: name, Type: mediaType, Unit: who.Unit, UID: uid, Body: b})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/xuri/excelize/v2"
 
+	"xueji/server/internal/intake"
 	"xueji/server/registry"
 )
 
@@ -21,6 +22,9 @@ type sheetRow struct {
 func readSheet(body []byte, heads map[string]string, need []string, most int) ([]sheetRow, error) {
 	bad := func(why string) error {
 		return fail(registry.CodeInvalid, "workbook", map[string]string{"why": why, "max": fmt.Sprint(most)})
+	}
+	if err := intake.Weigh(bytes.NewReader(body), int64(len(body)), intake.Limits{Unpacked: 64 << 20}); err != nil {
+		return nil, internal(err)
 	}
 	f, err := excelize.OpenReader(bytes.NewReader(body), excelize.Options{UnzipSizeLimit: 64 << 20, UnzipXMLSizeLimit: 32 << 20})
 	if err != nil {
