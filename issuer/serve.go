@@ -144,6 +144,26 @@ func (c serveCmd) client() (*http.Client, error) {
 	return api.NewHTTPClient(t), nil
 }
 
+// plain is what every answer carries, and what no request may: a body without a known length, which two parsers may read differently.
+func plain(next http.Handler, secure bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Referrer-Policy", "no-referrer")
+		if secure {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		if len(r.TransferEncoding) > 0 {
+			h.Set("Connection", "close")
+			http.Error(w, "send a body of a known length", http.StatusLengthRequired)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 func serve(t terminal, listen string, secure *tls.Config, sessions *station.Server, keeper *housekeeping.Keeper) error {
 	var lc net.ListenConfig
 	ln, err := lc.Listen(t.ctx, "tcp", listen)
@@ -170,7 +190,7 @@ func serve(t terminal, listen string, secure *tls.Config, sessions *station.Serv
 		}
 		fmt.Fprintln(w, "ok")
 	})
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
+	srv := &http.Server{Handler: plain(mux, secure != nil), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
 	ended := make(chan error, 1)
 	wg.Go(func() { ended <- srv.Serve(ln) })
 	t.log.Info("listening", "address", ln.Addr().String())

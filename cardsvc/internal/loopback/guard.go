@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"xueji/cardsvc/localapi"
 )
 
 // Listen opens addr ("127.0.0.1:7021"; port 0 picks one) and refuses every address that is not of this machine alone.
@@ -58,6 +60,16 @@ func ParseOrigins(list []string) (Origins, error) {
 // guard lets through what may ask and answers preflights.
 func guard(origins Origins, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Referrer-Policy", "no-referrer")
+		if len(r.TransferEncoding) > 0 { // two parsers may read such a body differently
+			h.Set("Connection", "close")
+			refuse(w, http.StatusLengthRequired, localapi.CodeBadRequest, "send a body of a known length")
+			return
+		}
 		host := r.Host
 		if h, _, err := net.SplitHostPort(host); err == nil {
 			host = h
@@ -66,9 +78,6 @@ func guard(origins Origins, next http.Handler) http.Handler {
 			refuse(w, http.StatusForbidden, "forbidden", "ask for 127.0.0.1 or localhost by name")
 			return
 		}
-		h := w.Header()
-		h.Set("Cache-Control", "no-store")
-		h.Set("X-Content-Type-Options", "nosniff")
 		h.Add("Vary", "Origin")
 		origin := strings.ToLower(r.Header.Get("Origin"))
 		if origin != "" {

@@ -83,6 +83,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Permissions-Policy", s.permissions())
+	if len(r.TransferEncoding) > 0 { // the page sends bodies of a known length; two parsers may read others differently
+		h.Set("Connection", "close")
+		http.Error(w, "a body of a known length is wanted", http.StatusLengthRequired)
+		return
+	}
 	if !loopback(r.Host) {
 		http.Error(w, "this page answers under a loopback name only", http.StatusMisdirectedRequest)
 		return

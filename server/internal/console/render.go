@@ -198,7 +198,7 @@ func (k *console) takeFlash(c *fiber.Ctx) *flash {
 
 // localPath reports whether p is a path on this host: the only thing a redirect or link from outside may be.
 func localPath(p string) bool {
-	return strings.HasPrefix(p, "/") && !strings.HasPrefix(p, "//") && !strings.ContainsAny(p, "\\\r\n")
+	return strings.HasPrefix(p, "/") && !strings.HasPrefix(p, "//") && !strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == '\\' || r == 0x7f }) // browsers drop tabs and read \ as /
 }
 
 // pdf sends a paper to be opened in the browser.

@@ -3,10 +3,12 @@ package web
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"net"
 	"net/http"
 	"net/http/pprof"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -68,7 +70,43 @@ func (w *server) admin() *http.Server {
 		}
 		_, _ = rw.Write([]byte(w.readyText(r.Context())))
 	})
-	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	return &http.Server{Handler: operators(mux), ReadHeaderTimeout: 5 * time.Second}
+}
+
+// operators guards the port without a sign-in: it is asked for by an address or as localhost, never by a name that a page could make point here (DNS rebinding), by
+// no page at all, and with bodies of a known length alone.
+func operators(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		h := rw.Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Referrer-Policy", "no-referrer")
+		if len(r.TransferEncoding) > 0 {
+			h.Set("Connection", "close")
+			http.Error(rw, "a body of a known length is wanted", http.StatusLengthRequired)
+			return
+		}
+		switch r.Method {
+		case http.MethodGet, http.MethodHead, http.MethodPost: // POST: pprof's symbols
+		default:
+			http.Error(rw, "not a method of this port", http.StatusMethodNotAllowed)
+			return
+		}
+		host := r.Host
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		if host = strings.Trim(host, "[]"); host != "localhost" && net.ParseIP(host) == nil {
+			http.Error(rw, "ask by address", http.StatusMisdirectedRequest)
+			return
+		}
+		if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") == "cross-site" || r.Header.Get("Sec-Fetch-Site") == "same-site" {
+			http.Error(rw, "not for pages", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(rw, r)
+	})
 }
 
 // newRef is a request's number for the operator.

@@ -30,6 +30,8 @@ const (
 // everywhere sets what every answer carries, a program's too.
 func (w *server) everywhere(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	c.Set(fiber.HeaderContentSecurityPolicy, "default-src 'none'; frame-ancestors 'none'") // pages set their own
+	c.Set(fiber.HeaderReferrerPolicy, "no-referrer")
 	if w.secure || c.Context().IsTLS() {
 		c.Set(fiber.HeaderStrictTransportSecurity, "max-age=31536000")
 	}
