@@ -61,7 +61,7 @@ func (r *Register) Publish() *Authority {
 	return a
 }
 
-// SealKeys leaves the keys of the desk section, and Readers, for every enrolled kiosk, as an issuer does.
+// SealKeys leaves the keys of the desk section, and Readers, for every enrolled kiosk, and of both sections for the register's console, as an issuer does that has it pinned.
 func (a *Authority) SealKeys() {
 	a.t.Helper()
 	devices, err := a.issuer.Devices(context.Background())
@@ -70,7 +70,11 @@ func (a *Authority) SealKeys() {
 	}
 	keys := api.SealedKeys{Keys: map[string]map[uint16][]byte{}}
 	for _, d := range devices {
-		k, err := a.reading.For(credential.SectionDesk)
+		sections := []credential.Section{credential.SectionDesk}
+		if d.KioskID == api.ConsoleDevice {
+			sections = credential.Sections[:]
+		}
+		k, err := a.reading.For(sections...)
 		if err != nil {
 			a.t.Fatal(err)
 		}

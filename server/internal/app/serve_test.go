@@ -353,8 +353,13 @@ func TestMachines(t *testing.T) {
 	if h, err := d.Heartbeat(ctx, api.Heartbeat{Version: "test"}); err != nil || time.Since(h.Now).Abs() > time.Minute {
 		t.Fatalf("heartbeat: %v", err)
 	}
-	if devs, err := issuer.Devices(ctx); err != nil || len(devs) != 1 || devs[0].KioskID != reply.KioskID {
+	devs, err := issuer.Devices(ctx)
+	if err != nil || len(devs) != 2 || devs[0].KioskID != api.ConsoleDevice || devs[1].KioskID != reply.KioskID {
 		t.Fatalf("devices: %v %v", devs, err)
+	}
+	var printed bytes.Buffer
+	if err := Run(ctx, []string{"reading-key", "--data", s.data}, &printed, Options{Stderr: io.Discard}); err != nil || !strings.HasPrefix(printed.String(), fmt.Sprintf("%x\nfingerprint ", devs[0].SealKey)) {
+		t.Fatalf("the key to pin is not the one that the register reads under: %q %v", printed.String(), err)
 	}
 	if err := issuer.PutSealedKeys(ctx, api.SealedKeys{Keys: map[string]map[uint16][]byte{reply.KioskID: {1: []byte("sealed")}}}); err != nil {
 		t.Fatal(err)
