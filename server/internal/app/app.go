@@ -36,6 +36,7 @@ type cli struct {
 	Exchange    exchangeCmd    `cmd:"" help:"The exchange with other provinces' registers."`
 	Backup      backupCmd      `cmd:"" help:"Copies that the office alone can read."`
 	Rules       packsCmd       `cmd:"" name:"packs" help:"Rule packs: the numbers and guards of the regulation."`
+	Archive     archiveCmd     `cmd:"" help:"Electronic archives that left the register."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 

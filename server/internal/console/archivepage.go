@@ -9,6 +9,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"xueji/server/internal/service"
+	"xueji/server/internal/store"
 	"xueji/server/registry"
 )
 
@@ -19,6 +20,8 @@ func (k *console) mountArchives(r fiber.Router) {
 	r.Post("/pupils/:uid/archive/portrait", k.staff(k.listPortrait))
 	r.Post("/pupils/:uid/archive/keep", k.staff(k.keepForGood))
 	r.Get("/pupils/:uid/archive/files/:digest", k.staff(k.why(k.archiveFile)))
+	r.Post("/pupils/:uid/archive/pack", k.staff(k.packArchive))
+	r.Post("/pupils/:uid/archive/book", k.staff(k.bookArchive))
 	r.Get("/archives/classes", k.staff(k.archiveClasses))
 	r.Get("/archives/kept", k.staff(k.archivesKept))
 	r.Get("/archives/left", k.staff(k.archivesLeft))
@@ -53,6 +56,30 @@ type archivePageView struct {
 	Was      []archivePart // as it was received
 	Backup   *registry.Handed
 	Pages    int
+	Out      *outView // the archive may be taken out
+}
+
+// outView is how the archive may be taken out: for the own keeping, or under an approval.
+type outView struct {
+	Own       bool
+	Approvals []store.Approval
+}
+
+func (k *console) outView(c *fiber.Ctx, who service.Staff, p *registry.Pupil, own bool) (*outView, error) {
+	if !mayOf(who).Export {
+		return nil, nil
+	}
+	all, err := k.Service.Approvals(c.UserContext(), who)
+	if err != nil {
+		return nil, err
+	}
+	v := &outView{Own: own}
+	for _, a := range all {
+		if a.RevokedAt.IsZero() && a.Until >= k.Service.Today() && slices.Contains(a.Fields, service.ExportArchive) && (a.School == "" || a.School == p.School) && (a.Grade == 0 || a.Grade == p.Grade) {
+			v.Approvals = append(v.Approvals, a)
+		}
+	}
+	return v, nil
 }
 
 // archivePart is one of the seven groups.
@@ -194,6 +221,9 @@ func (k *console) archiveShow(c *fiber.Ctx, who service.Staff, rows []archiveRow
 		for _, it := range sight.Backup.Items {
 			v.Pages += it.Pages
 		}
+		if v.Out, err = k.outView(c, who, &p, true); err != nil {
+			return err
+		}
 		return k.show(c, &who, "archivebackup", "archive.title", v, withActive("archives"), withProblem(pr))
 	}
 	a := k.archiveView(k.lang(c), p)
@@ -211,6 +241,11 @@ func (k *console) archiveShow(c *fiber.Ctx, who service.Staff, rows []archiveRow
 	v.Portrait = v.CanScan && p.Photo != "" && !slices.ContainsFunc(p.Archive.Items, func(it registry.ArchiveItem) bool { return it.Digest == p.Photo })
 	if sight.Received != nil {
 		v.Was = partsOf(&p, sight.Received.Items, sight.Filed, nil)
+	}
+	if len(p.Archive.Items) > 0 {
+		if v.Out, err = k.outView(c, who, &p, p.Archive.Custodian == who.Unit); err != nil {
+			return err
+		}
 	}
 	if v.Rows = rows; rows == nil {
 		items := p.Archive.Items

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"xueji/server/internal/console/consoletest"
+	"xueji/server/internal/parcel"
 	"xueji/server/internal/service"
 	"xueji/server/registry"
 	"xueji/server/registry/registrytest"
@@ -216,5 +217,27 @@ func TestArrangeInPage(t *testing.T) {
 	ev, ok := last(f).(registry.Arrange)
 	if code != 303 || !ok || ev.School != registrytest.PrimaryA || ev.Mode != registry.ModeInclusive || len(ev.AgreedBy) != 2 || ev.Agreement == "" || !strings.Contains(to, "/cases/") {
 		t.Fatalf("%d %s %+v", code, to, last(f))
+	}
+}
+
+// The archive's page takes it out by a form: a ZIP that anybody can check, and the cover and catalogue; an approval that does not hold is explained.
+func TestArchiveOutPage(t *testing.T) {
+	f := consoletest.New()
+	reg := client{t: t, app: app(t, f), who: "registrar"}
+	here := "/pupils/" + string(f.UID("刘一诺")) + "/archive"
+	_, body := reg.get(here)
+	if !strings.Contains(body, `action="`+here+`/pack"`) || !strings.Contains(body, "书面批准") {
+		t.Fatal("the page does not offer it")
+	}
+	res, body := reg.post(here+"/pack", vals("approval", ""))
+	c, err := parcel.Check(strings.NewReader(body), int64(len(body)), nil)
+	if res.StatusCode != 200 || res.Header.Get("Content-Type") != "application/zip" || !strings.Contains(res.Header.Get("Content-Disposition"), "attachment") || err != nil || len(c.Faults) != 0 {
+		t.Errorf("%d %v %+v", res.StatusCode, err, c.Faults)
+	}
+	if res, body = reg.post(here+"/pack", vals("approval", "refused")); res.StatusCode != 422 || !strings.Contains(body, "没有可用的书面批准") {
+		t.Errorf("%d: refused without a word", res.StatusCode)
+	}
+	if res, body = reg.post(here+"/book", vals("approval", "")); res.Header.Get("Content-Type") != "application/pdf" || !strings.HasPrefix(body, "%PDF") {
+		t.Error("no paper")
 	}
 }

@@ -213,6 +213,14 @@ var table = []struct {
 	{"Imports", func(w *world, who Staff) error { _, err := w.r.s.Imports(w.c(), who); return err }, "ok ok no no no no no no no no"},
 	{"CancelImport", func(w *world, who Staff) error { return w.r.s.CancelImport(w.c(), who, w.imp) }, "state nf nf nf nf nf nf nf nf nf"},
 	{"Template", func(w *world, who Staff) error { _, err := w.r.s.Template(w.c(), who); return err }, "ok ok no no no no no no no no"},
+	{"PackArchive", func(w *world, who Staff) error {
+		_, err := w.r.s.PackArchive(w.c(), who, w.uid, ArchiveOut{})
+		return err
+	}, "ok nf no nf no nf no nf nf nf"},
+	{"ArchiveBook", func(w *world, who Staff) error {
+		_, err := w.r.s.ArchiveBook(w.c(), who, w.uid, ArchiveOut{})
+		return err
+	}, "ok nf no nf no nf no nf nf nf"},
 	{"SearchNewcomer", func(w *world, who Staff) error {
 		found, err := w.r.s.SearchNewcomer(w.c(), who, w.r.form(0))
 		if err == nil && (len(found) == 0 || found[0].Params["uid"] != string(w.uid)) {

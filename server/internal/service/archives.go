@@ -45,6 +45,9 @@ type Archiving interface {
 	ArchiveList(ctx context.Context, who Staff, ask ListAsk) ([]byte, error)
 	// HandOverMigrants registers the sending of migrant children's archives; failed says which could not be and why.
 	HandOverMigrants(ctx context.Context, who Staff, refs []Ref, carrier string) (done int, failed map[registry.UID]error, err error)
+	// PackArchive is the electronic archive as a ZIP with a signed manifest, ArchiveBook its cover and catalogue as a paper. Both are recorded before they leave.
+	PackArchive(ctx context.Context, who Staff, uid registry.UID, out ArchiveOut) (ArchiveParcel, error)
+	ArchiveBook(ctx context.Context, who Staff, uid registry.UID, out ArchiveOut) ([]byte, error)
 }
 
 // Scan is an uploaded file.

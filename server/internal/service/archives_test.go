@@ -149,9 +149,7 @@ func TestArchiveWithFiles(t *testing.T) {
 	for _, e := range es {
 		seen[string(e.Kind)+" "+e.What]++
 	}
-	if _, failed, err := r.s.ChangeUnit(r.ctx, r.staff("officer.yunhe"), units.Merge{Code: demo.YunheShiyan, Into: demo.YunheSecond, Ref: "云教〔2026〕9 号", On: r.s.Today()}); err != nil || len(failed) > 0 {
-		t.Fatal(err, failed)
-	}
+	r.merged("云教〔2026〕9 号")
 	if v := must[ArchiveSight](t)(r.s.Archive(r.ctx, r.staff("registrar.yunhe2"), uid)); !reflect.DeepEqual(v.Backup, backup.Backup) {
 		t.Fatal("the backup of a school that merged away is lost")
 	}
@@ -169,9 +167,8 @@ func TestArchivesOfMergedSchool(t *testing.T) {
 	must[registry.Pupil](t)(r.s.Act(r.ctx, reg, uid, 0, registry.BuildArchive{Items: []registry.ArchiveItem{{No: 1, Group: 1, Title: "表", Pages: 2}}}))
 	second := r.staff("registrar.yunhe2")
 	officer := r.staff("officer.yunhe")
-	moved, failed, err := r.s.ChangeUnit(r.ctx, officer, units.Merge{Code: demo.YunheShiyan, Into: second.Unit, Ref: "云教〔2026〕8 号", On: r.s.Today()})
-	if err != nil || len(failed) != 0 || moved == 0 {
-		t.Fatalf("merger: %d moved, %v, %v", moved, failed, err)
+	if run := r.merged("云教〔2026〕8 号"); run.Done == 0 {
+		t.Fatal("the merger moved nobody")
 	}
 	rows := must[[]ArchiveRow](t)(r.s.HandedOver(r.ctx, officer, demo.YunheShiyan, second.Unit))
 	if len(rows) != 1 || rows[0].UID != uid || rows[0].From != demo.YunheShiyan || rows[0].Pages != 2 {
@@ -271,4 +268,17 @@ func TestTypedNo(t *testing.T) {
 			t.Errorf("%q was taken", s)
 		}
 	}
+}
+
+// merged merges 云河区实验小学 into 云河区第二小学, and moves everybody and everything.
+func (r *rig) merged(ref string) store.BulkRun {
+	r.t.Helper()
+	who := r.staff("officer.yunhe")
+	run := must[store.BulkRun](r.t)(r.s.ActUnit(r.ctx, who, units.Merge{Code: demo.YunheShiyan, Into: demo.YunheSecond, Ref: ref, On: r.s.Today()}))
+	r.workBulk()
+	run, _, err := r.s.BulkRun(r.ctx, who, run.ID)
+	if err != nil || run.State != store.BulkDone || run.Failed != 0 {
+		r.t.Fatalf("merger: %+v %v", run, err)
+	}
+	return run
 }

@@ -408,7 +408,7 @@ const (
 
 // Exportable are the columns an approval may name: the form's items and three more.
 func Exportable() []registry.FieldKey {
-	out := []registry.FieldKey{ExportNumber, ExportSchool, ExportStanding}
+	out := []registry.FieldKey{ExportNumber, ExportSchool, ExportStanding, ExportArchive}
 	for _, f := range registry.Fields {
 		out = append(out, f.Key)
 	}
@@ -516,6 +516,8 @@ func columnTitle(k registry.FieldKey) string {
 		return "学校"
 	case ExportStanding:
 		return "学籍状态"
+	case ExportArchive:
+		return "电子档案（逐名提供）"
 	}
 	f, _ := registry.FieldOf(k)
 	return f.Title
@@ -685,6 +687,8 @@ func (s *Service) workbook(ctx context.Context, who Staff, a store.Approval, cop
 				line = append(line, name(p.School))
 			case ExportStanding:
 				line = append(line, p.Standing.Title())
+			case ExportArchive:
+				line = append(line, "另附") // it leaves pupil by pupil, from the page of the archive
 			default:
 				v := p.Form[k]
 				if fd, ok := registry.FieldOf(k); ok && fd.Type == registry.TypeCode && v != "" {

@@ -3,7 +3,6 @@ package service
 import (
 	"context"
 
-	"xueji/server/internal/access"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
 )
@@ -228,38 +227,6 @@ func (s *Service) Unmerge(ctx context.Context, who Staff, one, other registry.UI
 	return s.tie(ctx, who, one, other, func(about registry.UID) registry.Event {
 		return registry.Unmerge{Other: about, Reason: reason}
 	})
-}
-
-// Promote moves pupils of who's school (or of schools under who's office) up a grade (Art. 12). It is the register's own act, at who's word; each that is passed over
-// comes back with why (CodeLocked, CodeWrongState and its why). classes names a new class where it changes.
-func (s *Service) Promote(ctx context.Context, who Staff, year int, uids []registry.UID, classes map[string]string) (int, map[registry.UID]error, error) {
-	sc := s.scope(who)
-	if !sc.May(access.Confirm) && !sc.May(access.Authority) {
-		return 0, nil, sc.Check(access.Confirm)
-	}
-	if len(uids) > todoLimit {
-		return 0, nil, fail(registry.CodeInvalid, "uids", nil)
-	}
-	actor := registry.Actor{Account: systemAccount, Name: who.Name, Unit: who.Unit, Via: "promotion:" + who.ID}
-	done, failed := 0, map[registry.UID]error{}
-	for _, uid := range uids {
-		if err := ctx.Err(); err != nil {
-			return done, failed, internal(err)
-		}
-		p, err := s.st.Pupil(ctx, uid)
-		if err == nil && !sc.HasSchool(p.School) {
-			err = registry.ErrNotFound
-		}
-		if err == nil {
-			err = s.system(ctx, p, registry.Promote{Year: year, Class: classes[p.Class]}, actor)
-		}
-		if err != nil {
-			failed[uid] = internal(err)
-			continue
-		}
-		done++
-	}
-	return done, failed, nil
 }
 
 // system moves a pupil by an event of the register's own.

@@ -1,8 +1,11 @@
 package consoletest
 
 import (
+	"crypto/ed25519"
+
 	"context"
 	"slices"
+	"xueji/server/internal/parcel"
 
 	"xueji/server/internal/service"
 	"xueji/server/internal/store"
@@ -170,4 +173,21 @@ func (f *Fake) HandOverMigrants(_ context.Context, _ service.Staff, refs []servi
 		return 0, nil, &registry.Error{Code: registry.CodeInvalid, Field: "refs"}
 	}
 	return len(refs), nil, nil
+}
+
+// PackArchive is a parcel of the catalogue alone; "refused" is an approval that does not hold.
+func (f *Fake) PackArchive(_ context.Context, _ service.Staff, uid registry.UID, out service.ArchiveOut) (service.ArchiveParcel, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.Posted = append(f.Posted, out)
+	if out.Approval == "refused" {
+		return service.ArchiveParcel{}, &registry.Error{Code: registry.CodeForbidden, Params: map[string]string{"why": "approval"}}
+	}
+	key := ed25519.NewKeyFromSeed(make([]byte, 32))
+	p, err := parcel.New(parcel.Manifest{MadeAt: f.Now}, []parcel.Part{parcel.Bytes("catalogue/now.json", "application/json", "", []byte("[]"))}, key.Public().(ed25519.PublicKey), func(b []byte) []byte { return ed25519.Sign(key, b) })
+	return service.ArchiveParcel{Name: "archive-" + string(uid) + ".zip", Parcel: p}, err
+}
+
+func (f *Fake) ArchiveBook(context.Context, service.Staff, registry.UID, service.ArchiveOut) ([]byte, error) {
+	return []byte("%PDF-1.7 archive"), nil
 }
