@@ -333,7 +333,7 @@ func (s *Service) archiveBook(p *registry.Pupil, handed *registry.Handed, a stor
 	if a.No != "" {
 		r.Facts = append(r.Facts, [2]string{"批准文号", a.No}, [2]string{"份号", fmt.Sprintf("第 %d 份，提供给 %s", copyNo, a.To)})
 	}
-	cols, widths := []string{"材料名称", "序号", "日期", "页数", "正本", "载体", "电子件摘要"}, []float64{0.34, 0.08, 0.14, 0.08, 0.1, 0.1, 0.16}
+	cols, widths := []string{"材料名称", "序号", "日期", "页数", "性质", "载体", "电子件摘要"}, []float64{0.34, 0.08, 0.14, 0.08, 0.1, 0.1, 0.16}
 	line := func(it registry.ArchiveItem) []string {
 		kind, how := "原件", "纸质"
 		if it.Copy {
