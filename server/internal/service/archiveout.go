@@ -224,7 +224,7 @@ func (s *Service) archiveParts(ctx context.Context, who Staff, p *registry.Pupil
 	for _, set := range []struct {
 		under string
 		items []registry.ArchiveItem
-	}{{"files", now}, {"files/retired", p.Archive.Retired}, {"files/received", itemsOf(received)}} {
+	}{{"files", now}, {"files/retired", p.Archive.Retired}, {"files/received", handedItems(received)}} {
 		if handed != nil && set.under != "files" {
 			break
 		}
@@ -242,7 +242,7 @@ func (s *Service) archiveParts(ctx context.Context, who Staff, p *registry.Pupil
 	return parts, nil
 }
 
-func itemsOf(h *registry.Handed) []registry.ArchiveItem {
+func handedItems(h *registry.Handed) []registry.ArchiveItem {
 	if h == nil {
 		return nil
 	}
