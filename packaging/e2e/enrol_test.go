@@ -171,6 +171,11 @@ func (w *world) byHandTwice(c *pupil) {
 	w.t.Helper()
 	p := w.staff("registrar.qingshi")
 	p.open("/enrol/new")
+	for _, answer := range []string{`[name="grade"][value="1"]`, `[name="doc"][value="resident"]`, `[name="mode"][value="ordinary"]`} {
+		p.click("label:has(" + answer + ")")
+	}
+	p.click(`form[action="/enrol/form"] .btn.pri`)
+	p.until("the form that fits", `document.querySelector('form[action="/enrol/new"] [name="f.name"]')`)
 	fields := map[string]string{}
 	for k, v := range c.Values {
 		if v != "" {
