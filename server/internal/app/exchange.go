@@ -106,7 +106,7 @@ func (c *exchangeAddCmd) Run(e *env) error {
 		if errors.As(err, &re) {
 			switch re.Field {
 			case "key":
-				return errors.New("--key: not another register's identity; it is one line that begins with xj-exchange:")
+				return errors.New("--key: not another register's identity; it is one line, xj-exchange: and what follows")
 			case "url":
 				return errors.New("--url: an http(s) address without a path's question is needed")
 			case "name":

@@ -167,16 +167,6 @@ func (k *console) findingView(lang string, x registry.Finding) findingView {
 	return findingView{Text: k.words.say(lang, "find."+string(x.Code), pairs...), Repairs: x.DidYouMean, Warning: x.Params["level"] == "warning"}
 }
 
-// blocking reports whether a finding other than a warning stands.
-func blocking(fs []registry.Finding) bool {
-	for _, x := range fs {
-		if x.Params["level"] != "warning" {
-			return true
-		}
-	}
-	return false
-}
-
 // transferReasons are the reasons offered for a transfer; kiosk/internal/flow offers the same codes.
 var transferReasons = []string{"moved", "work", "household", "boarding", "other"}
 
