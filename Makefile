@@ -71,9 +71,10 @@ run: build
 clean-demo:
 	rm -rf $(DATA)
 
+# Three packages at once: the browser and card tests wait more than they work.
 .PHONY: test
 test: setup-test check
-	$(GO) test -timeout 14m ./...
+	$(GO) test -p 3 -timeout 14m ./...
 
 .PHONY: check
 check: setup-run

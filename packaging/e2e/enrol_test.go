@@ -175,7 +175,7 @@ func (w *world) byHandTwice(c *pupil) {
 		p.click("label:has(" + answer + ")")
 	}
 	p.click(`form[action="/enrol/form"] .btn.pri`)
-	p.until("the form that fits", `document.querySelector('form[action="/enrol/new"] [name="f.name"]')`)
+	p.until("the form that fits", `document.querySelector('form[action="/enrol/new"] [name="f.name"]') && document.readyState === "complete"`)
 	fields := map[string]string{}
 	for k, v := range c.Values {
 		if v != "" {

@@ -101,8 +101,9 @@ func TestStaffCard(t *testing.T) {
 		w.lying.Remove()
 		w.lay(card)
 		k.click(`.turns [value="lang:en"]`) // a switch forgets what was said
+		k.until("the page is in English", `document.documentElement.lang === "en" && document.readyState === "complete"`)
 		k.click(`.turns [value="lang:zh-Hans"]`)
-		k.until("nothing is said", `document.documentElement.lang === "zh-Hans" && !document.querySelector(".said")`)
+		k.until("nothing is said", `document.documentElement.lang === "zh-Hans" && document.readyState === "complete" && !document.querySelector(".said")`)
 		try("the wrong PIN is refused", "482917", said("密码不对"))
 		try("signed in", staffPIN, `document.querySelector('[name="session"]')`)
 		k.says("最近的回执")

@@ -48,7 +48,9 @@ func TestAccessible(t *testing.T) {
 		path, _, _ := strings.Cut(p.Path, "?")
 		if kind := idPart.ReplaceAllString(path, "/:"); !kinds[kind] {
 			kinds[kind] = true
-			look(langs[len(kinds)%2], 1440, p.Who, p.Path)
+			if len(kinds)%3 == 0 { // the desk differs from the telephone in its columns alone: a third of the kinds tells
+				look(langs[len(kinds)%2], 1440, p.Who, p.Path)
+			}
 		}
 	}
 }
