@@ -16,7 +16,7 @@ SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 RUN_PACKAGES := ca-certificates gcc libc6-dev pkg-config libpcsclite-dev fonts-noto-cjk fonts-hanazono
 # What the tests need besides: a PC/SC daemon with virtual readers, a card nobody here wrote, a browser, readers of paper, the two servers, a PKCS#11 token.
 TEST_PACKAGES := $(RUN_PACKAGES) pcscd vsmartcard-vpcd vsmartcard-vpicc python3-pycryptodome chromium fonts-dejavu-core poppler-utils zbar-tools \
-	openssl xxd curl cups-daemon cups-client procps util-linux postgresql-15 redis-server softhsm2
+	openssl xxd curl cups-daemon cups-client procps util-linux iproute2 postgresql-15 redis-server softhsm2
 
 # install(PACKAGES): those that are missing, and nothing when none is. RUNLEVEL=1 keeps the packages' own services from starting.
 define install
