@@ -78,13 +78,15 @@ func newWorldIn(t *testing.T, config func(*app.Config), more ...chromedp.ExecAll
 	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.NoSandbox, chromedp.WindowSize(1080, 1920),
 		chromedp.Flag("disable-background-networking", true), chromedp.UserDataDir(w.profile), chromedp.WSURLReadTimeout(2*time.Minute))
 	opts = append(opts, more...)
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 13*time.Minute)
 	t.Cleanup(cancel)
 	ctx, cancelA := chromedp.NewExecAllocator(ctx, opts...)
 	t.Cleanup(cancelA)
 	w.ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	w.do(chromedp.EmulateViewport(1080, 1920), chromedp.Navigate("http://"+w.addr+"/"))
+	if err := chromedp.Do(w.ctx, chromedp.EmulateViewport(1080, 1920), chromedp.Navigate("http://"+w.addr+"/")); err != nil { // the browser lives as long as this context
+		t.Fatal(err)
+	}
 	w.at("home")
 	return w
 }
@@ -118,9 +120,12 @@ func (w *world) run() {
 	})
 }
 
+// do acts on the page; what cannot be done within a minute fails (chromedp would wait for ever for a thing that is not there).
 func (w *world) do(a ...chromedp.Action[chromedp.Void]) {
 	w.Helper()
-	if err := chromedp.Do(w.ctx, a...); err != nil {
+	ctx, cancel := context.WithTimeout(w.ctx, time.Minute)
+	defer cancel()
+	if err := chromedp.Do(ctx, a...); err != nil {
 		w.Fatal(err)
 	}
 }
@@ -129,7 +134,7 @@ func (w *world) do(a ...chromedp.Action[chromedp.Void]) {
 func (w *world) until(js string) {
 	w.Helper()
 	var err error
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end) && w.ctx.Err() == nil; time.Sleep(15 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end) && w.ctx.Err() == nil; time.Sleep(15 * time.Millisecond) {
 		var ok bool
 		if ok, err = chromedp.Run(w.ctx, chromedp.Evaluate[bool](js)); err == nil && ok { // the page may be loading anew
 			return
@@ -164,7 +169,9 @@ func (w *world) press(do, value string) {
 		sel = fmt.Sprintf(`[data-do=%q]`, do)
 	}
 	for try := 1; ; try++ {
-		err := chromedp.Do(w.ctx, chromedp.Click(chromedp.CSS(sel)))
+		ctx, cancel := context.WithTimeout(w.ctx, time.Minute)
+		err := chromedp.Do(ctx, chromedp.Click(chromedp.CSS(sel)))
+		cancel()
 		if err == nil {
 			return
 		}
@@ -215,7 +222,7 @@ func (w *world) home() {
 // event waits for the nth event at the server.
 func (w *world) event(n int) api.Event {
 	w.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if ev := w.server.Events(); len(ev) >= n {
 			return ev[n-1]
 		}

@@ -397,7 +397,7 @@ func TestMachines(t *testing.T) {
 	if err != nil || !rec.Verify(reply.ReceiptKey) || rec.HighWater != 1 {
 		t.Fatalf("receipt %+v %v", rec, err)
 	}
-	for end := time.Now().Add(20 * time.Second); ; {
+	for end := time.Now().Add(time.Minute); ; {
 		out, err := d.Outcomes(ctx, 0)
 		if err != nil {
 			t.Fatal(err)
