@@ -15,7 +15,7 @@ SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # What the programs need to build and run: a C compiler and libpcsclite for the readers, fonts for paper and screens.
 RUN_PACKAGES := ca-certificates gcc libc6-dev pkg-config libpcsclite-dev fonts-noto-cjk fonts-hanazono
 # What the tests need besides: a PC/SC daemon with virtual readers, a card nobody here wrote, a browser, readers of paper, the two servers, a PKCS#11 token.
-TEST_PACKAGES := $(RUN_PACKAGES) pcscd vsmartcard-vpcd vsmartcard-vpicc python3-pycryptodome chromium fonts-dejavu-core poppler-utils zbar-tools \
+TEST_PACKAGES := $(RUN_PACKAGES) pcscd vsmartcard-vpcd vsmartcard-vpicc python3-pycryptodome chromium chromium-headless-shell fonts-dejavu-core poppler-utils zbar-tools \
 	openssl xxd curl cups-daemon cups-client procps util-linux iproute2 postgresql-15 redis-server softhsm2
 
 # install(PACKAGES): those that are missing, and nothing when none is. RUNLEVEL=1 keeps the packages' own services from starting.
@@ -71,10 +71,10 @@ run: build
 clean-demo:
 	rm -rf $(DATA)
 
-# Three packages at once: the browser and card tests wait more than they work.
+# Four packages at once: the browser and card tests wait more than they work.
 .PHONY: test
 test: setup-test check
-	$(GO) test -p 3 -timeout 14m ./...
+	$(GO) test -p 4 -timeout 14m ./...
 
 .PHONY: check
 check: setup-run

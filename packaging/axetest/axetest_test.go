@@ -1,25 +1,18 @@
 package axetest
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"xueji/packaging/browsertest"
 
 	"github.com/chromedp/chromedp"
 )
 
 // TestViolations: a page with faults is found out, also under a policy that lets no script in; a good one is not accused.
 func TestViolations(t *testing.T) {
-	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.NoSandbox, chromedp.Flag("disable-background-networking", true),
-		chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(time.Minute))
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
-	defer cancel()
-	ctx, stop := chromedp.NewExecAllocator(ctx, opts...)
-	defer stop()
-	ctx, end := chromedp.NewContext(ctx)
-	defer end()
+	ctx := browsertest.Start(t, 3*time.Minute)
 	page := func(body string) string {
 		return `data:text/html,<!doctype html><html lang="en"><head><title>t</title><meta http-equiv="Content-Security-Policy" content="default-src 'none'"></head><body><main>` + body + `</main></body></html>`
 	}

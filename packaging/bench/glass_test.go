@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"xueji/cardsvc/localapi"
+	"xueji/packaging/browsertest"
 	"xueji/packaging/rig"
 )
 
@@ -71,12 +71,7 @@ func glass(b *testing.B, t *table) {
 	at := "127.0.0.1:" + strconv.Itoa(rig.FreePorts(b, 1)[0])
 	d.register.Program("kiosk", "kiosk", "http://"+at+"/readyz", "serve", "--listen", at, "--data", data, "--server", d.register.Base, "--cardsvc", d.client.Base()).Start()
 
-	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.NoSandbox, chromedp.Flag("disable-background-networking", true), chromedp.UserDataDir(filepath.Join(b.TempDir(), "chromium")))
-	actx, stop := chromedp.NewExecAllocator(ctx, opts...)
-	defer stop()
-	quiet := func(string, ...any) {}
-	page, end := chromedp.NewContext(actx, chromedp.WithLogf(quiet), chromedp.WithErrorf(quiet))
-	defer end()
+	page := browsertest.StartWhole(b, 30*time.Minute) // what a kiosk shows it with
 	if err := chromedp.Do(page, chromedp.EmulateViewport(1080, 1920), chromedp.Navigate("http://"+at+"/")); err != nil {
 		b.Fatal(err)
 	}

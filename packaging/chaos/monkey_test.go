@@ -20,6 +20,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"xueji/cardsvc/localapi"
+	"xueji/packaging/browsertest"
 	"xueji/packaging/rig"
 	"xueji/server/registry"
 )
@@ -76,17 +77,8 @@ func TestMonkey(t *testing.T) {
 }
 
 func (m *monkey) open() {
-	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.NoSandbox, chromedp.Flag("disable-background-networking", true),
-		chromedp.UserDataDir(m.TempDir()), chromedp.WSURLReadTimeout(2*time.Minute))
-	ctx, stop := chromedp.NewExecAllocator(context.Background(), opts...)
-	m.Cleanup(stop)
-	quiet := func(string, ...any) {} // of Chromium's new events that the library does not know
-	ctx, end := chromedp.NewContext(ctx, chromedp.WithLogf(quiet), chromedp.WithErrorf(quiet))
-	m.Cleanup(end)
+	ctx := browsertest.Start(m, 24*time.Hour) // as long as MONKEY says
 	m.ctx = ctx
-	if err := chromedp.Do(ctx); err != nil {
-		m.Fatal(err)
-	}
 	err := chromedp.Listen(ctx, func(ev any) {
 		switch ev := ev.(type) {
 		case *runtime.EventExceptionThrown:

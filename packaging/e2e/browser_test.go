@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"xueji/packaging/browsertest"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/input"
@@ -39,22 +40,9 @@ type browser struct {
 	shots string
 }
 
-// browserWait is how long a browser may take to start on a loaded machine.
-const browserWait = time.Minute
-
 func openBrowser(t *stage, shots string) *browser {
 	t.Helper()
-	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.whole.TempDir()),
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("lang", "zh-CN"), chromedp.Flag("accept-lang", "zh-CN"),
-		chromedp.WSURLReadTimeout(browserWait))
-	actx, stop := chromedp.NewExecAllocator(context.Background(), opts...)
-	quiet := func(string, ...any) {} // of Chromium's new events that the library does not know
-	ctx, cancel := chromedp.NewContext(actx, chromedp.WithLogf(quiet), chromedp.WithErrorf(quiet))
-	t.Cleanup(func() { cancel(); stop() })
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("chromium: %v", err)
-	}
-	return &browser{t: t, ctx: ctx, shots: shots}
+	return &browser{t: t, ctx: browsertest.Start(t.whole, time.Hour), shots: shots}
 }
 
 // page is one person at one screen.

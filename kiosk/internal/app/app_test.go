@@ -21,6 +21,7 @@ import (
 	"xueji/cardsvc/localapi"
 	"xueji/kiosk/internal/app"
 	"xueji/kiosk/internal/kiosktest"
+	"xueji/packaging/browsertest"
 	"xueji/server/api"
 	"xueji/server/registry"
 
@@ -75,18 +76,12 @@ func newWorldIn(t *testing.T, config func(*app.Config), more ...chromedp.ExecAll
 	}
 	w.run()
 	t.Cleanup(func() { w.stop() })
-	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.NoSandbox, chromedp.WindowSize(1080, 1920),
-		chromedp.Flag("disable-background-networking", true), chromedp.UserDataDir(w.profile), chromedp.WSURLReadTimeout(2*time.Minute))
-	opts = append(opts, more...)
-	ctx, cancel := context.WithTimeout(context.Background(), 13*time.Minute)
-	t.Cleanup(cancel)
-	ctx, cancelA := chromedp.NewExecAllocator(ctx, opts...)
-	t.Cleanup(cancelA)
-	w.ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	if err := chromedp.Do(w.ctx, chromedp.EmulateViewport(1080, 1920), chromedp.Navigate("http://"+w.addr+"/")); err != nil { // the browser lives as long as this context
-		t.Fatal(err)
+	start := browsertest.Start
+	if len(more) > 0 {
+		start = browsertest.StartWhole
 	}
+	w.ctx = start(t, 13*time.Minute, append(more, chromedp.UserDataDir(w.profile))...)
+	w.do(chromedp.EmulateViewport(1080, 1920), chromedp.Navigate("http://"+w.addr+"/"))
 	w.at("home")
 	return w
 }

@@ -15,6 +15,7 @@ import (
 	"xueji/kiosk/internal/flow"
 	"xueji/kiosk/internal/words"
 	"xueji/packaging/axetest"
+	"xueji/packaging/browsertest"
 
 	"github.com/chromedp/chromedp"
 )
@@ -82,7 +83,7 @@ func TestCameraPictures(t *testing.T) {
 	s.Film(true)
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
-	ctx := browser(t, chromedp.Flag("use-fake-device-for-media-stream", true), chromedp.Flag("use-fake-ui-for-media-stream", true))
+	ctx := browsertest.StartWhole(t, 12*time.Minute, chromedp.Flag("hide-scrollbars", false), chromedp.Flag("use-fake-device-for-media-stream", true), chromedp.Flag("use-fake-ui-for-media-stream", true))
 	await := func(js string) {
 		t.Helper()
 		if _, err := chromedp.Run(ctx, chromedp.Poll[bool](js, chromedp.WithPollingTimeout(time.Minute))); err != nil {

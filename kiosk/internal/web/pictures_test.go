@@ -19,6 +19,7 @@ import (
 	"xueji/kiosk/internal/flow"
 	"xueji/kiosk/internal/words"
 	"xueji/packaging/axetest"
+	"xueji/packaging/browsertest"
 
 	"github.com/chromedp/chromedp"
 )
@@ -61,20 +62,9 @@ func (d *stillDesk) tell() {
 	}
 }
 
-// browser starts a headless Chromium for one test.
-func browser(t testing.TB, more ...chromedp.ExecAllocatorOption) context.Context {
-	t.Helper()
-	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.NoSandbox, chromedp.WindowSize(1080, 1920),
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("hide-scrollbars", false), chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(2*time.Minute))
-	opts = append(opts, more...)
-	ctx, cancel := context.WithTimeout(context.Background(), 12*time.Minute)
-	t.Cleanup(cancel)
-	actx, cancelA := chromedp.NewExecAllocator(ctx, opts...)
-	t.Cleanup(cancelA)
-	quiet := func(string, ...any) {} // of Chromium's new events that the library does not know
-	bctx, cancelB := chromedp.NewContext(actx, chromedp.WithLogf(quiet), chromedp.WithErrorf(quiet))
-	t.Cleanup(cancelB)
-	return bctx
+// browser starts a Chromium whose scroll bars show.
+func browser(t testing.TB) context.Context {
+	return browsertest.Start(t, 12*time.Minute, chromedp.Flag("hide-scrollbars", false))
 }
 
 // clipped finds what a person could not read or reach: text cut by its box, buttons below the fold or too small for a finger. With the buttons low, whatever

@@ -20,6 +20,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"xueji/packaging/browsertest"
 	"xueji/server/internal/console/consoletest"
 	"xueji/server/registry"
 	"xueji/server/registry/registrytest"
@@ -55,14 +56,7 @@ func serve(t *testing.T, f *consoletest.Fake, station string) string {
 
 func open(t *testing.T, base, who string) *tab {
 	t.Helper()
-	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("lang", "zh-CN"))
-	actx, stop := chromedp.NewExecAllocator(context.Background(), opts...)
-	t.Cleanup(stop)
-	ctx, stop2 := chromedp.NewContext(actx)
-	t.Cleanup(stop2)
-	ctx, stop3 := context.WithTimeout(ctx, 8*time.Minute)
-	t.Cleanup(stop3)
+	ctx := browsertest.Start(t, 8*time.Minute)
 	b := &tab{t: t, ctx: ctx, base: base}
 	b.do(chromedp.Navigate("about:blank"), chromedp.EmulateViewport(1366, 768))
 	go func() {

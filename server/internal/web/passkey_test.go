@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 
+	"xueji/packaging/browsertest"
 	"xueji/server/internal/demo"
 	"xueji/server/internal/factor"
 	"xueji/server/internal/service"
@@ -30,15 +31,7 @@ type tab struct {
 
 func openTab(t *testing.T, base string) *tab {
 	t.Helper()
-	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("lang", "zh-CN"))
-	actx, stop := chromedp.NewExecAllocator(context.Background(), opts...)
-	t.Cleanup(stop)
-	ctx, stop2 := chromedp.NewContext(actx)
-	t.Cleanup(stop2)
-	ctx, stop3 := context.WithTimeout(ctx, 4*time.Minute)
-	t.Cleanup(stop3)
-	b := &tab{t, ctx, base}
+	b := &tab{t, browsertest.Start(t, 4*time.Minute), base}
 	b.do(chromedp.Navigate("about:blank"), chromedp.EmulateViewport(1366, 900))
 	return b
 }
