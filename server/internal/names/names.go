@@ -74,6 +74,31 @@ func Readings(name string) (full, initials []string) {
 	return full, initials
 }
 
+// Order is the text by whose bytes a list of names stands as a class list does: character by character, each by its first reading, characters read alike
+// apart, so that all 陈 stand before all 程 and nobody between two 陈. Latin letters stand in lower case, other marks divide.
+func Order(name string) string {
+	var b strings.Builder
+	args := pinyin.NewArgs()
+	first := true
+	for _, r := range norm.NFKC.String(name) {
+		switch {
+		case unicode.Is(unicode.Han, r):
+			if options := surnameReadings[r]; first && len(options) > 0 {
+				b.WriteString(options[0])
+			} else if options = pinyin.SinglePinyin(r, args); len(options) > 0 {
+				b.WriteString(options[0])
+			}
+			b.WriteString(" " + string(r) + " ")
+		case unicode.IsLetter(r):
+			b.WriteRune(unicode.ToLower(r))
+		default:
+			b.WriteByte(' ')
+		}
+		first = false
+	}
+	return b.String()
+}
+
 // Letters keeps the Latin letters of a typed pinyin, lower case, without tone marks; ü is v.
 func Letters(s string) string {
 	return strings.Map(func(r rune) rune {

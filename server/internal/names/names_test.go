@@ -2,6 +2,7 @@ package names
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -28,6 +29,15 @@ func TestReadings(t *testing.T) {
 		if len(full) > MaxReadings {
 			t.Errorf("%s: %d readings", name, len(full))
 		}
+	}
+}
+
+func TestOrder(t *testing.T) {
+	list := []string{"Anna Müller", "anna·Z", "曾国藩", "程明杰", "陈辰", "陈香茹", "陈妍希", "晨曦", "单雄信", "山本", "阿依古丽·买买提", "𬀩", "任安"}
+	slices.SortFunc(list, func(a, b string) int { return strings.Compare(Order(a), Order(b)) })
+	want := []string{"阿依古丽·买买提", "Anna Müller", "anna·Z", "晨曦", "陈辰", "陈香茹", "陈妍希", "程明杰", "任安", "单雄信", "山本", "𬀩", "曾国藩"}
+	if !slices.Equal(list, want) {
+		t.Errorf("%q", list)
 	}
 }
 

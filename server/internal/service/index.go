@@ -16,7 +16,7 @@ func indexOf(p registry.Pupil) store.Index {
 		full = append(full, typed)
 	}
 	id := p.Form[registry.FIDNumber]
-	return store.Index{Name: name, Pinyin: full, Initials: initials, IDTail: tail(id, 4), NumTail: tail(string(p.Number), 4), Alt: p.Form[registry.FAltNumber]}
+	return store.Index{Name: name, Order: names.Order(name), Pinyin: full, Initials: initials, IDTail: tail(id, 4), NumTail: tail(string(p.Number), 4), Alt: p.Form[registry.FAltNumber]}
 }
 
 func tail(s string, n int) string {

@@ -190,10 +190,10 @@ func classSort(class string) string {
 	return b.String()
 }
 
-// nameSort orders by the first pinyin reading, then by the name as written.
+// nameSort is what lists follow within a class.
 func nameSort(x store.Index) string {
-	if len(x.Pinyin) == 0 {
-		return fold(x.Name)
+	if x.Order != "" {
+		return x.Order
 	}
-	return fold(x.Pinyin[0]) + " " + fold(x.Name)
+	return fold(x.Name)
 }

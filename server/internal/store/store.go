@@ -103,6 +103,7 @@ type Change struct {
 // Index is what lists and search read, computed by the caller (pinyin is not the store's business).
 type Index struct {
 	Name     string   // as written
+	Order    string   // names.Order, which lists follow; empty: the name
 	Pinyin   []string // "ouyang", every reading joined
 	Initials []string
 	IDTail   string // last 4

@@ -36,9 +36,9 @@ func wantFound(t testing.TB, s store.Store, q store.Query, names ...string) {
 }
 
 func search(t *testing.T, s store.Store) {
-	insert(t, s, Pupil(1, "欧阳𬀩", SchoolA, 1, "10班"), store.Index{Pinyin: []string{"ouyangwei", "ouyanghui"}, Initials: []string{"oyw", "oyh"}, IDTail: "123X", NumTail: "123X", Alt: "浙A-0077"})
-	insert(t, s, Pupil(2, "阿依古丽·买买提", SchoolA, 1, "2班"), store.Index{Pinyin: []string{"ayigulimaimaiti"}, Initials: []string{"ayglmmt"}, IDTail: "4567", NumTail: "8901"})
-	insert(t, s, Pupil(3, "王欧阳", SchoolA, 1, "2班"), store.Index{Pinyin: []string{"wangouyang"}, Initials: []string{"woy"}, IDTail: "0001"})
+	insert(t, s, Pupil(1, "欧阳𬀩", SchoolA, 1, "10班"), store.Index{Order: "ou 欧 yang 阳 wei 𬀩 ", Pinyin: []string{"ouyangwei", "ouyanghui"}, Initials: []string{"oyw", "oyh"}, IDTail: "123X", NumTail: "123X", Alt: "浙A-0077"})
+	insert(t, s, Pupil(2, "阿依古丽·买买提", SchoolA, 1, "2班"), store.Index{Order: "a 阿 ", Pinyin: []string{"ayigulimaimaiti"}, Initials: []string{"ayglmmt"}, IDTail: "4567", NumTail: "8901"})
+	insert(t, s, Pupil(3, "王欧阳", SchoolA, 1, "2班"), store.Index{Order: "wang 王 ou 欧 yang 阳 ", Pinyin: []string{"wangouyang"}, Initials: []string{"woy"}, IDTail: "0001"})
 	insert(t, s, Pupil(4, "Anna Müller", SchoolB, 2, "1班"), store.Index{Initials: []string{"am"}, IDTail: "9999"})
 	all := func(text string) store.Query { return store.Query{All: true, Text: text} }
 	for _, c := range []struct {
