@@ -20,11 +20,6 @@ const (
 	LetterFile     LetterKind = "file"             // → receiver: an electronic file of the archive; its bytes are the carrier's business
 )
 
-// LetterKinds lists them all.
-func LetterKinds() []LetterKind {
-	return []LetterKind{LetterRequest, LetterWithdraw, LetterReceipt, LetterReturn, LetterReceived, LetterArrived, LetterWord, LetterClosed, LetterRelease, LetterSent, LetterSettled, LetterFile}
-}
-
 // Letter is what one register tells another about one case. Of the parts one is there, as Kind says.
 type Letter struct {
 	Kind LetterKind `json:"kind"`

@@ -50,7 +50,7 @@ func (s *Service) leave(ctx context.Context, who Staff, p *registry.Pupil, hande
 	switch {
 	case err != nil:
 		return a, err
-	case !a.RevokedAt.IsZero() || a.Until < s.Today():
+	case s.stillApproved(a) != nil:
 		return a, fail(registry.CodeForbidden, "approval", map[string]string{"why": "approval"})
 	case !slices.Contains(a.Fields, ExportArchive) || a.School != "" && a.School != p.School || a.Grade != 0 && a.Grade != p.Grade:
 		return a, fail(registry.CodeForbidden, "approval", map[string]string{"why": "approval_scope"})

@@ -7,7 +7,6 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -155,7 +154,7 @@ func (s *Service) clientApproval(ctx context.Context, c store.Client) (store.App
 	if err != nil {
 		return a, internal(err)
 	}
-	if !a.RevokedAt.IsZero() || a.Until < s.Today() || !slices.Contains(s.approvalUnits(Staff{Account: store.Account{Unit: c.Unit}}), a.Unit) ||
+	if s.stillApproved(a) != nil || !slices.Contains(s.approvalUnits(Staff{Account: store.Account{Unit: c.Unit}}), a.Unit) ||
 		c.Unit.IsSchool() && a.School != "" && a.School != c.Unit {
 		return a, no
 	}
@@ -227,8 +226,8 @@ func (s *Service) release(ctx context.Context, c store.Client, no, what string, 
 	if err != nil {
 		return 0, internal(err)
 	}
-	by, at := clientActor(c), s.now()
-	n, err := s.st.TakeCopy(ctx, no, by, at)
+	by := clientActor(c)
+	n, err := s.st.TakeCopy(ctx, no, by, s.now())
 	if isConflict(err) {
 		return 0, fail(registry.CodeForbidden, "approval", map[string]string{"why": "approval"})
 	}
@@ -242,12 +241,7 @@ func (s *Service) release(ctx context.Context, c store.Client, no, what string, 
 	if err := s.recordClient(ctx, c, es...); err != nil {
 		return 0, err
 	}
-	sum := sha256.Sum256(b)
-	if err := s.st.SealCopy(ctx, store.ExportCopy{No: no, Copy: n, By: by, At: at, N: len(uids), Digest: hex.EncodeToString(sum[:])}); err != nil {
-		return 0, internal(err)
-	}
-	s.onEvent("export", "api")
-	return n, nil
+	return n, s.sealCopy(ctx, "api", store.ExportCopy{No: no, Copy: n, By: by, N: len(uids)}, b)
 }
 
 // The roll -------------------------------------------------------------------------------------------------------------------------------------------------

@@ -12,8 +12,8 @@ import (
 	"xueji/server/registry"
 )
 
-// A long list under an approval (Art. 25) is made as imports run: a row that a worker leases, moves on, and begins again after a restart under the same copy number. Of
-// the row, Name is the approval, Total and Done count pupils, Result is the workbook, sealed like every file.
+// A long list under an approval (Art. 25) is made in the background, and begun again after a restart under the same copy number. Of the row, Name is the approval, Total
+// and Done count pupils, Result is the workbook, sealed like every file.
 const exportPrefix = "export-"
 
 const (
@@ -26,6 +26,7 @@ const (
 // copyParam is the Params key of a run's copy number.
 const copyParam = "copy"
 
+// ExportSize is how many pupils an approval's list holds for who; an approval that does not hold today is CodeForbidden.
 func (s *Service) ExportSize(ctx context.Context, who Staff, no string) (int, error) {
 	_, q, err := s.exportable(ctx, who, no)
 	if err != nil {
@@ -53,13 +54,7 @@ func (s *Service) StartExport(ctx context.Context, who Staff, no string) (store.
 			return i, nil
 		}
 	}
-	now := s.now().UTC()
-	i := store.Import{ID: exportPrefix + newID(), Unit: who.Unit, By: who.Actor("console"), Name: no, State: importQueued, Total: n, CreatedAt: now, UpdatedAt: now}
-	if err := s.st.PutImport(ctx, i); err != nil {
-		return store.Import{}, internal(err)
-	}
-	s.wakeImports()
-	return i, nil
+	return s.queueRun(ctx, who, "console", exportPrefix, store.Import{Name: no, Total: n})
 }
 
 // ExportRuns lists the account's own runs, newest first.
@@ -97,25 +92,11 @@ func (s *Service) ExportRun(ctx context.Context, who Staff, id string) (store.Im
 
 // CancelExport stops a run before its next rows; nothing left, the copy's number stays used.
 func (s *Service) CancelExport(ctx context.Context, who Staff, id string) error {
-	for range 5 { // the runner moves the row between our read and our write
-		i, err := s.ExportRun(ctx, who, id)
-		if err != nil {
-			return err
-		}
-		if !underWay(i.State) {
-			return fail(registry.CodeWrongState, "", map[string]string{"state": i.State})
-		}
-		i.State, i.UpdatedAt = importCancelled, s.now().UTC()
-		if err = s.st.PutImport(ctx, i); err == nil {
-			s.tell(i.Unit, "import", "")
-			return nil
-		} else if !isConflict(err) {
-			return internal(err)
-		}
-	}
-	return registry.ErrConflict
+	return s.cancelRun(ctx, func() (store.Import, error) { return s.ExportRun(ctx, who, id) })
 }
 
+// ExportFile is the finished list with its copy number, for the account that asked and while its approval holds; CodeWrongState until it is finished. The log has the
+// reading before it returns.
 func (s *Service) ExportFile(ctx context.Context, who Staff, id string) ([]byte, int, error) {
 	i, err := s.ExportRun(ctx, who, id)
 	if err != nil {
@@ -137,37 +118,26 @@ func (s *Service) ExportFile(ctx context.Context, who Staff, id string) ([]byte,
 
 // runExport makes the list of a run. Who asked must still be able to, under an approval that still holds: else the run fails with what is wrong.
 func (s *Service) runExport(ctx context.Context, i store.Import) error {
-	put := func(done int) error {
-		if err := s.st.HoldImport(ctx, i.ID, s.now().Add(importHold)); err != nil && !isNotFound(err) {
-			return internal(err)
-		}
-		i.State, i.Done, i.UpdatedAt = importRunning, done, s.now().UTC()
-		err := s.st.PutImport(ctx, i)
-		if isConflict(err) {
-			return errTaken
-		}
-		i.Version++
-		return internal(err)
-	}
-	err := s.makeExport(ctx, &i, put)
+	err := s.makeExport(ctx, &i, func(done int) error {
+		i.Done = done
+		return s.moveRun(ctx, &i)
+	})
 	var e *registry.Error
 	switch {
-	case errors.Is(err, errTaken):
-		return nil
 	case errors.As(err, &e) && (e.Code == registry.CodeForbidden || e.Code == registry.CodeNotFound || e.Code == registry.CodeInvalid):
-		i.State, i.Code, i.UpdatedAt = importFailed, e.Code, s.now().UTC()
+		i.Code = e.Code
+		return s.endRun(ctx, i, importFailed)
 	case err != nil:
 		return err
-	default:
-		i.State, i.Done, i.Good, i.UpdatedAt = importDone, i.Total, i.Total, s.now().UTC()
 	}
-	return s.endImport(ctx, i)
+	i.Done, i.Good = i.Total, i.Total
+	return s.endRun(ctx, i, importDone)
 }
 
 func (s *Service) makeExport(ctx context.Context, i *store.Import, put func(done int) error) error {
 	copyNo, _ := strconv.Atoi(i.Params[copyParam])
 	seal := func(b []byte) error {
-		err := s.sealCopy(ctx, i.By, i.Name, copyNo, i.Total, b)
+		err := s.sealCopy(ctx, "done", store.ExportCopy{No: i.Name, Copy: copyNo, By: i.By, N: i.Total}, b)
 		if isConflict(err) { // sealed before a restart
 			return nil
 		}

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"xueji/server/internal/access"
 	"xueji/server/internal/intake"
@@ -21,18 +20,7 @@ import (
 
 const (
 	importBatch = 250 // rows a transaction, unless Options say otherwise
-	// importHold is how long a runner keeps an import to itself between batches.
-	importHold = 60 * time.Second
-	typeXLSX   = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-)
-
-// Import states.
-const (
-	importQueued    = "queued"
-	importRunning   = "running"
-	importDone      = "done"
-	importFailed    = "failed"
-	importCancelled = "cancelled"
+	typeXLSX    = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 )
 
 // StartImport stores the workbook and queues it; durable on return. A file that is no workbook, too large or without rows is refused here, at once.
@@ -53,14 +41,7 @@ func (s *Service) StartImport(ctx context.Context, who Staff, name string, workb
 	if err != nil {
 		return store.Import{}, err
 	}
-	now := s.now().UTC()
-	i := store.Import{ID: "i-" + newID(), Unit: who.Unit, By: who.Actor("import"), File: digest, Name: name, State: importQueued, Total: len(wb.Rows()),
-		CreatedAt: now, UpdatedAt: now}
-	if err := s.st.PutImport(ctx, i); err != nil {
-		return store.Import{}, internal(err)
-	}
-	s.wakeImports()
-	return i, nil
+	return s.queueRun(ctx, who, "import", "i-", store.Import{File: digest, Name: name, Total: len(wb.Rows())})
 }
 
 // Import is one run, of who's own unit.
@@ -87,23 +68,7 @@ func (s *Service) Imports(ctx context.Context, who Staff) ([]store.Import, error
 
 // CancelImport stops a run before its next batch; rows that went in stay in.
 func (s *Service) CancelImport(ctx context.Context, who Staff, id string) error {
-	for range 5 { // the runner moves the row between our read and our write; a few tries settle it
-		i, err := s.Import(ctx, who, id)
-		if err != nil {
-			return err
-		}
-		if i.State != importQueued && i.State != importRunning {
-			return fail(registry.CodeWrongState, "", map[string]string{"state": i.State})
-		}
-		i.State, i.UpdatedAt = importCancelled, s.now().UTC()
-		if err = s.st.PutImport(ctx, i); err == nil {
-			s.tell(i.Unit, "import", "")
-			return nil
-		} else if !isConflict(err) {
-			return internal(err)
-		}
-	}
-	return registry.ErrConflict
+	return s.cancelRun(ctx, func() (store.Import, error) { return s.Import(ctx, who, id) })
 }
 
 // Template is the empty workbook with lists and help.
@@ -125,22 +90,8 @@ func (s *Service) rowUID(importID string, row int) registry.UID {
 	return registry.NewUID(b)
 }
 
-// RunImport runs an import to its end, or resumes it: each batch of rows and the progress of the run are one transaction. nil when there is nothing left
-// to do, also for a cancelled run or one that another runner took over; an error asks for another try.
-func (s *Service) RunImport(ctx context.Context, id string) error {
-	i, err := s.st.Import(ctx, id)
-	if err != nil {
-		return internal(err)
-	}
-	if !underWay(i.State) {
-		return nil
-	}
-	if strings.HasPrefix(id, checkPrefix) {
-		return s.runCheck(ctx, i)
-	}
-	if strings.HasPrefix(id, exportPrefix) {
-		return s.runExport(ctx, i)
-	}
+// runWorkbook runs an import: each batch of rows and the progress of the run are one transaction.
+func (s *Service) runWorkbook(ctx context.Context, i store.Import) error {
 	f, err := s.st.File(ctx, i.File)
 	if err != nil {
 		return internal(err)
@@ -151,13 +102,11 @@ func (s *Service) RunImport(ctx context.Context, id string) error {
 		if !errors.As(err, &e) {
 			return internal(err)
 		}
-		i.State, i.Code, i.Params, i.UpdatedAt = importFailed, e.Code, e.Params, s.now().UTC()
-		return s.endImport(ctx, i)
+		i.Code, i.Params = e.Code, e.Params
+		return s.endRun(ctx, i, importFailed)
 	}
 	r := importRun{s: s, wb: wb, rows: wb.Rows(), seen: map[string]int{}}
-	if i.Total = len(r.rows); i.State != importRunning {
-		i.State = importRunning
-	}
+	i.Total, i.State = len(r.rows), importRunning
 	for at, to := 0, 0; at < len(r.rows); at = to {
 		if to = min(at+s.importBatch, len(r.rows)); at < i.Done && to > i.Done {
 			to = i.Done // what was counted before a restart is not counted again, whatever the batches were then
@@ -165,12 +114,12 @@ func (s *Service) RunImport(ctx context.Context, id string) error {
 		if err := ctx.Err(); err != nil {
 			return internal(err)
 		}
-		if err := s.st.HoldImport(ctx, i.ID, s.now().Add(importHold)); err != nil && !isNotFound(err) {
-			return internal(err)
+		if err := s.holdRun(ctx, i.ID); err != nil {
+			return err
 		}
 		next, err := r.batch(ctx, i, at, to)
-		if isConflict(err) { // cancelled, or another runner has it
-			return nil
+		if isConflict(err) {
+			return errTaken
 		}
 		if err != nil {
 			return internal(err)
@@ -184,22 +133,7 @@ func (s *Service) RunImport(ctx context.Context, id string) error {
 	if i.Result, err = s.keep(ctx, store.File{Name: i.Name, Type: typeXLSX, Unit: i.Unit, Body: out.Bytes()}); err != nil {
 		return err
 	}
-	i.State, i.UpdatedAt = importDone, s.now().UTC()
-	return s.endImport(ctx, i)
-}
-
-func (s *Service) endImport(ctx context.Context, i store.Import) error {
-	err := s.st.PutImport(ctx, i)
-	if isConflict(err) {
-		return nil
-	}
-	if err != nil {
-		return internal(err)
-	}
-	s.onEvent("import", i.State)
-	s.tell(i.Unit, "import", "")
-	s.tell(i.Unit, "tasks", "")
-	return nil
+	return s.endRun(ctx, i, importDone)
 }
 
 // importRun is one pass over a workbook.

@@ -1,17 +1,12 @@
 package service
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/xuri/excelize/v2"
 
 	"xueji/server/internal/access"
 	"xueji/server/internal/audit"
@@ -105,8 +100,8 @@ func (s *Service) NumberBook(ctx context.Context, who Staff, no string) ([]byte,
 	if err != nil {
 		return nil, 0, err
 	}
-	if !a.RevokedAt.IsZero() || a.Until < s.Today() {
-		return nil, 0, fail(registry.CodeForbidden, "no", map[string]string{"why": "approval"})
+	if err := s.stillApproved(a); err != nil {
+		return nil, 0, err
 	}
 	for _, f := range numberFields {
 		if !slices.Contains(a.Fields, f) {
@@ -126,60 +121,23 @@ func (s *Service) NumberBook(ctx context.Context, who Staff, no string) ([]byte,
 	if err != nil {
 		return nil, 0, internal(err)
 	}
-	sum := sha256.Sum256(b)
-	if err := s.st.SealCopy(ctx, store.ExportCopy{No: no, Copy: copyNo, By: actor, At: s.now(), N: len(ready), Digest: hex.EncodeToString(sum[:])}); err != nil {
-		return nil, 0, internal(err)
-	}
-	s.onEvent("export", "numbers")
-	return b, copyNo, nil
+	return b, copyNo, s.sealCopy(ctx, "numbers", store.ExportCopy{No: no, Copy: copyNo, By: actor, N: len(ready)}, b)
 }
 
 func (s *Service) numberBook(who Staff, a store.Approval, copyNo int, rows []registry.Pupil) ([]byte, error) {
-	const sheet = "待核查名单"
-	f := excelize.NewFile()
-	defer f.Close()
-	if err := f.SetSheetName("Sheet1", sheet); err != nil {
-		return nil, err
-	}
-	mark := fmt.Sprintf("批准文号 %s　第 %d 份　%s（%s）　%s　提供给：%s　核查结果填“通过”或“不通过”", a.No, copyNo, who.Name, who.Login, s.now().In(registry.Beijing).Format("2006-01-02 15:04:05"), a.To)
-	short := strings.ReplaceAll(fmt.Sprintf("%s 第%d份 %s", a.No, copyNo, who.Login), "&", "&&")
-	if err := f.SetHeaderFooter(sheet, &excelize.HeaderFooterOptions{OddHeader: "&C" + short, OddFooter: "&L" + short + "&R第&P页 共&N页"}); err != nil {
-		return nil, err
-	}
-	w, err := f.NewStreamWriter(sheet)
+	b, err := s.newMarkedBook("待核查名单", who, a, copyNo, "　核查结果填“通过”或“不通过”", numberColumns)
 	if err != nil {
 		return nil, err
 	}
-	if err := w.SetColWidth(1, len(numberColumns), 20); err != nil {
-		return nil, err
-	}
-	style, err := f.NewStyle(&excelize.Style{Font: &excelize.Font{Bold: true, Color: "B3321F"}})
-	if err != nil {
-		return nil, err
-	}
-	if err := w.SetRow("A1", []any{excelize.Cell{StyleID: style, Value: mark}}); err != nil {
-		return nil, err
-	}
-	head := make([]any, len(numberColumns))
-	for i, c := range numberColumns {
-		head[i] = c
-	}
-	if err := w.SetRow("A2", head); err != nil {
-		return nil, err
-	}
-	dir := s.dir.Load()
-	for i, p := range rows {
-		line := []any{string(p.Number), p.Form[registry.FName], registry.CodeTitle(registry.ListSex, p.Form[registry.FSex]), p.Form[registry.FBirth], p.Form[registry.FIDNumber], string(p.School), dir.Name(p.School), "", ""}
-		if err := w.SetRow(fmt.Sprintf("A%d", i+3), line); err != nil {
+	defer b.close()
+	name := s.dir.Load().Name
+	for _, p := range rows {
+		if err := b.row(string(p.Number), p.Form[registry.FName], registry.CodeTitle(registry.ListSex, p.Form[registry.FSex]), p.Form[registry.FBirth], p.Form[registry.FIDNumber],
+			string(p.School), name(p.School), "", ""); err != nil {
 			return nil, err
 		}
 	}
-	if err := w.Flush(); err != nil {
-		return nil, err
-	}
-	var out bytes.Buffer
-	_, err = f.WriteTo(&out)
-	return out.Bytes(), err
+	return b.bytes()
 }
 
 // NumberAnswer is one row of the answers.

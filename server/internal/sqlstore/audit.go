@@ -499,14 +499,7 @@ func (s *Store) alerts(ctx context.Context, rest string, args ...any) ([]audit.R
 
 // Alert reads one.
 func (s *Store) Alert(ctx context.Context, id string) (audit.Raised, error) {
-	found, err := s.alerts(ctx, `WHERE id = $1`, id)
-	if err == nil && len(found) == 0 {
-		err = registry.ErrNotFound
-	}
-	if err != nil {
-		return audit.Raised{}, err
-	}
-	return found[0], nil
+	return only(s.alerts(ctx, `WHERE id = $1`, id))
 }
 
 // Alerts lists them, newest first.

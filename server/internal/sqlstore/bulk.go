@@ -101,17 +101,7 @@ func (s *Store) scanBulk(r Rows, counted bool) (store.BulkRun, error) {
 
 // Bulk reads a run with its counts.
 func (s *Store) Bulk(ctx context.Context, id string) (store.BulkRun, error) {
-	var out store.BulkRun
-	found := false
-	err := s.query(ctx, func(r Rows) (err error) {
-		found = true
-		out, err = s.scanBulk(r, true)
-		return err
-	}, `SELECT `+bulkColumns+bulkCounts+` FROM bulk_run b WHERE id = $1`, id)
-	if err == nil && !found {
-		err = registry.ErrNotFound
-	}
-	return out, err
+	return first(ctx, s, func(r Rows) (store.BulkRun, error) { return s.scanBulk(r, true) }, `SELECT `+bulkColumns+bulkCounts+` FROM bulk_run b WHERE id = $1`, id)
 }
 
 // Bulks lists runs of schools.

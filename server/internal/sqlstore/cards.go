@@ -117,14 +117,7 @@ func prefixed(alias, columns string) string {
 }
 
 func (s *Store) issuance(ctx context.Context, where string, args ...any) (store.Issuance, error) {
-	found, err := s.issuances(ctx, where, args...)
-	if err != nil {
-		return store.Issuance{}, err
-	}
-	if len(found) == 0 {
-		return store.Issuance{}, registry.ErrNotFound
-	}
-	return found[0], nil
+	return only(s.issuances(ctx, where, args...))
 }
 
 // Issuance finds an issuance by its id.

@@ -42,14 +42,7 @@ func (s *Store) clients(ctx context.Context, rest string, args ...any) ([]store.
 
 // Client reads one, ended or not.
 func (s *Store) Client(ctx context.Context, id string) (store.Client, error) {
-	found, err := s.clients(ctx, `WHERE id = $1`, id)
-	if err == nil && len(found) == 0 {
-		err = registry.ErrNotFound
-	}
-	if err != nil {
-		return store.Client{}, err
-	}
-	return found[0], nil
+	return only(s.clients(ctx, `WHERE id = $1`, id))
 }
 
 // ClientsOf lists those of units, newest first.
@@ -160,14 +153,7 @@ func (s *Store) handed(ctx context.Context, rest string, args ...any) ([]store.H
 
 // Handed reads one.
 func (s *Store) Handed(ctx context.Context, id string) (store.Handed, error) {
-	found, err := s.handed(ctx, `WHERE id = $1`, id)
-	if err == nil && len(found) == 0 {
-		err = registry.ErrNotFound
-	}
-	if err != nil {
-		return store.Handed{}, err
-	}
-	return found[0], nil
+	return only(s.handed(ctx, `WHERE id = $1`, id))
 }
 
 // SettleHanded moves one out of waiting.

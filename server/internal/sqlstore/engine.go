@@ -99,3 +99,26 @@ func one(rows Rows, err error, dest ...any) error {
 	}
 	return err
 }
+
+// only is the one of a list that has one at the most, or ErrNotFound.
+func only[T any](found []T, err error) (T, error) {
+	var none T
+	if err == nil && len(found) == 0 {
+		err = registry.ErrNotFound
+	}
+	if err != nil {
+		return none, err
+	}
+	return found[0], nil
+}
+
+// first scans the row of a query that has one at the most, or is ErrNotFound.
+func first[T any](ctx context.Context, s *Store, scan func(Rows) (T, error), sql string, args ...any) (T, error) {
+	var found []T
+	err := s.query(ctx, func(r Rows) error {
+		v, err := scan(r)
+		found = append(found, v)
+		return err
+	}, sql, args...)
+	return only(found, err)
+}

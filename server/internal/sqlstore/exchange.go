@@ -77,17 +77,7 @@ func (s *Store) Peers(ctx context.Context) ([]store.Peer, error) {
 
 // Peer is one.
 func (s *Store) Peer(ctx context.Context, province string) (store.Peer, error) {
-	var p store.Peer
-	found := false
-	err := s.query(ctx, func(r Rows) (err error) {
-		found = true
-		p, err = scanPeer(r)
-		return err
-	}, sqlPeer+` WHERE province = $1`, province)
-	if err == nil && !found {
-		err = registry.ErrNotFound
-	}
-	return p, err
+	return first(ctx, s, scanPeer, sqlPeer+` WHERE province = $1`, province)
 }
 
 // HearPeer notes a sign of life.
@@ -194,22 +184,15 @@ func scanIn(r Rows, more ...any) (store.Letter, error) {
 
 // LetterOut reads one with its body.
 func (s *Store) LetterOut(ctx context.Context, peer, id string) (store.Letter, error) {
-	var l store.Letter
-	found := false
-	err := s.query(ctx, func(r Rows) (err error) {
-		found = true
+	return first(ctx, s, func(r Rows) (store.Letter, error) {
 		var body []byte
-		if l, err = scanOut(r, &body); err != nil {
-			return err
+		l, err := scanOut(r, &body)
+		if err == nil {
+			err = s.open(place("exchange_out", "body", l.Peer, l.ID), &body)
 		}
-		err = s.open(place("exchange_out", "body", l.Peer, l.ID), &body)
 		l.Body = body
-		return err
+		return l, err
 	}, `SELECT `+outColumns+`, body FROM exchange_out WHERE peer = $1 AND id = $2`, peer, id)
-	if err == nil && !found {
-		err = registry.ErrNotFound
-	}
-	return l, err
 }
 
 // LettersOut lists them without bodies.
@@ -281,22 +264,15 @@ func (s *Store) TakeLetter(ctx context.Context, l store.Letter, work store.Outbo
 
 // LetterIn reads one with its body.
 func (s *Store) LetterIn(ctx context.Context, peer string, seq uint64) (store.Letter, error) {
-	var l store.Letter
-	found := false
-	err := s.query(ctx, func(r Rows) (err error) {
-		found = true
+	return first(ctx, s, func(r Rows) (store.Letter, error) {
 		var body []byte
-		if l, err = scanIn(r, &body); err != nil {
-			return err
+		l, err := scanIn(r, &body)
+		if err == nil {
+			err = s.open(place("exchange_in", "body", l.Peer, decimal(l.Seq)), &body)
 		}
-		err = s.open(place("exchange_in", "body", l.Peer, decimal(l.Seq)), &body)
 		l.Body = body
-		return err
+		return l, err
 	}, `SELECT `+inColumns+`, body FROM exchange_in WHERE peer = $1 AND seq = $2`, peer, int64(seq))
-	if err == nil && !found {
-		err = registry.ErrNotFound
-	}
-	return l, err
 }
 
 // LettersIn lists letters of a state.

@@ -47,14 +47,7 @@ func (s *Store) approvals(ctx context.Context, rest string, args ...any) ([]stor
 
 // Approval reads one by its number.
 func (s *Store) Approval(ctx context.Context, no string) (store.Approval, error) {
-	found, err := s.approvals(ctx, `WHERE no = $1`, no)
-	if err == nil && len(found) == 0 {
-		err = registry.ErrNotFound
-	}
-	if err != nil {
-		return store.Approval{}, err
-	}
-	return found[0], nil
+	return only(s.approvals(ctx, `WHERE no = $1`, no))
 }
 
 // Approvals lists those of units, newest first.

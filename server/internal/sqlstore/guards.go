@@ -84,14 +84,7 @@ func (s *Store) substitutions(ctx context.Context, where string, args ...any) ([
 
 // Substitution reads one, ended or not.
 func (s *Store) Substitution(ctx context.Context, id string) (store.Substitution, error) {
-	found, err := s.substitutions(ctx, `id = $1`, id)
-	if err != nil {
-		return store.Substitution{}, err
-	}
-	if len(found) == 0 {
-		return store.Substitution{}, registry.ErrNotFound
-	}
-	return found[0], nil
+	return only(s.substitutions(ctx, `id = $1`, id))
 }
 
 // SubstitutionsOf lists those that are not over, of one who stands in, or of a unit.

@@ -71,14 +71,7 @@ func (s *Store) imports(ctx context.Context, where string, args ...any) ([]store
 
 // Import reads a run.
 func (s *Store) Import(ctx context.Context, id string) (store.Import, error) {
-	found, err := s.imports(ctx, `id = $1`, id)
-	if err != nil {
-		return store.Import{}, err
-	}
-	if len(found) == 0 {
-		return store.Import{}, registry.ErrNotFound
-	}
-	return found[0], nil
+	return only(s.imports(ctx, `id = $1`, id))
 }
 
 // ImportsOf lists a unit's runs, newest first.

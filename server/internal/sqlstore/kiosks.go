@@ -73,14 +73,7 @@ func (s *Store) kiosks(ctx context.Context, where string, args ...any) ([]store.
 }
 
 func (s *Store) kiosk(ctx context.Context, where string, args ...any) (store.Kiosk, error) {
-	found, err := s.kiosks(ctx, where, args...)
-	if err != nil {
-		return store.Kiosk{}, err
-	}
-	if len(found) == 0 {
-		return store.Kiosk{}, registry.ErrNotFound
-	}
-	return found[0], nil
+	return only(s.kiosks(ctx, where, args...))
 }
 
 // Kiosk reads a device, revoked or not.

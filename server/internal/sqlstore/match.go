@@ -193,13 +193,11 @@ func (s *Store) suspicion(ctx context.Context, a, b registry.UID) (store.Suspici
 		a, b = b, a
 	}
 	found, docs, err := s.suspicions(ctx, `SELECT student_uid, other_uid, doc FROM suspicion WHERE student_uid = $1 AND other_uid = $2`, string(a), string(b))
-	if err == nil && len(found) == 0 {
-		err = registry.ErrNotFound
-	}
+	f, err := only(found, err)
 	if err != nil {
-		return store.Suspicion{}, "", err
+		return f, "", err
 	}
-	return found[0], docs[0], nil
+	return f, docs[0], nil
 }
 
 // Suspicion finds a pair in either order.

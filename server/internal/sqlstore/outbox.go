@@ -45,17 +45,7 @@ func (s *Store) scanOutbox(r Rows) (store.OutboxRow, error) {
 
 // OutboxRow reads a row, done or not.
 func (s *Store) OutboxRow(ctx context.Context, uid registry.UID, id string) (store.OutboxRow, error) {
-	var row store.OutboxRow
-	found := false
-	err := s.query(ctx, func(r Rows) (err error) {
-		found = true
-		row, err = s.scanOutbox(r)
-		return err
-	}, `SELECT student_uid, id, kind, payload, at FROM outbox WHERE student_uid = $1 AND id = $2`, string(uid), id)
-	if err == nil && !found {
-		err = registry.ErrNotFound
-	}
-	return row, err
+	return first(ctx, s, s.scanOutbox, `SELECT student_uid, id, kind, payload, at FROM outbox WHERE student_uid = $1 AND id = $2`, string(uid), id)
 }
 
 // Finish marks a row done.

@@ -92,14 +92,7 @@ func (s *Store) runs(ctx context.Context, rest string, args ...any) ([]store.Car
 
 // CardRun reads a list with its counts.
 func (s *Store) CardRun(ctx context.Context, id string) (store.CardRun, error) {
-	found, err := s.runs(ctx, `WHERE r.id = $1`, id)
-	if err != nil {
-		return store.CardRun{}, err
-	}
-	if len(found) == 0 {
-		return store.CardRun{}, registry.ErrNotFound
-	}
-	return found[0], nil
+	return only(s.runs(ctx, `WHERE r.id = $1`, id))
 }
 
 // CardRunsOf lists the lists of schools.

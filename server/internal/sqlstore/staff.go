@@ -124,14 +124,7 @@ func (s *Store) accounts(ctx context.Context, where string, args ...any) ([]stor
 }
 
 func (s *Store) account(ctx context.Context, where string, args ...any) (store.Account, error) {
-	found, err := s.accounts(ctx, where, args...)
-	if err != nil {
-		return store.Account{}, err
-	}
-	if len(found) == 0 {
-		return store.Account{}, registry.ErrNotFound
-	}
-	return found[0], nil
+	return only(s.accounts(ctx, where, args...))
 }
 
 // Account reads an account.
@@ -205,14 +198,7 @@ func (s *Store) TouchSession(ctx context.Context, v store.Session) error {
 
 // Session reads a session; the caller judges ExpiresAt.
 func (s *Store) Session(ctx context.Context, tokenHash []byte) (store.Session, error) {
-	found, err := s.sessions(ctx, `token_hash = $1`, hexed(tokenHash))
-	if err != nil {
-		return store.Session{}, err
-	}
-	if len(found) == 0 {
-		return store.Session{}, registry.ErrNotFound
-	}
-	return found[0], nil
+	return only(s.sessions(ctx, `token_hash = $1`, hexed(tokenHash)))
 }
 
 // SessionsOf lists an account's sessions.

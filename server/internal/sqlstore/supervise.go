@@ -219,14 +219,7 @@ func (s *Store) orders(ctx context.Context, rest string, args ...any) ([]supervi
 
 // Order reads one.
 func (s *Store) Order(ctx context.Context, no string) (supervise.Order, error) {
-	found, err := s.orders(ctx, `WHERE no = $1`, no)
-	if err == nil && len(found) == 0 {
-		err = registry.ErrNotFound
-	}
-	if err != nil {
-		return supervise.Order{}, err
-	}
-	return found[0], nil
+	return only(s.orders(ctx, `WHERE no = $1`, no))
 }
 
 // Orders lists those to or by units.
