@@ -104,7 +104,7 @@ func (v *Vicc) send(b []byte) error {
 }
 
 func (v *Vicc) receive() ([]byte, error) {
-	if err := v.conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := v.conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		return nil, err
 	}
 	var n [2]byte

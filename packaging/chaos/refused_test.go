@@ -49,7 +49,7 @@ func (w *world) reported(name, what string, f func()) {
 	w.Helper()
 	before := w.alarms(name, what)
 	f()
-	rig.Await(w, 20*time.Second, "the operator is told: "+what, func() error {
+	rig.Await(w, time.Minute, "the operator is told: "+what, func() error {
 		if n := w.alarms(name, what) - before; n != 1 {
 			return fmt.Errorf("%d times", n)
 		}
@@ -67,7 +67,7 @@ func wantCode(t testing.TB, what string, err error, want registry.Code) {
 // outcomes waits for n outcomes after a number.
 func outcomes(t testing.TB, d *rig.Device, after uint64, n int) (out []api.Outcome) {
 	t.Helper()
-	rig.Await(t, 30*time.Second, fmt.Sprintf("%d outcomes after %d", n, after), func() (err error) {
+	rig.Await(t, 2*time.Minute, fmt.Sprintf("%d outcomes after %d", n, after), func() (err error) {
 		if out, err = d.Client.Outcomes(t.Context(), after); err == nil && len(out) < n {
 			err = fmt.Errorf("%d so far", len(out))
 		}

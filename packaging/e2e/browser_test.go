@@ -151,7 +151,7 @@ func (p *page) open(path string) {
 
 // ask evaluates a JavaScript expression; a page that is just being replaced answers with an error.
 func ask[T any](p *page, js string, opts ...chromedp.EvaluateOption) (T, error) {
-	ctx, cancel := context.WithTimeout(p.ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
 	defer cancel()
 	return chromedp.Run(ctx, chromedp.Evaluate[T](js, opts...))
 }
