@@ -2,7 +2,7 @@ package registry
 
 import "time"
 
-// Cross-province 转学 between two registers (Arts 14–16). The register that has the pupil keeps the order of things: it alone releases, refuses and confirms a
+// Cross-province 转学 and 升学 between two registers (Arts 14–16). The register that has the pupil keeps the order of things: it alone releases, refuses and confirms a
 // withdrawal. What either side tells the other is a Letter; package exchange signs and carries it. The 学籍 is where it was until the release, then in the release
 // letter, then where it is continued: at no moment in two places, and never lost, because a letter is kept until its receipt.
 
@@ -52,9 +52,21 @@ type Handover struct {
 	Custodian    Unit          `json:"custodian"` // who has the paper
 }
 
-// CallOver opens a cross-province 转学 at the receiving school (Art. 14). The pupil is a new record without a 学籍, or the copy of one that once left from here.
+// Crossing is the kind of case by which a pupil crosses a province's border: 转学 (also for "", which is how a 转学 is written) or 升学; false for any other.
+func Crossing(way CaseKind) (CaseKind, bool) {
+	switch way {
+	case "", CaseTransfer:
+		return CaseTransfer, true
+	case CaseAdvance:
+		return CaseAdvance, true
+	}
+	return "", false
+}
+
+// CallOver opens a cross-province 转学 or 升学 at the receiving school (Art. 14). The pupil is a new record without a 学籍, or the copy of one that once left from here.
 type CallOver struct {
 	CaseNo   CaseNo   `json:"case_no"`
+	Way      CaseKind `json:"way,omitempty"` // see Crossing
 	Registry string   `json:"registry"`
 	Number   Number   `json:"number"`
 	Name     string   `json:"name"`
@@ -78,6 +90,7 @@ type FarWord struct {
 // FarRequest opens the case in the register that has the pupil, by the other's letter: the receiving side has agreed, the sending school's turn begins.
 type FarRequest struct {
 	CaseNo   CaseNo    `json:"case_no"`
+	Way      CaseKind  `json:"way,omitempty"` // see Crossing
 	Registry string    `json:"registry"`
 	Far      CaseNo    `json:"far"`
 	To       Unit      `json:"to"`

@@ -39,9 +39,9 @@ func newRegister(code string, clock *time.Time) *register {
 	return &register{code: code, dir: rt.FarWorld(code), pupils: map[registry.UID]registry.Pupil{}, in: map[int]*envelope{}, done: map[int]bool{}, clock: clock, spoil: func() bool { return false }}
 }
 
-func (r *register) no() registry.CaseNo {
+func (r *register) no(k registry.CaseKind) registry.CaseNo {
 	r.serial++
-	return registry.CaseNumber(registry.CaseTransfer, 2026, 0, r.serial)
+	return registry.CaseNumber(k, 2026, 0, r.serial)
 }
 
 // decide is one transaction: the pupil and the letters it promises, or nothing.
@@ -89,10 +89,15 @@ func (r *register) link() {
 	}
 }
 
-// with finds the pupil of a number who has it here, and one whose open or past case a letter is about.
+// has: the 学籍 of a number is here, with a pupil at school or past its end.
+func has(p *registry.Pupil, n registry.Number) bool {
+	return p.Number == n && (p.Standing.Living() || p.Standing.Ended())
+}
+
+// with finds the pupil of a number who has it here.
 func (r *register) with(n registry.Number) (registry.UID, bool) {
 	for uid, p := range r.pupils {
-		if p.Number == n && p.Standing.Living() {
+		if has(&p, n) {
 			return uid, true
 		}
 	}
@@ -123,7 +128,8 @@ func (r *register) apply(t interface{ Fatalf(string, ...any) }, e *envelope, fro
 		p := r.pupils[uid]
 		err := error(registry.ErrNotFound)
 		if ok && p.Form[registry.FName] == l.Request.Name && registry.Date(p.Form[registry.FBirth]) == l.Request.Birth {
-			ev, by, e2 := registry.ReadLetter(l, from, &p, r.no())
+			way, _ := registry.Crossing(l.Request.Way)
+			ev, by, e2 := registry.ReadLetter(l, from, &p, r.no(way))
 			if err = e2; err == nil {
 				err = r.decide(uid, ev, by)
 			}
@@ -167,7 +173,7 @@ func holders(a, b *register, n registry.Number) (live, carried int) {
 	for _, r := range []*register{a, b} {
 		other := map[*register]*register{a: b, b: a}[r]
 		for _, p := range r.pupils {
-			if p.Number == n && p.Standing.Living() {
+			if has(&p, n) {
 				live++
 			}
 		}
@@ -210,6 +216,13 @@ func two() (here, there *register, uid registry.UID) {
 	there.pupils[rt.Other()] = registry.Pupil{UID: rt.Other()}
 	here.pupils[s.P.UID] = s.P
 	return here, there, s.P.UID
+}
+
+// callUp is call by 升学.
+func callUp(p registry.Pupil) registry.CallOver {
+	e := call(p)
+	e.CaseNo, e.Way, e.To, e.ToGrade, e.Reason = "SX-2026-0001-000500", registry.CaseAdvance, rt.JuniorC, 7, ""
+	return e
 }
 
 func call(p registry.Pupil) registry.CallOver {
@@ -312,23 +325,110 @@ func TestTransferAcrossProvinces(t *testing.T) {
 	}
 }
 
+// 升学 over the border: a graduate, or a pupil of the last grade, goes on under the same number in the next stage; the sending register's record ends as 升学, and the
+// certificate comes along. Who is not at a stage's end, and whom the sending register's rules keep, is refused with a code.
+func TestAdvanceAcrossProvinces(t *testing.T) {
+	for _, before := range []string{"last grade", "graduated+kept"} {
+		clock := rt.Start
+		here, there := newRegister(rt.Here, &clock), newRegister(rt.There, &clock)
+		child := rt.Pupil(before)
+		here.pupils[child.UID] = child
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatalf("%s: %v", before, err)
+			}
+		}
+		must(there.decide(rt.Other(), callUp(child), rt.Registrar(rt.JuniorC)))
+		must(agree(there, rt.Other()))
+		must(agree(there, rt.Other()))
+		settle(t, here, there)
+		p := here.pupils[child.UID]
+		due, _ := registry.DefaultCalendar().AddWorkingDays(registry.DateOf(clock), registry.DefaultPack().StepWorkingDays[registry.CaseAdvance])
+		if c := p.OpenCase(); c == nil || c.Kind != registry.CaseAdvance || c.To != rt.JuniorC || c.Steps[2].Unit != rt.PrimaryA || c.Steps[2].DueOn != due || p.Standing != child.Standing {
+			t.Fatalf("%s: asked for: %s %+v", before, p.Standing, c)
+		}
+		must(agree(here, child.UID))
+		must(agree(here, child.UID))
+		settle(t, here, there)
+		p, q := here.pupils[child.UID], there.pupils[rt.Other()]
+		if p.Standing != registry.StandingMovedUp || p.Moved.ConfirmedAt.IsZero() || p.Card != nil || p.Archive.State != registry.ArchiveCalled || p.Archive.KeepDue != "" || p.Archive.To != rt.JuniorC {
+			t.Errorf("%s: here in the end %s %+v", before, p.Standing, p.Archive)
+		}
+		if q.Standing != registry.StandingEnrolled || q.Number != child.Number || q.School != rt.JuniorC || q.Grade != 7 || q.Class != "5班" || len(q.Certificates) != len(child.Certificates) ||
+			q.Archive.State != registry.ArchiveCalled || q.Archive.KeepDue != "" || q.Case(q.Cases[0].No).State != registry.CaseCompleted {
+			t.Errorf("%s: there in the end %+v", before, q)
+		}
+		must(here.decide(child.UID, registry.SendArchive{No: "DA-7QK2M9XC4T5R"}, rt.Registrar(rt.PrimaryA)))
+		settle(t, here, there)
+		must(there.decide(rt.Other(), registry.ReceiveArchive{No: "DA-7QK2M9XC4T5R"}, rt.Registrar(rt.JuniorC)))
+		settle(t, here, there)
+		if q := there.pupils[rt.Other()]; q.Archive.Custodian != rt.JuniorC || here.pupils[child.UID].Archive.Custodian != rt.JuniorC {
+			t.Errorf("%s: the paper is with %s", before, q.Archive.Custodian)
+		}
+	}
+	// What cannot be asked.
+	clock := rt.Start
+	there := newRegister(rt.There, &clock)
+	child := rt.Pupil("graduated")
+	for _, spoil := range []func(*registry.CallOver){
+		func(e *registry.CallOver) { e.ToGrade = 8 },
+		func(e *registry.CallOver) { e.Way = registry.CaseHome },
+		func(e *registry.CallOver) { e.CaseNo = "ZX-2026-0001-000500" },
+	} {
+		e := callUp(child)
+		spoil(&e)
+		if err := there.decide(rt.Other(), e, rt.Registrar(rt.JuniorC)); err == nil {
+			t.Errorf("opened: %+v", e)
+		}
+	}
+	// What the sending register's rules do not let go: not at a stage's end; a graduate by transfer; a guard of its rule pack.
+	pack := *registry.DefaultPack()
+	pack.Conditions = []registry.Condition{{ID: "T-1", On: []registry.CaseKind{registry.CaseAdvance}, When: []registry.Test{{Fact: "reach", Op: "in", Values: []string{"cross"}}}, Say: "请到省厅办理"}}
+	up := registry.FarRequest{CaseNo: "SX-2026-0001-000700", Way: registry.CaseAdvance, Registry: rt.There, Far: "SX-2026-0001-000500", To: rt.JuniorC, ToGrade: 7,
+		Words: []registry.FarWord{{Party: registry.PartyReceiver, Unit: rt.JuniorC, At: clock}, {Party: registry.PartyReceiverAuth, Unit: rt.CountyC, At: clock}}}
+	over := rt.FarAsk("ZX-2026-0001-000700")
+	for name, c := range map[string]struct {
+		before string
+		ev     registry.FarRequest
+		pack   *registry.Pack
+		code   registry.Code
+	}{
+		"grade 3":               {"enrolled", up, registry.DefaultPack(), registry.CodeRule},
+		"suspended":             {"suspended", up, registry.DefaultPack(), registry.CodeWrongState},
+		"a graduate's transfer": {"graduated", over, registry.DefaultPack(), registry.CodeWrongState},
+		"the pack":              {"graduated", up, &pack, registry.CodeRule},
+	} {
+		s := rt.In(c.before).Over()
+		_, _, err := registry.Decide(s.P, c.ev, registry.Env{Now: s.Now, Actor: rt.Afar(c.ev.To), Pack: c.pack, Calendar: s.Env.Calendar, Directory: s.Env.Directory})
+		if registry.CodeOf(err) != c.code || registry.RefusalOf(err) != registry.RefuseUnfit {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // Two registers, letters lost, doubled, out of order and days late, either side's process gone before it wrote a receipt, both sides doing what they may meanwhile: the
 // 学籍 is never live twice, never gone, and in the end both registers tell the case alike.
 func TestTwoRegisters(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		clock := rt.Start
 		here, there := newRegister(rt.Here, &clock), newRegister(rt.There, &clock)
-		s := rt.In(rapid.SampledFrom([]string{"enrolled", "enrolled+archive+card"}).Draw(t, "before"))
+		ask, before := call, []string{"enrolled", "enrolled+archive+card"}
+		if rapid.Bool().Draw(t, "升学") {
+			ask, before = callUp, []string{"last grade", "graduated", "graduated+kept"}
+		}
+		s := rt.In(rapid.SampledFrom(before).Draw(t, "before"))
 		here.pupils[s.P.UID] = s.P
 		uid, shell, n := s.P.UID, rt.Other(), s.P.Number
 		refuse := rapid.IntRange(0, 5).Draw(t, "given back") == 0
 		there.spoil = func() bool { return refuse }
-		if err := there.decide(shell, call(s.P), rt.Registrar(rt.PrimaryC)); err != nil {
+		called := ask(s.P)
+		if err := there.decide(shell, called, rt.Registrar(called.To)); err != nil {
 			t.Fatal(err)
 		}
 		step := func(r *register, uid registry.UID) {
 			p := r.pupils[uid]
-			if c := p.OpenCase(); c == nil || c.Kind != registry.CaseTransfer {
+			if c := p.OpenCase(); c == nil || c.Far == nil {
 				return
 			} else if s, _ := c.Next(); s.Remote == "" {
 				_ = agree(r, uid)
@@ -343,7 +443,7 @@ func TestTwoRegisters(t *testing.T) {
 				step(here, uid)
 			case 4: // the receiving side would rather not
 				if rapid.IntRange(0, 2).Draw(t, "really") == 0 {
-					_ = there.decide(shell, registry.Withdraw{CaseNo: call(s.P).CaseNo}, rt.Registrar(rt.PrimaryC))
+					_ = there.decide(shell, registry.Withdraw{CaseNo: called.CaseNo}, rt.Registrar(called.To))
 				}
 			case 5: // the sending side refuses
 				p := here.pupils[uid]
@@ -407,7 +507,7 @@ func TestTwoRegisters(t *testing.T) {
 			t.Fatalf("in the end the 学籍 is live %d times and carried %d times", live, carried)
 		}
 		q := there.pupils[shell]
-		mine := q.Case(call(s.P).CaseNo)
+		mine := q.Case(called.CaseNo)
 		if mine.State == registry.CaseOpen {
 			t.Fatalf("the receiving side's case never closed: %+v", mine.Steps)
 		}
@@ -419,7 +519,10 @@ func TestTwoRegisters(t *testing.T) {
 				}
 			}
 		}
-		if moved := p.Standing == registry.StandingMoved; moved != (mine.State == registry.CaseCompleted) || moved && (p.Moved.ConfirmedAt.IsZero() || q.Number != n) {
+		if way := p.Standing == registry.StandingMovedUp; p.Standing.Away() && way != (mine.Kind == registry.CaseAdvance) {
+			t.Fatalf("left by %s, %s", mine.Kind, p.Standing)
+		}
+		if moved := p.Standing.Away(); moved != (mine.State == registry.CaseCompleted) || moved && (p.Moved.ConfirmedAt.IsZero() || q.Number != n) {
 			t.Fatalf("the pupil is %s here, the case %s there", p.Standing, mine.State)
 		}
 	})

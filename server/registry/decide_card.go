@@ -184,7 +184,7 @@ func (d *decision) setPIN(e SetPIN) error {
 		return err
 	}
 	switch d.p.Standing { // nobody is left here to prove themselves with it
-	case StandingDeceased, StandingErased, StandingMoved:
+	case StandingDeceased, StandingErased, StandingMoved, StandingMovedUp:
 		return d.standing()
 	}
 	if e.PIN == "" || len(e.PIN) > 300 {

@@ -406,7 +406,7 @@ func (d *decision) withdraw(e Withdraw) error {
 	if tooLong(e.Note, maxNote) {
 		return invalid("note")
 	}
-	if d.p.Standing == StandingMoved && c.Far != nil && !c.Far.Mine { // too late: the 学籍 left
+	if d.p.Standing.Away() && c.Far != nil && !c.Far.Mine { // too late: the 学籍 left
 		return &Error{Code: CodeConflict, Field: "case_no", Params: map[string]string{"case": string(c.No), "state": "released"}}
 	}
 	if c.Far != nil && (!c.Far.Mine || !c.Far.AskedAt.IsZero()) {

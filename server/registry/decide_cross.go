@@ -2,6 +2,7 @@ package registry
 
 import (
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -54,13 +55,17 @@ func (d *decision) link(u Unit) *Case {
 
 // callOver opens the receiving side's case (Art. 14). Nothing leaves this register before its own authority has agreed.
 func (d *decision) callOver(e CallOver) error {
-	if err := first(d.may(e.To, RoleRegistrar, RoleLeader), d.unlocked(), d.standing(StandingNone, StandingMoved)); err != nil {
+	way, ok := Crossing(e.Way)
+	if !ok {
+		return invalid("way")
+	}
+	if err := first(d.may(e.To, RoleRegistrar, RoleLeader), d.unlocked(), d.standing(StandingNone, StandingMoved, StandingMovedUp)); err != nil {
 		return err
 	}
 	if m := d.p.Moved; m != nil && m.ConfirmedAt.IsZero() {
 		return &Error{Code: CodeWrongState, Params: params("why", "in_transit", "registry", m.Registry)}
 	}
-	if err := d.newCase(e.CaseNo, CaseTransfer); err != nil {
+	if err := d.newCase(e.CaseNo, way); err != nil {
 		return err
 	}
 	there := Unit(e.Registry)
@@ -74,7 +79,7 @@ func (d *decision) callOver(e CallOver) error {
 	if to.Remote != "" {
 		return invalid("to")
 	}
-	if _, err := ParseNumber(e.Number); err != nil || d.p.Standing == StandingMoved && d.p.Number != e.Number {
+	if _, err := ParseNumber(e.Number); err != nil || d.p.Standing.Away() && d.p.Number != e.Number {
 		return invalid("number")
 	}
 	if err := words(e.Name, maxGuardian, "name"); err != nil {
@@ -83,34 +88,44 @@ func (d *decision) callOver(e CallOver) error {
 	if !e.Birth.Valid() || e.Birth > d.today() {
 		return invalid("birth")
 	}
-	if err := d.transferTerms(e.To, e.ToGrade, e.ToClass, e.Reason, e.Guardian, e.Evidence); err != nil {
+	admit := d.conditions
+	if way == CaseAdvance {
+		admit, err = d.admit, d.advanceTerms(e.ToGrade-1, e.ToGrade, e.ToClass, e.Reason, e.Guardian)
+	} else {
+		err = d.transferTerms(e.To, e.ToGrade, e.ToClass, e.Reason, e.Guardian, e.Evidence)
+	}
+	if err != nil {
 		return err
 	}
 	if d.p.Standing == StandingNone {
 		d.p.School, d.p.Grade, d.p.Class = e.To, e.ToGrade, e.ToClass
 		d.p.Form = Form{FName: e.Name, FBirth: string(e.Birth)}
 	}
-	c := Case{No: e.CaseNo, Kind: CaseTransfer, From: there, To: to.Code, ToGrade: e.ToGrade, ToClass: e.ToClass, Reason: e.Reason, Guardian: e.Guardian,
+	c := Case{No: e.CaseNo, Kind: way, From: there, To: to.Code, ToGrade: e.ToGrade, ToClass: e.ToClass, Reason: e.Reason, Guardian: e.Guardian,
 		Evidence: e.Evidence, Reach: ReachCross, Far: &Far{Registry: e.Registry, Mine: true, Number: e.Number},
 		Steps: []Step{{Party: PartyReceiver, Unit: to.Code}, {Party: PartyReceiverAuth, Unit: to.Authority}, {Party: PartySender, Unit: there}, {Party: PartySenderAuth, Unit: there}}}
-	if err := d.conditions(&c); err != nil {
+	if err := admit(&c); err != nil {
 		return err
 	}
 	d.open(c)
 	return nil
 }
 
-// farRequest opens the case where the pupil is. The window is the receiving side's, which it was opened in; here a party may refuse as outside its own.
+// farRequest opens the case where the pupil is, whom this register's rules must let go. The window is the receiving side's, which it was opened in; here a party may
+// refuse as outside its own.
 func (d *decision) farRequest(e FarRequest) error {
 	if d.remote(e.To) != e.Registry {
 		return &Error{Code: CodeForbidden, Params: params("unit", string(e.To))}
 	}
-	allowed := []Standing{StandingEnrolled}
-	if d.env.Pack.SuspendedMayTransfer {
-		allowed = append(allowed, StandingSuspended)
+	way, ok := Crossing(e.Way)
+	if !ok {
+		return invalid("way")
 	}
-	if err := first(d.fromAfar(e.To), d.unlocked(), d.standing(allowed...), d.newCase(e.CaseNo, CaseTransfer)); err != nil {
+	if err := first(d.fromAfar(e.To), d.unlocked(), d.standing(d.crossing(way)...), d.newCase(e.CaseNo, way)); err != nil {
 		return err
+	}
+	if way == CaseAdvance && (!slices.Contains(d.env.Pack.StageEnds, d.p.Grade) || e.ToGrade != d.p.Grade+1) {
+		return &Error{Code: CodeRule, Field: "to_grade", Params: params("say", "", "rule", "stage_ends", "grade", strconv.Itoa(d.p.Grade))}
 	}
 	from, ok := d.env.Directory.School(d.p.School)
 	if !ok || from.Remote != "" {
@@ -119,7 +134,7 @@ func (d *decision) farRequest(e FarRequest) error {
 	if tooLong(e.Reason, maxReason) || tooLong(e.Guardian, maxGuardian) || tooLong(e.ToClass, maxClass) || e.ToGrade < 1 || e.ToGrade > 12 || e.Far == "" {
 		return invalid("request")
 	}
-	c := Case{No: e.CaseNo, Kind: CaseTransfer, From: from.Code, To: e.To, ToGrade: e.ToGrade, ToClass: e.ToClass, Reason: e.Reason, Guardian: e.Guardian, Reach: ReachCross,
+	c := Case{No: e.CaseNo, Kind: way, From: from.Code, To: e.To, ToGrade: e.ToGrade, ToClass: e.ToClass, Reason: e.Reason, Guardian: e.Guardian, Reach: ReachCross,
 		Far: &Far{Registry: e.Registry, CaseNo: e.Far}}
 	for i, w := range e.Words {
 		if d.remote(w.Unit) != e.Registry || i > 1 || w.Party != []Party{PartyReceiver, PartyReceiverAuth}[i] || tooLong(w.Note, maxNote) {
@@ -132,9 +147,23 @@ func (d *decision) farRequest(e FarRequest) error {
 		return invalid("words")
 	}
 	c.Steps = append(c.Steps, Step{Party: PartySender, Unit: d.acting(from)}, Step{Party: PartySenderAuth, Unit: from.Authority})
+	if err := d.conditions(&c); err != nil {
+		return err
+	}
 	d.open(c)
 	d.notify(WhatStartTransfer, e.CaseNo, from.Code)
 	return nil
+}
+
+// crossing are the standings from which a pupil may be called over the border.
+func (d *decision) crossing(way CaseKind) []Standing {
+	switch {
+	case way == CaseAdvance:
+		return advancing
+	case d.env.Pack.SuspendedMayTransfer:
+		return []Standing{StandingEnrolled, StandingSuspended}
+	}
+	return []Standing{StandingEnrolled}
 }
 
 // farArrived puts names and dates to the other side's steps.
@@ -198,6 +227,9 @@ func (d *decision) release(c *Case) {
 	p := &d.p
 	p.Moved = &Moved{Registry: c.Far.Registry, School: c.To, On: d.today(), CaseNo: c.No, Was: p.Standing, Study: clonePtr(p.Study), Mode: p.Mode, Suspension: p.Suspension}
 	p.Standing, p.Suspension = StandingMoved, nil
+	if c.Kind == CaseAdvance {
+		p.Standing = StandingMovedUp
+	}
 	if p.Photo != "" {
 		p.Moved.Files = append(p.Moved.Files, p.Photo)
 	}
@@ -226,7 +258,7 @@ func (d *decision) goOn(e Continue) error {
 	if s.Party != PartySenderAuth || h.Number != c.Far.Number {
 		return invalid("handover")
 	}
-	if h.Standing != StandingEnrolled && h.Standing != StandingSuspended || h.Standing == StandingSuspended && h.Suspension == nil || len(h.Items) > maxItems || h.Form[FName] == "" {
+	if !c.continues(h) || len(h.Items) > maxItems || h.Form[FName] == "" {
 		return invalid("handover")
 	}
 	for i, it := range h.Items {
@@ -241,6 +273,9 @@ func (d *decision) goOn(e Continue) error {
 	p.Certificates = slices.Clone(h.Certificates)
 	p.Standing, p.Suspension, p.Moved, p.Card, p.PIN = h.Standing, clonePtr(h.Suspension), nil, nil, ""
 	p.Study, p.Mode, p.Promotion, p.StayYear = nil, ModeOrdinary, nil, 0
+	if c.Kind == CaseAdvance {
+		p.Standing, p.Suspension = StandingEnrolled, nil
+	}
 	if p.Suspension != nil {
 		p.Suspension.CaseNo = c.No
 	}
@@ -267,6 +302,14 @@ func (d *decision) goOn(e Continue) error {
 	d.notify(WhatArchiveCalled, c.No, c.To)
 	d.tell(c, LetterReceipt)
 	return nil
+}
+
+// continues: a 学籍 that is handed over in this standing can go on by this case.
+func (c *Case) continues(h Handover) bool {
+	if c.Kind == CaseAdvance {
+		return slices.Contains(advancing, h.Standing)
+	}
+	return h.Standing == StandingEnrolled || h.Standing == StandingSuspended && h.Suspension != nil
 }
 
 // sendFiles adds the catalogue's files to those that go along; the caller writes a letter for each that is new.
@@ -372,7 +415,7 @@ func (d *decision) farSent(e FarSent) error {
 	if !archiveNo(e.No) || tooLong(e.Carrier, 100) || checkItems(e.Items) != nil {
 		return invalid("items")
 	}
-	if c := d.link(e.From); c != nil && c.Far.Mine && d.p.Standing == StandingMoved {
+	if c := d.link(e.From); c != nil && c.Far.Mine && d.p.Standing.Away() {
 		a.To = c.To // the pupil moved on to a third register: the paper comes here first, as it was called
 	}
 	a.State, a.No, a.Carrier, a.From, a.Custodian = ArchiveTransit, e.No, e.Carrier, e.From, e.From
@@ -385,7 +428,7 @@ func (d *decision) farSent(e FarSent) error {
 
 // home is where the archive belongs: with the school of the 学籍, here or in the register it moved to.
 func (d *decision) home() Unit {
-	if d.p.Moved != nil && d.p.Standing == StandingMoved {
+	if d.p.Moved != nil && d.p.Standing.Away() {
 		return d.p.Moved.School
 	}
 	return d.p.School

@@ -190,19 +190,33 @@ func (d *decision) finished(c *Case) {
 	d.shut(c, CaseCompleted, WhatCompleted)
 }
 
+// advancing are the standings from which a pupil moves up: in a stage's last grade, or out of it.
+var advancing = []Standing{StandingEnrolled, StandingPromoted, StandingGraduated, StandingCompleted}
+
+// advanceTerms is what every 升学 is held to where it is started: from a stage's last grade into the next one, and the words.
+func (d *decision) advanceTerms(from, to int, class, reason, guardian string) error {
+	switch {
+	case !slices.Contains(d.env.Pack.StageEnds, from):
+		return &Error{Code: CodeRule, Field: "to_grade", Params: params("say", "", "rule", "stage_ends", "grade", strconv.Itoa(from))}
+	case to != from+1:
+		return invalid("to_grade")
+	case tooLong(reason, maxReason):
+		return invalid("reason")
+	case tooLong(guardian, maxGuardian):
+		return invalid("guardian")
+	case tooLong(class, maxClass):
+		return invalid("to_class")
+	}
+	return nil
+}
+
 // startAdvance is 升学 (Art. 14): the next stage's school starts; the clocks and parties are a transfer's.
 func (d *decision) startAdvance(e StartAdvance) error {
 	if err := d.may(e.To, RoleRegistrar, RoleLeader); err != nil {
 		return err
 	}
-	if err := first(d.unlocked(), d.standing(StandingEnrolled, StandingPromoted, StandingGraduated, StandingCompleted)); err != nil {
+	if err := first(d.unlocked(), d.standing(advancing...), d.advanceTerms(d.p.Grade, e.ToGrade, e.ToClass, e.Reason, e.Guardian)); err != nil {
 		return err
-	}
-	if !slices.Contains(d.env.Pack.StageEnds, d.p.Grade) {
-		return &Error{Code: CodeRule, Field: "to_grade", Params: params("say", "", "rule", "stage_ends", "grade", strconv.Itoa(d.p.Grade))}
-	}
-	if e.ToGrade != d.p.Grade+1 {
-		return invalid("to_grade")
 	}
 	to, err := d.school(e.To, e.ToGrade, "to", "to_grade")
 	if err != nil {
@@ -211,14 +225,6 @@ func (d *decision) startAdvance(e StartAdvance) error {
 	from, ok := d.env.Directory.School(d.p.School)
 	if !ok {
 		return &Error{Code: CodeNotFound, Field: "from", Params: params("school", string(d.p.School))}
-	}
-	switch {
-	case tooLong(e.Reason, maxReason):
-		return invalid("reason")
-	case tooLong(e.Guardian, maxGuardian):
-		return invalid("guardian")
-	case tooLong(e.ToClass, maxClass):
-		return invalid("to_class")
 	}
 	err = d.begin(Case{No: e.CaseNo, Kind: CaseAdvance, From: from.Code, To: to.Code, ToGrade: e.ToGrade, ToClass: e.ToClass, Reason: e.Reason, Guardian: e.Guardian,
 		Evidence: e.Evidence, Steps: d.transferSteps(from, to), Reach: reachOf(from, to)})

@@ -39,8 +39,9 @@ type Letter struct {
 	Offices []Office `json:"offices,omitempty"`
 }
 
-// LetterAsk is a request: whom, to where, and who agreed there.
+// LetterAsk is a request: whom, by which way and to where, and who agreed there.
 type LetterAsk struct {
+	Way      CaseKind  `json:"way,omitempty"` // see Crossing
 	Number   Number    `json:"number"`
 	Name     string    `json:"name"`
 	Birth    Date      `json:"birth"`
@@ -100,6 +101,9 @@ func WriteLetter(p *Pupil, e Effect, ev Event, dir Directory) (Letter, error) {
 	switch l.Kind {
 	case LetterRequest:
 		ask := &LetterAsk{Number: c.Far.Number, Name: p.Form[FName], Birth: Date(p.Form[FBirth]), To: c.To, ToGrade: c.ToGrade, ToClass: c.ToClass, Reason: c.Reason, Guardian: c.Guardian}
+		if c.Kind != CaseTransfer {
+			ask.Way = c.Kind
+		}
 		for _, s := range c.Steps {
 			if s.Remote == "" && s.Decision == DecisionAccept {
 				ask.Words = append(ask.Words, FarWord{Party: s.Party, Unit: s.Unit, At: s.DecidedAt.UTC()})
@@ -229,7 +233,7 @@ func ReadLetter(l Letter, from string, p *Pupil, no CaseNo) (Event, Actor, error
 		}
 		r := l.Request
 		a.Unit = r.To
-		return FarRequest{CaseNo: no, Registry: from, Far: l.Case, To: r.To, ToGrade: r.ToGrade, ToClass: r.ToClass, Reason: r.Reason, Guardian: r.Guardian, Words: r.Words}, a, nil
+		return FarRequest{CaseNo: no, Way: r.Way, Registry: from, Far: l.Case, To: r.To, ToGrade: r.ToGrade, ToClass: r.ToClass, Reason: r.Reason, Guardian: r.Guardian, Words: r.Words}, a, nil
 	case LetterWithdraw:
 		return Withdraw{CaseNo: no}, a, nil
 	case LetterReceipt:

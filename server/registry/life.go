@@ -180,6 +180,9 @@ func (s Standing) Ended() bool {
 	return false
 }
 
+// Away reports whether another register has the 学籍: this is the read-only copy that stays (Art. 9).
+func (s Standing) Away() bool { return s == StandingMoved || s == StandingMovedUp }
+
 // StudySchool is where the pupil is taught: the school of study if there is one, else the school of the 学籍.
 func (p *Pupil) StudySchool() Unit {
 	if p.Study != nil {

@@ -14,7 +14,7 @@ var caseStateTitles = map[CaseState]string{CaseOpen: "办理中", CaseCompleted:
 var standingTitles = map[Standing]string{
 	StandingNone: "未建", StandingDupCheck: "待查重", StandingSchoolCheck: "待学校审核", StandingApproval: "待核准", StandingEnrolled: "在读",
 	StandingSuspended: "休学", StandingDropout: "辍学", StandingAbroad: "出境", StandingPromoted: "升学", StandingGraduated: "毕业",
-	StandingCompleted: "结业", StandingLeft: "肄业", StandingDeceased: "死亡注销", StandingErased: "误建删除", StandingMoved: "已转出外省",
+	StandingCompleted: "结业", StandingLeft: "肄业", StandingDeceased: "死亡注销", StandingErased: "误建删除", StandingMoved: "已转出外省", StandingMovedUp: "升学（外省）",
 }
 
 var partyTitles = map[Party]string{

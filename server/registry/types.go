@@ -127,6 +127,7 @@ const (
 	StandingDeceased    Standing = "deceased"     // 死亡注销
 	StandingErased      Standing = "erased"       // 误建删除
 	StandingMoved       Standing = "moved"        // 已转出外省: another register has the 学籍, this is the copy
+	StandingMovedUp     Standing = "moved_up"     // 升学（外省）: the same, by 升学
 )
 
 // CaseKind is 业务. At most one case per pupil is open: the lock (在办业务).

@@ -127,31 +127,53 @@ func (c *center) person(login, password string) *browser {
 	return b
 }
 
-// Two programs of two provinces, one on SQLite and one on PostgreSQL, over HTTP: a pupil is called over; each side is away when its word is wanted, and comes again.
+// callOver posts the form that asks for a pupil and gives the case's page.
+func (b *browser) callOver(p registry.Pupil, way, grade string) string {
+	b.t.Helper()
+	token := b.csrf("/transfers/far?way=" + way)
+	st, body, h := b.post("/transfers/far", url.Values{"csrf": {token}, "way": {way}, "registry": {"330000"}, "number": {string(p.Number)}, "name": {p.Form[registry.FName]}, "birth": {p.Form[registry.FBirth]},
+		"grade": {grade}, "reason": {"family_moved"}, "guardian": {"mother"}, "consent": {"1"}})
+	u, err := url.Parse(h.Get("Location"))
+	if st != 303 || err != nil {
+		b.t.Fatalf("call over: %d %v %.600s", st, err, body)
+	}
+	return u.Path
+}
+
+// Two programs of two provinces, one on SQLite and one on PostgreSQL, over HTTP: a pupil is called over by 转学, another by 升学; each side is away when its word is
+// wanted, and comes again.
 func TestTwoProvinces(t *testing.T) {
 	here := newCenter(t, "--data", seeded(t, 40))
 	there := newCenter(t, "--data", filepath.Join(t.TempDir(), "far"), "--database-url", testdeps.Postgres(t))
 
-	var child registry.Pupil
+	var child, leaver registry.Pupil
 	here.inside(func(o *opened, e *env) {
-		rows, err := o.st.Search(e.ctx, store.Query{All: true, School: demo.YunheShiyan, Standing: registry.StandingEnrolled, Limit: 100})
+		rows, err := o.st.Search(e.ctx, store.Query{All: true, Standing: registry.StandingEnrolled, Limit: 100})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, r := range rows {
-			if r.Lock == "" && strings.HasPrefix(string(r.Number), "G") {
-				if child, err = o.st.Pupil(e.ctx, r.UID); err != nil {
-					t.Fatal(err)
-				}
-				break
+			var into *registry.Pupil
+			switch {
+			case r.School == demo.YunheShiyan && r.Grade < 6 && child.UID == "":
+				into = &child
+			case r.School == "2133010031" && r.Grade == 6 && leaver.UID == "":
+				into = &leaver
+			}
+			if into == nil || r.Lock != "" || !strings.HasPrefix(string(r.Number), "G") {
+				continue
+			}
+			if *into, err = o.st.Pupil(e.ctx, r.UID); err != nil {
+				t.Fatal(err)
 			}
 		}
 	})
-	if child.UID == "" {
+	if child.UID == "" || leaver.UID == "" {
 		t.Fatal("nobody to call over")
 	}
 	there.inside(func(o *opened, e *env) {
-		if err := o.st.PutUnits(e.ctx, []registry.School{{Code: "2132000401", Name: "松陵小学", Kind: registry.KindPrimary, Region: "320509", Authority: "320509", FromGrade: 1, ToGrade: 6, Public: true}},
+		if err := o.st.PutUnits(e.ctx, []registry.School{{Code: "2132000401", Name: "松陵小学", Kind: registry.KindPrimary, Region: "320509", Authority: "320509", FromGrade: 1, ToGrade: 6, Public: true},
+			{Code: "3132000402", Name: "松陵初级中学", Kind: registry.KindJunior, Region: "320509", Authority: "320509", FromGrade: 7, ToGrade: 9, Public: true}},
 			[]registry.Office{{Code: "320000", Name: "苏江省教育厅", Tier: registry.TierProvince}, {Code: "320509", Name: "松陵区教育局", Tier: registry.TierCounty, Parent: "320000"}}); err != nil {
 			t.Fatal(err)
 		}
@@ -159,8 +181,9 @@ func TestTwoProvinces(t *testing.T) {
 	const password = "Songling-2026-xueji"
 	file := filepath.Join(t.TempDir(), "password")
 	writeFile(t, file, password)
-	for i, a := range [][2]string{{"registrar", "2132000401"}, {"leader", "2132000401"}, {"officer", "320509"}} {
-		there.command("account", "add", "--login", a[0]+".far", "--name", "沈老师", "--unit", a[1], "--role", a[0], "--trained-on", "2024-08-20", "--certificate", "PX-"+string(rune('1'+i)), "--password-file", file)
+	for i, a := range [][2]string{{"registrar.far", "2132000401"}, {"leader.far", "2132000401"}, {"officer.far", "320509"}, {"registrar.up", "3132000402"}, {"leader.up", "3132000402"}} {
+		role, _, _ := strings.Cut(a[0], ".")
+		there.command("account", "add", "--login", a[0], "--name", "沈老师", "--unit", a[1], "--role", role, "--trained-on", "2024-08-20", "--certificate", "PX-"+string(rune('1'+i)), "--password-file", file)
 	}
 	mine := strings.Split(here.command("exchange", "identity", "--new", "--province", "330000"), "\n")[0]
 	yours := strings.Split(there.command("exchange", "identity", "--new", "--province", "320000", "--suite", "es256"), "\n")[0]
@@ -170,19 +193,13 @@ func TestTwoProvinces(t *testing.T) {
 	// The far school calls the pupil over and its side agrees, while this province's centre is away.
 	there.up()
 	reg := there.person("registrar.far", password)
-	token := reg.csrf("/transfers/far")
-	st, body, h := reg.post("/transfers/far", url.Values{"csrf": {token}, "registry": {"330000"}, "number": {string(child.Number)}, "name": {child.Form[registry.FName]}, "birth": {child.Form[registry.FBirth]},
-		"grade": {"3"}, "reason": {"family_moved"}, "guardian": {"mother"}, "consent": {"1"}})
-	if st != 303 {
-		t.Fatalf("call over: %d %.600s", st, body)
-	}
-	u, err := url.Parse(h.Get("Location"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	far := u.Path
+	far := reg.callOver(child, "transfer", "3")
+	up := there.person("registrar.up", password).callOver(leaver, "advance", "7")
 	there.person("leader.far", password).agree(far, "receiver", "5班")
-	there.person("officer.far", password).agree(far, "receiver_auth", "")
+	there.person("leader.up", password).agree(up, "receiver", "1班")
+	officer := there.person("officer.far", password)
+	officer.agree(far, "receiver_auth", "")
+	officer.agree(up, "receiver_auth", "")
 	reg.waitFor(far, "等候外省：之江省")
 	if list := there.command("exchange", "peer", "list"); !strings.Contains(list, "之江省") {
 		t.Errorf("peers: %s", list)
@@ -194,27 +211,45 @@ func TestTwoProvinces(t *testing.T) {
 	old := here.person("leader.yunhe", summary)
 	todo := old.waitFor("/todo", child.Form[registry.FName])
 	_ = todo
-	page := regexp.MustCompile(`/pupils/` + string(child.UID) + `/cases/[A-Z]{2}-\d{4}-\d{4}-\d{6}`).FindString(old.waitFor("/pupils/"+string(child.UID), "/cases/ZX-"))
+	caseOf := func(old *browser, uid registry.UID, kind string) string {
+		return regexp.MustCompile(`/pupils/` + string(uid) + `/cases/` + kind + `-\d{4}-\d{4}-\d{6}`).FindString(old.waitFor("/pupils/"+string(uid), "/cases/"+kind+"-"))
+	}
+	last := here.person("leader.mingde", summary)
+	page, pageUp := caseOf(old, child.UID, "ZX"), caseOf(last, leaver.UID, "SX")
 	reg.waitFor(far, "云河区实验小学")
 	there.down()
 	old.agree(page, "sender", "")
-	here.person("officer.yunhe", summary).agree(page, "sender_auth", "")
+	last.agree(pageUp, "sender", "")
+	officer = here.person("officer.yunhe", summary)
+	officer.agree(page, "sender_auth", "")
+	officer.agree(pageUp, "sender_auth", "")
 	old.waitFor("/pupils/"+string(child.UID), "尚未收到接续回执")
 	here.down()
 	there.up()
 	here.up()
 	reg = there.person("registrar.far", password)
 	reg.waitFor(far, "已办结")
+	there.person("registrar.up", password).waitFor(up, "已办结")
 	old = here.person("leader.yunhe", summary)
 	old.waitFor("/pupils/"+string(child.UID), "此处为留存备份")
+	here.person("leader.mingde", summary).waitFor("/pupils/"+string(leaver.UID), "升学至苏江省松陵初级中学。此处为留存备份")
 
 	here.down()
 	there.down()
-	var p, q registry.Pupil
-	here.inside(func(o *opened, e *env) { p, _ = o.st.Pupil(e.ctx, child.UID) })
-	there.inside(func(o *opened, e *env) { q, _ = o.st.Pupil(e.ctx, registry.UID(strings.Split(far, "/")[2])) })
+	var p, q, left, next registry.Pupil
+	here.inside(func(o *opened, e *env) {
+		p, _ = o.st.Pupil(e.ctx, child.UID)
+		left, _ = o.st.Pupil(e.ctx, leaver.UID)
+	})
+	there.inside(func(o *opened, e *env) {
+		q, _ = o.st.Pupil(e.ctx, registry.UID(strings.Split(far, "/")[2]))
+		next, _ = o.st.Pupil(e.ctx, registry.UID(strings.Split(up, "/")[2]))
+	})
 	if p.Standing != registry.StandingMoved || q.Standing != registry.StandingEnrolled || q.Number != child.Number || q.Class != "5班" || p.Lock != "" || q.Lock != "" {
 		t.Fatalf("in the end: %s here, %s %q %s there", p.Standing, q.Standing, q.Number, q.Class)
+	}
+	if left.Standing != registry.StandingMovedUp || next.Standing != registry.StandingEnrolled || next.Number != leaver.Number || next.Grade != 7 || next.School != "3132000402" || left.Lock != "" {
+		t.Fatalf("升学 in the end: %s here, %s %q %d there", left.Standing, next.Standing, next.Number, next.Grade)
 	}
 }
 

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,6 +33,8 @@ func (k *console) mountExchange(r fiber.Router) {
 // farView is the form that calls a pupil over from another province.
 type farView struct {
 	Peers     []store.Peer
+	Ways      []registry.CaseKind // 转学, and 升学 where the school begins a stage
+	Way       registry.CaseKind
 	School    registry.School
 	Registry  string
 	Number    string
@@ -48,7 +51,7 @@ type farView struct {
 }
 
 func (k *console) farPage(c *fiber.Ctx, who service.Staff) error {
-	return k.farShow(c, who, farView{}, nil)
+	return k.farShow(c, who, farView{Way: registry.CaseKind(c.Query("way"))}, nil)
 }
 
 func (k *console) farShow(c *fiber.Ctx, who service.Staff, v farView, pr *problem) error {
@@ -60,13 +63,32 @@ func (k *console) farShow(c *fiber.Ctx, who service.Staff, v farView, pr *proble
 		return err
 	}
 	v.School, _ = k.Service.Directory().School(who.Unit)
-	v.Grades, v.Reasons, v.Guardians = gradesOf(v.School), transferReasons, guardianCodes
+	v.Ways, v.Grades, v.Reasons, v.Guardians = []registry.CaseKind{registry.CaseTransfer}, gradesOf(v.School), transferReasons, guardianCodes
+	if first := k.stagesOf(v.School); len(first) > 0 {
+		v.Ways = append(v.Ways, registry.CaseAdvance)
+		if v.Way == registry.CaseAdvance {
+			v.Grades = first
+		}
+	}
+	if !slices.Contains(v.Ways, v.Way) {
+		v.Way = registry.CaseTransfer
+	}
 	return k.show(c, &who, "far", "far.title", v, withActive("transfer"), withProblem(pr))
+}
+
+// stagesOf are the grades of a school that 升学 leads into: each follows a stage's last grade.
+func (k *console) stagesOf(s registry.School) (out []int) {
+	for _, end := range k.Service.Pack().StageEnds {
+		if slices.Contains(gradesOf(s), end+1) {
+			out = append(out, end+1)
+		}
+	}
+	return out
 }
 
 func (k *console) farStart(c *fiber.Ctx, who service.Staff) error {
 	text := func(name string) string { return strings.TrimSpace(c.FormValue(name)) }
-	v := farView{Registry: c.FormValue("registry"), Number: strings.ToUpper(text("number")), Name: text("name"), Birth: text("birth"), Grade: formInt(c, "grade"), Class: text("class"),
+	v := farView{Way: registry.CaseKind(c.FormValue("way")), Registry: c.FormValue("registry"), Number: strings.ToUpper(text("number")), Name: text("name"), Birth: text("birth"), Grade: formInt(c, "grade"), Class: text("class"),
 		Reason: c.FormValue("reason"), Words: text("words"), Guardian: c.FormValue("guardian")}
 	again := func(pr *problem) error {
 		c.Status(fiber.StatusUnprocessableEntity)
@@ -83,7 +105,7 @@ func (k *console) farStart(c *fiber.Ctx, who service.Staff) error {
 	if err == nil {
 		var uid registry.UID
 		var no registry.CaseNo
-		uid, no, err = k.Service.CallOver(c.UserContext(), who, registry.CallOver{Registry: v.Registry, Number: registry.Number(v.Number), Name: v.Name, Birth: registry.Date(v.Birth), ToGrade: v.Grade,
+		uid, no, err = k.Service.CallOver(c.UserContext(), who, registry.CallOver{Way: v.Way, Registry: v.Registry, Number: registry.Number(v.Number), Name: v.Name, Birth: registry.Date(v.Birth), ToGrade: v.Grade,
 			ToClass: v.Class, Reason: reason, Guardian: v.Guardian, Evidence: files})
 		if err == nil {
 			here := "/pupils/" + string(uid) + "/cases/" + string(no)

@@ -22,6 +22,7 @@ const (
 	farProvince registry.Unit = "320000"
 	farCounty   registry.Unit = "320509"
 	farPrimary  registry.Unit = "2132000401"
+	farJunior   registry.Unit = "3132000402"
 )
 
 // line is the wire between two rigs: it may be down, and every message and receipt on it is remembered.
@@ -53,9 +54,11 @@ func farRig(t testing.TB) *rig {
 	r.set(monday)
 	r.open()
 	t.Cleanup(func() { cancel(); r.st.Close() })
-	must0(t, r.s.PutUnits(ctx, []registry.School{{Code: farPrimary, Name: "松陵小学", Kind: registry.KindPrimary, Region: string(farCounty), Authority: farCounty, FromGrade: 1, ToGrade: 6, Public: true}},
+	must0(t, r.s.PutUnits(ctx, []registry.School{{Code: farPrimary, Name: "松陵小学", Kind: registry.KindPrimary, Region: string(farCounty), Authority: farCounty, FromGrade: 1, ToGrade: 6, Public: true},
+		{Code: farJunior, Name: "松陵初级中学", Kind: registry.KindJunior, Region: string(farCounty), Authority: farCounty, FromGrade: 7, ToGrade: 9, Public: true}},
 		[]registry.Office{{Code: farProvince, Name: "苏江省教育厅", Tier: registry.TierProvince}, {Code: farCounty, Name: "松陵区教育局", Tier: registry.TierCounty, Parent: farProvince}}))
 	for login, a := range map[string]store.Account{"registrar.far": {Unit: farPrimary, Role: registry.RoleRegistrar}, "leader.far": {Unit: farPrimary, Role: registry.RoleLeader},
+		"registrar.farjunior": {Unit: farJunior, Role: registry.RoleRegistrar}, "leader.farjunior": {Unit: farJunior, Role: registry.RoleLeader},
 		"officer.far": {Unit: farCounty, Role: registry.RoleOfficer}, "security.far": {Unit: farProvince, Role: registry.RoleSecurity}, "officer.farprovince": {Unit: farProvince, Role: registry.RoleOfficer}} {
 		a.ID, a.Login, a.Name, a.TrainedOn, a.CreatedAt = "a-"+login, login, "沈老师", "2024-08-20", monday
 		must0(t, r.st.PutAccount(ctx, a))
@@ -327,6 +330,58 @@ func TestAcrossProvincesAnswers(t *testing.T) {
 	// The pupil is here now: nobody calls them over.
 	_, _, err = there.s.CallOver(there.ctx, there.staff("registrar.far"), ask)
 	wantCode(t, err, registry.CodeDuplicate)
+}
+
+// calledUp opens the 升学 of a pupil at the far junior school and lets its side agree.
+func calledUp(here, there *rig, uid registry.UID) (registry.UID, registry.CaseNo) {
+	there.t.Helper()
+	p := here.pupil(uid)
+	shell, no, err := there.s.CallOver(there.ctx, there.staff("registrar.farjunior"), registry.CallOver{Way: registry.CaseAdvance, Registry: string(demo.Province), Number: p.Number,
+		Name: p.Form[registry.FName], Birth: registry.Date(p.Form[registry.FBirth]), ToGrade: 7, Guardian: "mother"})
+	must0(there.t, err)
+	there.yes("leader.farjunior", shell, "3班")
+	there.yes("officer.far", shell, "")
+	settle(here, there)
+	return shell, no
+}
+
+// 升学 over the border: refused of a child in the middle of a stage; a graduate's 学籍 goes on in the next stage under the same number, with the certificate and the
+// archive, and ends here as 升学.
+func TestMovesUpAcrossProvinces(t *testing.T) {
+	here, there, _, _ := pair(t)
+	shell, no := calledUp(here, there, here.enrolled(0))
+	if c := caseAt(there, shell, no); c.Kind != registry.CaseAdvance || c.State != registry.CaseRefused || c.Steps[2].Refusal != registry.RefuseUnfit {
+		t.Fatalf("a child of the first grade: %+v", c)
+	}
+	old := here.staff("registrar.yunhe")
+	f := here.form(1)
+	f[registry.FGrade] = "6"
+	uid, findings, err := here.s.EnrolOne(here.ctx, old, f, "")
+	if err != nil || uid == "" {
+		t.Fatalf("enrol: %v %v", err, findings)
+	}
+	here.yes("leader.yunhe", uid, "")
+	here.yes("officer.yunhe", uid, "")
+	must[registry.Pupil](t)(here.s.Act(here.ctx, old, uid, 0, registry.BuildArchive{Items: []registry.ArchiveItem{{No: 1, Group: 1, Title: "学籍基础信息表", Pages: 2, Digest: files(t, here, uid)}}}))
+	must[registry.Pupil](t)(here.s.Act(here.ctx, old, uid, 0, registry.StartFinish{End: registry.StandingGraduated, Certificate: "3301062026060001", On: here.s.Today()}))
+	here.yes("leader.yunhe", uid, "")
+	here.yes("officer.yunhe", uid, "")
+	child := here.pupil(uid)
+	shell, no = calledUp(here, there, uid)
+	if c := child.Standing; c != registry.StandingGraduated || here.pupil(uid).Lock == "" {
+		t.Fatalf("asked for: %s, %+v", c, caseAt(there, shell, no))
+	}
+	here.yes("leader.yunhe", uid, "")
+	here.yes("officer.yunhe", uid, "")
+	settle(here, there)
+	p, q := here.pupil(uid), there.pupil(shell)
+	if p.Standing != registry.StandingMovedUp || p.Lock != "" || p.Moved.ConfirmedAt.IsZero() || q.Standing != registry.StandingEnrolled || q.Number != child.Number || q.School != farJunior || q.Grade != 7 ||
+		q.Class != "3班" || len(q.Certificates) != 1 || q.Archive.To != farJunior || p.Archive.To != farJunior || q.Case(no).State != registry.CaseCompleted {
+		t.Fatalf("in the end: %s %+v here, %s at %s %d there", p.Standing, p.Archive, q.Standing, q.School, q.Grade)
+	}
+	if _, err := there.s.File(there.ctx, there.staff("registrar.farjunior"), p.Archive.Items[0].Digest); err != nil {
+		t.Errorf("the scan did not come along: %v", err)
+	}
 }
 
 // A released 学籍 that cannot be continued is held for the receiving authority, which tries again once that is mended, or gives it back.

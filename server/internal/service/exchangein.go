@@ -209,6 +209,10 @@ func (s *Service) applyRequest(ctx context.Context, l store.Letter, letter regis
 	if r == nil {
 		return fail(registry.CodeInvalid, "letter", nil)
 	}
+	way, ok := registry.Crossing(r.Way)
+	if !ok {
+		return fail(registry.CodeInvalid, "way", nil)
+	}
 	uid, err := s.st.Numbered(ctx, r.Number)
 	if err == nil {
 		var p registry.Pupil
@@ -219,7 +223,7 @@ func (s *Service) applyRequest(ctx context.Context, l store.Letter, letter regis
 			err = registry.ErrNotFound
 		} else {
 			var no registry.CaseNo
-			if no, err = s.newCaseNo(ctx, registry.CaseTransfer, 1); err != nil {
+			if no, err = s.newCaseNo(ctx, way, 1); err != nil {
 				return err
 			}
 			var ev registry.Event
@@ -238,7 +242,12 @@ func (s *Service) applyRequest(ctx context.Context, l store.Letter, letter regis
 	if why == "" {
 		return lasting(internal(err))
 	}
-	return s.answer(ctx, l, letter, settle, why, "")
+	var e *registry.Error
+	note := "" // a guard of the rule pack says what to do about it
+	if errors.As(err, &e) && e.Code == registry.CodeRule {
+		note = e.Params["say"]
+	}
+	return s.answer(ctx, l, letter, settle, why, note)
 }
 
 // answer refuses a request; the answer is committed with the request's end.

@@ -24,7 +24,7 @@ type Exchanging interface {
 	ExchangeState(ctx context.Context, who Staff) (ExchangeState, error)
 	// ExchangePeers lists the provinces that a pupil can be called over from.
 	ExchangePeers(ctx context.Context) ([]store.Peer, error)
-	// CallOver opens a cross-province transfer to who's school.
+	// CallOver opens a cross-province 转学 or 升学 to who's school.
 	CallOver(ctx context.Context, who Staff, ev registry.CallOver) (registry.UID, registry.CaseNo, error)
 	// FinishLetter tries a held letter again, or refuses it: a request is answered, a released 学籍 given back. Others can only be tried again.
 	FinishLetter(ctx context.Context, who Staff, peer string, seq uint64, try bool, why registry.RefusalCode, note string) error
@@ -142,6 +142,10 @@ func (s *Service) CallOver(ctx context.Context, who Staff, ev registry.CallOver)
 	if ev.To == "" {
 		ev.To = who.Unit
 	}
+	way, ok := registry.Crossing(ev.Way)
+	if !ok {
+		return "", "", fail(registry.CodeInvalid, "way", nil)
+	}
 	if ev.To != who.Unit {
 		return "", "", fail(registry.CodeForbidden, "to", map[string]string{"action": string(access.StartMove)})
 	}
@@ -166,7 +170,7 @@ func (s *Service) CallOver(ctx context.Context, who Staff, ev registry.CallOver)
 		if p, err = s.st.Pupil(ctx, uid); err != nil {
 			return "", "", internal(err)
 		}
-		if p.Standing != registry.StandingMoved {
+		if !p.Standing.Away() {
 			return "", "", fail(registry.CodeDuplicate, "number", map[string]string{"why": "here", "school": string(p.School)})
 		}
 		if p.Form[registry.FName] != ev.Name || p.Form[registry.FBirth] != string(ev.Birth) {
@@ -175,7 +179,7 @@ func (s *Service) CallOver(ctx context.Context, who Staff, ev registry.CallOver)
 	case !isNotFound(err):
 		return "", "", internal(err)
 	}
-	if ev.CaseNo, err = s.newCaseNo(ctx, registry.CaseTransfer, 1); err != nil {
+	if ev.CaseNo, err = s.newCaseNo(ctx, way, 1); err != nil {
 		return "", "", err
 	}
 	c, err := s.decide(p, ev, who.Actor(viaConsole), s.now())

@@ -19,7 +19,8 @@ func (s *Service) numbered(ctx context.Context, ev registry.Event) (registry.Eve
 	case registry.StartTransfer:
 		return e, draw(&e.CaseNo, registry.CaseTransfer)
 	case registry.CallOver:
-		return e, draw(&e.CaseNo, registry.CaseTransfer)
+		way, _ := registry.Crossing(e.Way)
+		return e, draw(&e.CaseNo, way)
 	case registry.StartSuspend:
 		return e, draw(&e.CaseNo, registry.CaseSuspend)
 	case registry.Return:

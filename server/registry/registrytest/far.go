@@ -11,7 +11,7 @@ const (
 // Province of a unit: the register that holds it.
 func provinceOf(u registry.Unit) string {
 	switch u {
-	case PrimaryC, CountyC, OtherCity, OtherProvince:
+	case PrimaryC, JuniorC, CountyC, OtherCity, OtherProvince:
 		return There
 	}
 	return Here
@@ -42,10 +42,15 @@ func Afar(u registry.Unit) registry.Actor {
 func (s *Story) Over() *Story { s.Env.Directory = FarWorld(Here); return s }
 
 // CallOver opens a cross-province transfer to a school here, of a pupil of the other province.
-func (s *Story) CallOver(to registry.Unit) *Story {
+func (s *Story) CallOver(to registry.Unit) *Story { return s.callOver(registry.CaseTransfer, to, 3) }
+
+// CallUp opens a cross-province 升学 to a school here.
+func (s *Story) CallUp(to registry.Unit) *Story { return s.callOver(registry.CaseAdvance, to, 7) }
+
+func (s *Story) callOver(way registry.CaseKind, to registry.Unit, grade int) *Story {
 	f := Form(1)
-	return s.Do(Registrar(to), registry.CallOver{CaseNo: s.No(registry.CaseTransfer), Registry: There, Number: registry.Number("G" + f[registry.FIDNumber]), Name: f[registry.FName],
-		Birth: registry.Date(f[registry.FBirth]), To: to, ToGrade: 3, Reason: "随父母迁居", Guardian: "母亲"})
+	return s.Do(Registrar(to), registry.CallOver{CaseNo: s.No(way), Way: way, Registry: There, Number: registry.Number("G" + f[registry.FIDNumber]), Name: f[registry.FName],
+		Birth: registry.Date(f[registry.FBirth]), To: to, ToGrade: grade, Reason: "随父母迁居", Guardian: "母亲"})
 }
 
 // FarTurn tells that the case lies with a party of the other province.
@@ -69,9 +74,13 @@ func Handover() registry.Handover {
 	return registry.Handover{Number: registry.Number("G" + f[registry.FIDNumber]), Form: f, Standing: registry.StandingEnrolled, Grade: 3, EnrolledOn: "2023-09-01", Items: Items(), Custodian: PrimaryC}
 }
 
-// Continue takes the released 学籍 over.
-func (s *Story) Continue() *Story {
-	return s.Do(Afar(CountyC), registry.Continue{CaseNo: s.P.Lock, Unit: CountyC, Handover: Handover()})
+// Continue takes the released 学籍 over, of a pupil who is at school there or in an end of schooling.
+func (s *Story) Continue(was ...registry.Standing) *Story {
+	h := Handover()
+	if len(was) > 0 {
+		h.Standing = was[0]
+	}
+	return s.Do(Afar(CountyC), registry.Continue{CaseNo: s.P.Lock, Unit: CountyC, Handover: h})
 }
 
 // FarAsk is the other province's request for the pupil.
@@ -85,7 +94,15 @@ func (s *Story) FarRequest() *Story {
 	return s.Do(Afar(PrimaryC), FarAsk(s.No(registry.CaseTransfer)))
 }
 
+// FarRequestUp opens the 升学 of a pupil that the other province asks for.
+func (s *Story) FarRequestUp() *Story {
+	e := FarAsk(s.No(registry.CaseAdvance))
+	e.Way, e.To, e.ToGrade, e.Words[0].Unit = registry.CaseAdvance, JuniorC, s.P.Grade+1, JuniorC
+	return s.Do(Afar(JuniorC), e)
+}
+
 // FarReceipt is the other province's 回执.
 func (s *Story) FarReceipt() *Story {
-	return s.Do(Afar(PrimaryC), registry.FarReceipt{CaseNo: s.P.Cases[len(s.P.Cases)-1].No})
+	c := s.P.Cases[len(s.P.Cases)-1]
+	return s.Do(Afar(c.To), registry.FarReceipt{CaseNo: c.No})
 }

@@ -26,9 +26,11 @@ func States() []State {
 	arranged := func(s *Story) *Story { return carded(s).Arrange(SpecialA, registry.ModeSpecial).AcceptAll() }
 	doubted := func(s *Story) *Story { return carded(s).Doubt(registry.ProblemDoubleID) }
 	called := func(s *Story) *Story { return s.Over().CallOver(PrimaryA) }
-	auth := func(s *Story) *Story {
+	auth := func(s *Story, called func(*Story) *Story) *Story {
 		return called(s).Accept().Accept().FarTurn(registry.PartySender, PrimaryC).FarAccept().FarTurn(registry.PartySenderAuth, CountyC)
 	}
+	calledUp := func(s *Story) *Story { return s.Over().CallUp(JuniorA) }
+	askedUp := func(s *Story) *Story { return graduated(s.Over()).FarRequestUp() }
 	asked := func(s *Story) *Story { return carded(s.Over()).FarRequest() }
 	released := func(s *Story) *Story { return asked(s).Accept().Accept() }
 	return []State{
@@ -100,13 +102,20 @@ func States() []State {
 		{"far/receiver", called},
 		{"far/asked", func(s *Story) *Story { return called(s).Accept().Accept() }},
 		{"far/sender", func(s *Story) *Story { return called(s).Accept().Accept().FarTurn(registry.PartySender, PrimaryC) }},
-		{"far/sender_auth", auth},
-		{"far/withdrawing", func(s *Story) *Story { return auth(s).Do(Registrar(PrimaryA), registry.Withdraw{CaseNo: s.P.Lock}) }},
-		{"far/came", func(s *Story) *Story { return auth(s).Continue() }},
+		{"far/sender_auth", func(s *Story) *Story { return auth(s, called) }},
+		{"far/withdrawing", func(s *Story) *Story {
+			return auth(s, called).Do(Registrar(PrimaryA), registry.Withdraw{CaseNo: s.P.Lock})
+		}},
+		{"far/came", func(s *Story) *Story { return auth(s, called).Continue() }},
 		{"far/requested", asked},
 		{"far/released", released},
 		{"far/confirmed", func(s *Story) *Story { return released(s).FarReceipt() }},
 		{"far/paper gone", func(s *Story) *Story { return released(s).FarReceipt().Send() }},
+		{"far/up/receiver", calledUp},
+		{"far/up/came", func(s *Story) *Story { return auth(s, calledUp).Continue(registry.StandingGraduated) }},
+		{"far/up/requested", askedUp},
+		{"far/up/released", func(s *Story) *Story { return askedUp(s).Accept().Accept() }},
+		{"far/up/confirmed", func(s *Story) *Story { return askedUp(s).Accept().Accept().FarReceipt() }},
 		{"moved/escalated", func(s *Story) *Story { return carded(s).Transfer(NineYearB).AcceptAll().Wait(60).Escalate() }},
 	}
 }

@@ -19,6 +19,7 @@ const (
 	NineYearB  registry.Unit = "3133000201" // 九年一贯制学校, county B
 	CitySchool registry.Unit = "3133000301" // 九年一贯制学校, lies in county A, run by the city (Art. 3)
 	PrimaryC   registry.Unit = "2132000401" // 小学, another province
+	JuniorC    registry.Unit = "3132000402" // 初级中学, another province
 	SpecialA   registry.Unit = "5133000501" // 特殊教育学校, county A
 )
 
@@ -72,6 +73,7 @@ func Schools() []registry.School {
 		{Code: NineYearB, Name: "良渚实验学校", Kind: registry.KindNineYear, Region: "330110", Authority: CountyB, FromGrade: 1, ToGrade: 9, Public: true},
 		{Code: CitySchool, Name: "杭州市实验学校", Kind: registry.KindNineYear, Region: "330106", Authority: City, FromGrade: 1, ToGrade: 9, Public: true},
 		{Code: PrimaryC, Name: "松陵小学", Kind: registry.KindPrimary, Region: "320509", Authority: CountyC, FromGrade: 1, ToGrade: 6, Public: true},
+		{Code: JuniorC, Name: "吴江初级中学", Kind: registry.KindJunior, Region: "320509", Authority: CountyC, FromGrade: 7, ToGrade: 9, Public: true},
 		{Code: SpecialA, Name: "文澜培智学校", Kind: registry.KindSpecial, Region: "330106", Authority: CountyA, FromGrade: 1, ToGrade: 9, Public: true},
 	}
 }

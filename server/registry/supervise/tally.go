@@ -88,7 +88,7 @@ func NewTallier(unit registry.Unit, region string, env registry.Env) *Tallier {
 
 // Pupil counts a record. An erased one, and one merged into another, is nobody; the copy of a pupil whom another province has is counted there.
 func (t *Tallier) Pupil(p *registry.Pupil) {
-	if p.Standing == registry.StandingErased || p.Standing == registry.StandingMoved || p.Merged != nil {
+	if p.Standing == registry.StandingErased || p.Standing.Away() || p.Merged != nil {
 		return
 	}
 	t.cells[Cell{Grade: p.Grade, Sex: p.Form[registry.FSex], Residence: Residence(p.Form[registry.FHukou], t.region), Standing: p.Standing}]++

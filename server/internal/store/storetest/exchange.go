@@ -134,7 +134,7 @@ func exchangeOut(t *testing.T, s store.Store) {
 		t.Fatalf("%+v, oldest %v", h, oldest(out, 1))
 	}
 	moved := Pupil(1, "欧阳明", SchoolA, 3, "2班")
-	moved.Standing, moved.Number = registry.StandingMoved, "G330106201703090019"
+	moved.Standing, moved.Number = registry.StandingMovedUp, "G330106201703090019"
 	must(t, s.Commit(ctx, store.Batch{Changes: []store.Change{Change(moved, registry.EvDecideStep, store.Index{})}}))
 	if uid, err := s.Numbered(ctx, moved.Number); err != nil || uid != UID(1) {
 		t.Fatalf("numbered: %s %v", uid, err)
