@@ -248,7 +248,8 @@ func TestHistories(t *testing.T) {
 		p, now := s.P, s.Now
 		env := s.Env
 		if rapid.Bool().Draw(t, "lenient") {
-			lenient, err := env.Pack.Overlay([]byte(`{"version":"ZJ-TEST","title":"test","suspended_may_transfer":true,"foreign_number":"L","repeat_grades":[1,2,3,4,5,6],"skip_grades":[1,2,3,4,5]}`))
+			lenient, err := env.Pack.Overlay([]byte(`{"version":"ZJ-TEST","title":"test","suspended_may_transfer":true,"foreign_number":"L","repeat_grades":[1,2,3,4,5,6],"skip_grades":[1,2,3,4,5],
+				"conditions":[{"id":"T","on":["finish","advance"],"say":"s","when":[{"fact":"standing","op":"in","values":["enrolled"]},{"fact":"day","op":"ge","values":["12-01"]},{"fact":"public","op":"in","values":["1"]}]}]}`))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -294,6 +295,7 @@ func TestHistories(t *testing.T) {
 			versions = append(versions, after)
 			moves(t, &p, &after, ev)
 			invariants(t, &after, env)
+			planned(t, &after, env)
 			for _, e := range effects {
 				if (e.Unit == "") == (e.Registry == "") || e.Kind == "" || e.What == "" {
 					t.Fatalf("an effect for nobody: %+v", e)

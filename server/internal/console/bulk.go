@@ -1,8 +1,10 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -80,47 +82,83 @@ func (k *console) whyNot(c *fiber.Ctx, err error) string {
 	return k.Problem(c, err).Title
 }
 
+// whyMany is whyNot of several: no case is named.
+func (k *console) whyMany(c *fiber.Ctx, err error) string {
+	if registry.CodeOf(err) == registry.CodeLocked {
+		err = &registry.Error{Code: registry.CodeLocked}
+	}
+	return strings.TrimSpace(k.whyNot(c, err))
+}
+
 // planLine is a pupil of a plan on screen.
 type planLine struct {
 	service.PlanRow
 	Why string
 }
 
-// planClass is a class of a plan.
+// planClass is a class of a plan: with its pupils when the page holds them, else with where they are.
 type planClass struct {
-	Grade    int
-	Class    string
-	ToGrade  int
-	Lines    []planLine
-	Go, Stop int
+	service.PlanClass
+	Whys  []planWhy
+	Lines []planLine
+	Href  string
+	Here  bool // the page was asked for this one
 }
 
-func (k *console) planClasses(c *fiber.Ctx, p service.BulkPlan) []planClass {
-	var out []planClass
-	for _, r := range p.Rows {
-		i := slices.IndexFunc(out, func(x planClass) bool { return x.Grade == r.Grade && x.Class == r.Class })
-		if i < 0 {
-			out = append(out, planClass{Grade: r.Grade, Class: r.Class, ToGrade: r.ToGrade})
-			i = len(out) - 1
+type planWhy struct {
+	Say string
+	N   int
+}
+
+// planView is a plan on screen: all classes, the pupils of some.
+type planView struct {
+	Classes  []planClass
+	Go, Stop int
+	Next     string
+}
+
+// planView joins the rows of a page to their classes. base is the page's address with a query to add to.
+func (k *console) planView(c *fiber.Ctx, p service.BulkPlan, base string) planView {
+	v := planView{}
+	at := func(a service.PlanAt) string {
+		q := url.Values{"grade": {strconv.Itoa(a.Grade)}, "class": {a.Class}}
+		if a.Offset > 0 {
+			q.Set("from", strconv.Itoa(a.Offset))
 		}
-		line := planLine{PlanRow: r, Why: k.whyNot(c, r.Err)}
-		if r.Err == nil {
-			out[i].Go++
-		} else {
-			out[i].Stop++
-		}
-		out[i].Lines = append(out[i].Lines, line)
+		return base + q.Encode() + "#names"
 	}
-	slices.SortStableFunc(out, func(a, b planClass) int {
-		if a.Grade != b.Grade {
-			return a.Grade - b.Grade
+	index := map[service.PlanAt]int{}
+	for _, x := range p.Classes {
+		key := service.PlanAt{Grade: x.Grade, Class: x.Class}
+		index[key] = len(v.Classes)
+		cl := planClass{PlanClass: x, Href: at(key), Here: x.Grade == p.Ask.Grade && x.Class == p.Ask.Class}
+		for _, w := range x.Whys {
+			say := k.whyMany(c, w.Err)
+			if i := slices.IndexFunc(cl.Whys, func(o planWhy) bool { return o.Say == say }); i >= 0 {
+				cl.Whys[i].N += w.N
+				continue
+			}
+			cl.Whys = append(cl.Whys, planWhy{say, w.N})
 		}
-		if len(a.Class) != len(b.Class) { // 2班 before 10班
-			return len(a.Class) - len(b.Class)
+		slices.SortFunc(cl.Whys, func(a, b planWhy) int { return cmp.Or(b.N-a.N, strings.Compare(a.Say, b.Say)) })
+		v.Classes = append(v.Classes, cl)
+		v.Go, v.Stop = v.Go+x.Go, v.Stop+x.Stop
+	}
+	for _, r := range p.Rows {
+		if i, ok := index[service.PlanAt{Grade: r.Grade, Class: r.Class}]; ok {
+			v.Classes[i].Lines = append(v.Classes[i].Lines, planLine{PlanRow: r, Why: k.whyNot(c, r.Err)})
 		}
-		return strings.Compare(a.Class, b.Class)
-	})
-	return out
+	}
+	if p.Next != nil {
+		v.Next = at(*p.Next)
+	}
+	return v
+}
+
+// planAt reads where a page of a plan begins.
+func planAt(a *service.BulkAsk, get func(string, ...string) string) {
+	a.Grade, a.Class = gradeOf(get("grade")), strings.Clone(strings.TrimSpace(get("class")))
+	a.Offset, _ = strconv.Atoi(get("from"))
 }
 
 // promotion is the school's preview, or an office's board of schools.
@@ -129,19 +167,25 @@ func (k *console) promotion(c *fiber.Ctx, who service.Staff) error {
 }
 
 type promotionView struct {
+	planView
 	Year        int
-	Classes     []planClass
-	Go, Stop    int
 	Closed      bool
 	From, To    registry.Date
 	Runs        []store.BulkRun
 	Board       []promotionRow
 	School      registry.Unit
-	Open        string // the class that is shown by name
 	Repeat      []int
 	Skip        []int
 	Start, Mend bool
 	NotYet      int
+}
+
+// schoolQuery names the school in an address, where a reader has more than one.
+func schoolQuery(who service.Staff, school registry.Unit) string {
+	if who.Unit == school {
+		return ""
+	}
+	return "school=" + url.QueryEscape(string(school)) + "&"
 }
 
 type promotionRow struct {
@@ -154,7 +198,7 @@ func (k *console) promotionShow(c *fiber.Ctx, who service.Staff, pr *problem) er
 	if !m.SeeBulk {
 		return &registry.Error{Code: registry.CodeForbidden}
 	}
-	v := promotionView{School: registry.Unit(c.Query("school")), Open: c.Query("class"), Start: m.Promote, Mend: m.Finish}
+	v := promotionView{School: registry.Unit(c.Query("school")), Start: m.Promote, Mend: m.Finish}
 	if who.Unit.IsSchool() {
 		v.School = who.Unit
 	}
@@ -178,17 +222,16 @@ func (k *console) promotionShow(c *fiber.Ctx, who service.Staff, pr *problem) er
 		}
 		return k.show(c, &who, "promotion", "promotion.title", v, withProblem(pr))
 	}
-	plan, err := k.Service.PlanBulk(ctx, who, service.BulkAsk{Kind: store.BulkPromote, School: v.School})
+	ask := service.BulkAsk{Kind: store.BulkPromote, School: v.School}
+	planAt(&ask, c.Query)
+	plan, err := k.Service.PlanBulk(ctx, who, ask)
 	if err != nil {
 		return err
 	}
 	v.Year, v.Closed = plan.Ask.Year, plan.Closed != nil
 	v.From, v.To = registry.Date(fmt.Sprintf("%d-%s", v.Year, plan.Pack.Promotion.From)), registry.Date(fmt.Sprintf("%d-%s", v.Year, plan.Pack.Promotion.To))
 	v.Repeat, v.Skip = plan.Pack.RepeatGrades, plan.Pack.SkipGrades
-	v.Classes = k.planClasses(c, plan)
-	for _, cl := range v.Classes {
-		v.Go, v.Stop = v.Go+cl.Go, v.Stop+cl.Stop
-	}
+	v.planView = k.planView(c, plan, "/promotion?"+schoolQuery(who, v.School))
 	for _, kind := range []store.BulkKind{store.BulkPromote, store.BulkUndo} {
 		runs, err := k.Service.BulkRuns(ctx, who, kind, "")
 		if err != nil {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -12,10 +13,8 @@ import (
 )
 
 type graduationView struct {
+	planView
 	Ask     service.BulkAsk
-	Classes []planClass
-	Go      int
-	Stop    int
 	Ends    []registry.Standing
 	Runs    []store.BulkRun
 	Start   bool
@@ -37,8 +36,8 @@ type admitted struct {
 var ends = []registry.Standing{registry.StandingGraduated, registry.StandingCompleted, registry.StandingLeft, registry.StandingPromoted}
 
 func askOf(get func(string, ...string) string) service.BulkAsk {
-	a := service.BulkAsk{Kind: store.BulkFinish, Grade: gradeOf(get("grade")), Class: strings.TrimSpace(get("class")), End: registry.Standing(get("end")), On: registry.Date(get("on")),
-		Template: strings.TrimSpace(get("template"))}
+	a := service.BulkAsk{Kind: store.BulkFinish, End: registry.Standing(get("end")), On: registry.Date(get("on")), Template: strings.TrimSpace(get("template"))}
+	planAt(&a, get)
 	if a.Template == "" {
 		a.Template = service.DefaultTemplate
 	}
@@ -62,11 +61,9 @@ func (k *console) graduationShow(c *fiber.Ctx, who service.Staff, a service.Bulk
 		if err != nil {
 			return err
 		}
-		v.Ask, v.Classes = plan.Ask, k.planClasses(c, plan)
+		v.Ask = plan.Ask
+		v.planView = k.planView(c, plan, "/graduation?"+url.Values{"end": {string(v.Ask.End)}, "on": {string(v.Ask.On)}, "template": {v.Ask.Template}}.Encode()+"&")
 		v.Numbers = v.Ask.End != registry.StandingPromoted
-		for _, cl := range v.Classes {
-			v.Go, v.Stop = v.Go+cl.Go, v.Stop+cl.Stop
-		}
 	}
 	if v.Runs, err = k.Service.BulkRuns(c.UserContext(), who, store.BulkFinish, ""); err != nil {
 		return err
@@ -105,14 +102,13 @@ func (k *console) startGraduation(c *fiber.Ctx, who service.Staff) error {
 
 // keeping lists ended pupils whose archives are not yet kept for good (Art. 9).
 func (k *console) keeping(c *fiber.Ctx, who service.Staff) error {
-	plan, err := k.Service.PlanBulk(c.UserContext(), who, service.BulkAsk{Kind: store.BulkKeep, Grade: gradeOf(c.Query("grade"))})
+	ask := service.BulkAsk{Kind: store.BulkKeep}
+	planAt(&ask, c.Query)
+	plan, err := k.Service.PlanBulk(c.UserContext(), who, ask)
 	if err != nil {
 		return err
 	}
-	v := graduationView{Ask: plan.Ask, Classes: k.planClasses(c, plan), Start: mayOf(who).Finish, Keep: true}
-	for _, cl := range v.Classes {
-		v.Go, v.Stop = v.Go+cl.Go, v.Stop+cl.Stop
-	}
+	v := graduationView{Ask: plan.Ask, planView: k.planView(c, plan, "/graduation/keep?"), Start: mayOf(who).Finish, Keep: true}
 	return k.show(c, &who, "keeping", "keeping.title", v, withActive("graduation"))
 }
 
@@ -141,14 +137,13 @@ func (k *console) advanceShow(c *fiber.Ctx, who service.Staff, read []service.Ad
 		}
 	}
 	if v.Of != "" && m.Finish {
-		plan, err := k.Service.PlanBulk(c.UserContext(), who, service.BulkAsk{Kind: store.BulkAdvance, Of: v.Of, Class: strings.TrimSpace(c.Query("class"))})
+		ask := service.BulkAsk{Kind: store.BulkAdvance, Of: v.Of}
+		planAt(&ask, c.Query)
+		plan, err := k.Service.PlanBulk(c.UserContext(), who, ask)
 		if err != nil {
 			return err
 		}
-		v.Classes = k.planClasses(c, plan)
-		for _, cl := range v.Classes {
-			v.Go, v.Stop = v.Go+cl.Go, v.Stop+cl.Stop
-		}
+		v.planView = k.planView(c, plan, "/advance?of="+url.QueryEscape(string(v.Of))+"&")
 	}
 	for _, r := range read {
 		x := admitted{AdmittedRow: r, Why: k.whyNot(c, r.Err)}

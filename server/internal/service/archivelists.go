@@ -65,32 +65,17 @@ func (s *Service) everyone(ctx context.Context, q store.Query, each func(store.S
 	}
 }
 
-// building lists what a school has still to build, by pupil.
-func (s *Service) building(ctx context.Context, school registry.Unit) (map[registry.UID]store.TaskRow, error) {
-	out := map[registry.UID]store.TaskRow{}
-	for offset := 0; ; offset += sideLimit {
-		rows, err := s.st.Tasks(ctx, school, sideLimit, offset)
-		if err != nil {
-			return nil, internal(err)
-		}
-		for _, r := range rows {
-			if r.Kind == registry.TaskArchiveBuild {
-				out[r.Task.UID] = r
-			}
-		}
-		if len(rows) < sideLimit {
-			return out, nil
-		}
-	}
-}
-
 func (s *Service) ArchiveClasses(ctx context.Context, who Staff, school registry.Unit) ([]ArchiveClass, error) {
 	if err := s.papersOf(who, school); err != nil {
 		return nil, err
 	}
-	build, err := s.building(ctx, school)
+	counts, err := s.st.Bases(ctx, school)
 	if err != nil {
-		return nil, err
+		return nil, internal(err)
+	}
+	build, err := s.st.ClassTasks(ctx, school, registry.TaskArchiveBuild)
+	if err != nil {
+		return nil, internal(err)
 	}
 	type key struct {
 		grade int
@@ -98,30 +83,29 @@ func (s *Service) ArchiveClasses(ctx context.Context, who Staff, school registry
 	}
 	by := map[key]*ArchiveClass{}
 	today, n := s.Today(), 0
-	err = s.everyone(ctx, store.Query{All: true, School: school}, func(r store.Summary) error {
+	for _, r := range counts {
 		if !r.Standing.Living() {
-			return nil
+			continue
 		}
-		n++
-		c := by[key{r.Grade, r.Class}]
-		if c == nil {
-			c = &ArchiveClass{Grade: r.Grade, Class: r.Class}
-			by[key{r.Grade, r.Class}] = c
+		n += r.N
+		k := key{r.Grade, r.Class}
+		if by[k] == nil {
+			by[k] = &ArchiveClass{Grade: r.Grade, Class: r.Class}
 		}
-		c.Pupils++
-		if t, open := build[r.UID]; open {
-			c.Open++
-			if t.DueOn < today {
-				c.Late++
-			}
-			if c.DueOn == "" || t.DueOn < c.DueOn {
-				c.DueOn, c.Unsure = t.DueOn, t.Unsure
-			}
+		by[k].Pupils += r.N
+	}
+	for _, t := range build {
+		c := by[key{t.Grade, t.Class}]
+		if c == nil || !t.Standing.Living() {
+			continue
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
+		c.Open++
+		if t.DueOn < today {
+			c.Late++
+		}
+		if c.DueOn == "" || t.DueOn < c.DueOn {
+			c.DueOn, c.Unsure = t.DueOn, t.Unsure
+		}
 	}
 	out := make([]ArchiveClass, 0, len(by))
 	for _, c := range by {

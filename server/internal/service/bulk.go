@@ -17,7 +17,7 @@ import (
 
 // Bulking is what pages on many pupils at once need: yearly promotion, ends of schooling, 升学, the term's review, units and rule packs.
 type Bulking interface {
-	// PlanBulk says what StartBulk would do for each pupil, and why it would pass over some. It changes nothing.
+	// PlanBulk says what StartBulk would do for each class, and for each pupil of a page of them, and why it would pass over some. It changes nothing.
 	PlanBulk(ctx context.Context, who Staff, a BulkAsk) (BulkPlan, error)
 	// StartBulk queues the work; durable on return. Each pupil is decided by the register's rules when its turn comes.
 	StartBulk(ctx context.Context, who Staff, a BulkAsk) (store.BulkRun, error)
@@ -50,14 +50,16 @@ type Bulking interface {
 	TryPack(ctx context.Context, who Staff, body []byte) (PackTrial, error)
 }
 
-// BulkAsk is what a run is asked. School is whose pupils; Of is a feeder school for an advance.
+// BulkAsk is what a run is asked. School is whose pupils; Of is a feeder school for an advance. A page of a plan begins with the class that Grade and Class name, or with
+// the first, Offset pupils into it.
 type BulkAsk struct {
 	Kind     store.BulkKind
 	School   registry.Unit
 	Of       registry.Unit
 	Year     int
-	Grade    int // 0: every
+	Grade    int
 	Class    string
+	Offset   int
 	End      registry.Standing
 	On       registry.Date
 	Template string // of certificate numbers: {year}, {code} and {n}
@@ -71,25 +73,6 @@ type BulkPick struct {
 	End         registry.Standing
 	Certificate string
 	ToClass     string
-}
-
-// PlanRow is one pupil of a plan.
-type PlanRow struct {
-	store.Summary
-	ToGrade     int
-	ToClass     string
-	Certificate string
-	Open        *registry.Case // the case that holds the lock, told first
-	Err         error          // why the pupil would be passed over; nil when not
-}
-
-// BulkPlan is a plan. Closed says why nothing may start today, for a year or a time of the year.
-type BulkPlan struct {
-	Ask    BulkAsk
-	At     registry.Date // the day the plan was decided for
-	Closed error
-	Rows   []PlanRow
-	Pack   *registry.Pack
 }
 
 // BulkLine is a row of a run with whose it is.
@@ -162,107 +145,6 @@ func (s *Service) mineToAsk(who Staff, a *BulkAsk, see bool) error {
 	return nil
 }
 
-// PlanBulk decides dry.
-func (s *Service) PlanBulk(ctx context.Context, who Staff, a BulkAsk) (BulkPlan, error) {
-	if err := s.mineToAsk(who, &a, true); err != nil {
-		return BulkPlan{}, err
-	}
-	today := s.Today()
-	plan := BulkPlan{At: today, Pack: s.PackOf(today, a.School)}
-	q := store.Query{All: true, School: a.School, Grade: a.Grade, Class: a.Class}
-	keep := living
-	switch a.Kind {
-	case store.BulkPromote:
-		w := plan.Pack.Promotion
-		if a.Year == 0 {
-			a.Year = today.Year()
-			if string(today[5:]) > w.To {
-				a.Year++ // this year's is over: what the next would do, if nothing changed
-			}
-		}
-		if a.Year != today.Year() || !w.Holds(today) {
-			plan.Closed = fail(registry.CodeWindow, "", map[string]string{"windows": w.From + "/" + w.To, "today": string(today)})
-			plan.At = registry.Date(fmt.Sprintf("%04d-%s", a.Year, w.From))
-		}
-	case store.BulkFinish:
-		if a.End == "" {
-			a.End = registry.StandingGraduated
-		}
-		grades, known := plan.Pack.FinishGrades[a.End]
-		if !known {
-			return plan, fail(registry.CodeInvalid, "end", nil)
-		}
-		if a.On == "" {
-			a.On = today
-		}
-		keep = func(r store.Summary) bool { return living(r) && slices.Contains(grades, r.Grade) }
-	case store.BulkKeep:
-		keep = func(r store.Summary) bool { return r.Standing.Ended() }
-	case store.BulkAdvance:
-		if !s.feeds(a.Of, a.School) {
-			return plan, registry.ErrNotFound
-		}
-		q.School = a.Of
-		// Only whose end the authority approved is shown to another school (Art. 25).
-		keep = func(r store.Summary) bool {
-			return slices.Contains(plan.Pack.StageEnds, r.Grade) && (r.Standing == registry.StandingGraduated || r.Standing == registry.StandingCompleted || r.Standing == registry.StandingPromoted)
-		}
-	}
-	plan.Ask = a
-	rows, err := s.schoolRows(ctx, q, keep)
-	if err != nil {
-		return plan, err
-	}
-	at := s.now()
-	if plan.At != today {
-		at, _ = time.ParseInLocation("2006-01-02 15:04", string(plan.At)+" 12:00", registry.Beijing)
-	}
-	n, err := s.firstCertificate(ctx, a)
-	if err != nil {
-		return plan, err
-	}
-	for _, r := range rows {
-		p, err := s.st.Pupil(ctx, r.UID)
-		if err != nil {
-			return plan, internal(err)
-		}
-		if a.Kind == store.BulkKeep && p.Archive.State == registry.ArchivePermanent {
-			continue
-		}
-		row := PlanRow{Summary: r, Open: p.OpenCase(), ToGrade: p.Grade + 1, ToClass: p.Class}
-		if c := a.Classes[p.Class]; c != "" {
-			row.ToClass = c
-		}
-		if a.Kind == store.BulkFinish && a.End != registry.StandingPromoted {
-			row.Certificate = certificateOf(a, n)
-		}
-		mark := store.BulkMark{End: a.End, Certificate: row.Certificate, ToGrade: row.ToGrade, ToClass: row.ToClass}
-		run := store.BulkRun{Kind: a.Kind, School: a.School, Doc: store.BulkDoc{By: who.Actor("console"), Year: a.Year, On: a.On}}
-		if a.Kind != store.BulkPromote { // who plans is not always who starts: a dry decision is made as the one who may
-			run.Doc.By = registry.Actor{Account: who.ID, Unit: a.School, Role: registry.RoleRegistrar}
-		}
-		ev, actor := s.bulkEvent(run, &p, mark)
-		ev = dryNumber(ev, at)
-		if _, _, err := registry.Decide(p, ev, s.env(at, actor, ruler(&p, ev))); err != nil {
-			row.Err = err
-		} else if row.Certificate != "" {
-			n++
-		}
-		plan.Rows = append(plan.Rows, row)
-	}
-	slices.SortStableFunc(plan.Rows, func(x, y PlanRow) int { // open cases first
-		return boolInt(y.Open != nil) - boolInt(x.Open != nil)
-	})
-	return plan, s.record(ctx, who, audit.Entry{Kind: audit.Search, What: "bulk/" + string(a.Kind), N: len(plan.Rows)})
-}
-
-func boolInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 // feeds: a school whose last grade of a stage is the one below where the other begins or goes on, under the same county, city or province office.
 func (s *Service) feeds(of, to registry.Unit) bool {
 	dir := s.dir.Load()
@@ -272,22 +154,6 @@ func (s *Service) feeds(of, to registry.Unit) bool {
 		return false
 	}
 	return a.ToGrade < b.ToGrade && a.ToGrade+1 >= b.FromGrade || a.Code == b.Code
-}
-
-// dryNumber gives a starting event a case number that is never written.
-func dryNumber(ev registry.Event, at time.Time) registry.Event {
-	no := func(k registry.CaseKind) registry.CaseNo {
-		return registry.CaseNumber(k, at.Year(), officeDesk, 999999)
-	}
-	switch e := ev.(type) {
-	case registry.StartFinish:
-		e.CaseNo = no(registry.CaseFinish)
-		return e
-	case registry.StartAdvance:
-		e.CaseNo = no(registry.CaseAdvance)
-		return e
-	}
-	return ev
 }
 
 // bulkEvent is what a run does to one pupil, and in whose name.

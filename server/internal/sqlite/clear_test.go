@@ -89,10 +89,19 @@ func TestClearRegister(t *testing.T) {
 	if err := st.Commit(t.Context(), store.Batch{Changes: []store.Change{second}}); registry.CodeOf(err) != registry.CodeConflict {
 		t.Errorf("a number was given twice: %v", err)
 	}
+	based := func(when string) {
+		t.Helper()
+		found, err := st.BasesOf(t.Context(), []registry.UID{"u1"})
+		if err != nil || found["u1"] != (registry.Basis{}).String() {
+			t.Errorf("%s: basis %v %v", when, found, err)
+		}
+	}
+	based("before the worker came")
 	if n, err := st.Tend(t.Context()); err != nil || n == 0 {
 		t.Fatal(n, err)
 	}
 	answers("sealed")
+	based("after")
 	if v, err := st.VaultStatus(t.Context()); err != nil || v.Left() != 0 {
 		t.Errorf("%+v %v", v, err)
 	}

@@ -170,11 +170,11 @@ const (
 	sqlTokensDrop  = `DELETE FROM search_token WHERE student_uid = $1 AND school = $2 AND %s`
 	sqlTokensPut   = `INSERT INTO search_token (token, school, student_uid) SELECT j.value, $2, $1 FROM %s j WHERE true ON CONFLICT (token, school, student_uid) DO NOTHING`
 	sqlPupilInsert = `INSERT INTO pupil (student_uid, version, name, sex, birth, school, grade, class, class_sort, name_sort, number, standing, lock_case, archive,
-		card_no, terms_sum, index_key, sealed, study_school, number_kind, changed_at) VALUES ($1, $16, '', '', '', $2, $3, $4, $5, '', '', $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+		card_no, terms_sum, index_key, sealed, study_school, number_kind, basis, changed_at) VALUES ($1, $17, '', '', '', $2, $3, $4, $5, '', '', $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 		ON CONFLICT (student_uid) DO NOTHING`
-	sqlPupilUpdate = `UPDATE pupil SET version = version + $18, name = '', sex = '', birth = '', school = $2, grade = $3, class = $4, class_sort = $5, name_sort = '',
+	sqlPupilUpdate = `UPDATE pupil SET version = version + $19, name = '', sex = '', birth = '', school = $2, grade = $3, class = $4, class_sort = $5, name_sort = '',
 		number = '', standing = $6, lock_case = $7, archive = $8, card_no = $9, terms_sum = $10, index_key = $11, sealed = $12, study_school = $13, number_kind = $14,
-		changed_at = $17 WHERE student_uid = $1 AND version = $15 AND terms_sum = $16`
+		basis = $15, changed_at = $18 WHERE student_uid = $1 AND version = $16 AND terms_sum = $17`
 	sqlLeft      = `INSERT INTO pupil_left (student_uid, school, at) VALUES ($1, $2, $3) ON CONFLICT (student_uid, school) DO UPDATE SET at = excluded.at`
 	sqlDocInsert = `INSERT INTO pupil_doc (student_uid, doc, sealed) VALUES ($1, '', $2)`
 	sqlDocUpdate = `UPDATE pupil_doc SET doc = '', sealed = $2 WHERE student_uid = $1`
@@ -273,7 +273,7 @@ func (p *plan) moves(ctx context.Context, key []byte, d Dialect, moves []store.C
 		return fmt.Errorf("sqlstore: encode list row: %w", err)
 	}
 	row := []any{uid, string(pu.School), int64(pu.Grade), pu.Class, classSort(pu.Class), string(pu.Standing), string(pu.Lock), string(pu.Archive.State), card, now.sum,
-		now.indexKey, p.seal(place("pupil", "sealed", uid), line), studySchool(pu), numberKind(pu.Number)}
+		now.indexKey, p.seal(place("pupil", "sealed", uid), line), studySchool(pu), numberKind(pu.Number), registry.BasisOf(pu).String()}
 	sealed := p.seal(place("pupil_doc", "sealed", uid), docs[len(docs)-1])
 	written := nanos(time.Now()) // of the writing, not of the event, which may be of years ago: readers of changes go by it
 	if fresh {

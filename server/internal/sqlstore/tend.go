@@ -206,6 +206,9 @@ func (s *Store) Tend(ctx context.Context) (sealed int, err error) {
 	if err := s.letters(ctx); err != nil {
 		return 0, err
 	}
+	if err := s.bases(ctx); err != nil {
+		return 0, err
+	}
 	keys, err := table{s.db}.VaultKeys(ctx)
 	if err != nil {
 		return 0, err
@@ -280,12 +283,7 @@ type compacter interface {
 
 func (s *Store) eachPupil(ctx context.Context, do func(context.Context, string) error, sql string, args ...any) (int, error) {
 	var uids []string
-	if err := s.query(ctx, func(r Rows) error {
-		var uid string
-		err := r.Scan(&uid)
-		uids = append(uids, uid)
-		return err
-	}, sql, args...); err != nil {
+	if err := s.query(ctx, uidsInto(&uids), sql, args...); err != nil {
 		return 0, err
 	}
 	g, ctx := errgroup.WithContext(ctx)

@@ -140,6 +140,11 @@ type Lists interface {
 	Cases(ctx context.Context, unit registry.Unit, kind registry.CaseKind, state registry.CaseState, limit, offset int) ([]CaseRow, error)
 	// CasesOf lists cases over many units, newest first, each once.
 	CasesOf(ctx context.Context, q CaseQuery) ([]CaseRow, error)
+	// Bases counts a school's pupils by grade, class, standing and basis, in no order; BasesOf reads those of pupils.
+	Bases(ctx context.Context, school registry.Unit) ([]BasisCount, error)
+	BasesOf(ctx context.Context, uids []registry.UID) (map[registry.UID]string, error)
+	// ClassTasks lists a school's tasks of a kind about its own pupils, in no order.
+	ClassTasks(ctx context.Context, school registry.Unit, kind registry.TaskKind) ([]ClassTask, error)
 	// FindCase finds whose a case number is.
 	FindCase(ctx context.Context, no registry.CaseNo) (registry.UID, error)
 	// FindArchive finds whose an opaque archive number is.
@@ -191,6 +196,23 @@ type TaskRow struct {
 
 // TaskCounts are the four numbers over the to-do list.
 type TaskCounts struct{ Overdue, Soon, InTime, Waiting, Above int }
+
+// BasisCount is how many pupils of a class share a standing and a basis (registry.Basis as text).
+type BasisCount struct {
+	Grade    int
+	Class    string
+	Standing registry.Standing
+	Basis    string
+	N        int
+}
+
+// ClassTask is a task with where its pupil is.
+type ClassTask struct {
+	registry.Task
+	Grade    int
+	Class    string
+	Standing registry.Standing
+}
 
 // CaseRow is a case list row.
 type CaseRow struct {

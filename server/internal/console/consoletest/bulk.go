@@ -92,6 +92,17 @@ func (f *Fake) PlanBulk(_ context.Context, who service.Staff, a service.BulkAsk)
 			row.Err = &registry.Error{Code: registry.CodeWrongState, Params: map[string]string{"why": "stay"}}
 		}
 		p.Rows = append(p.Rows, row)
+		c := slices.IndexFunc(p.Classes, func(c service.PlanClass) bool { return c.Grade == r.Grade && c.Class == r.Class })
+		if c < 0 {
+			c = len(p.Classes)
+			p.Classes = append(p.Classes, service.PlanClass{Grade: r.Grade, Class: r.Class, ToGrade: row.ToGrade})
+		}
+		if row.Err == nil {
+			p.Classes[c].Go++
+			continue
+		}
+		p.Classes[c].Stop++
+		p.Classes[c].Whys = append(p.Classes[c].Whys, service.PlanWhy{Err: row.Err, N: 1})
 	}
 	return p, nil
 }

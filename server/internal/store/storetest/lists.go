@@ -300,3 +300,53 @@ func temporaryNumbers(t *testing.T, s store.Store) {
 	must(t, s.Commit(ctx, store.Batch{Changes: []store.Change{Change(p, registry.EvGiveNumber, store.Index{})}}))
 	ask("李3")
 }
+
+func bases(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	held := registry.Archive{State: registry.ArchiveHeld, Custodian: SchoolA}
+	for i, p := range []registry.Pupil{Pupil(1, "李一", SchoolA, 3, "1班"), Pupil(2, "李二", SchoolA, 3, "1班"), Pupil(3, "李三", SchoolA, 3, "1班"), Pupil(4, "李四", SchoolB, 3, "1班")} {
+		if p.Archive, p.EnrolledOn = held, "2024-09-01"; i == 2 {
+			p.EnrolledOn = "2026-10-08"
+		}
+		insert(t, s, p, store.Index{})
+	}
+	count := func() map[string]int {
+		t.Helper()
+		found, err := s.Bases(ctx, SchoolA)
+		must(t, err)
+		out := map[string]int{}
+		for _, c := range found {
+			if c.Grade != 3 || c.Class != "1班" {
+				t.Fatalf("%+v", c)
+			}
+			out[string(c.Standing)+" "+c.Basis] += c.N
+		}
+		return out
+	}
+	of := func(n int) string {
+		t.Helper()
+		p, err := s.Pupil(ctx, UID(n))
+		must(t, err)
+		return registry.BasisOf(&p).String()
+	}
+	if got := count(); got["enrolled "+of(1)] != 2 || got["enrolled "+of(3)] != 1 || len(got) != 2 {
+		t.Fatalf("%v", got)
+	}
+	each, err := s.BasesOf(ctx, []registry.UID{UID(1), UID(3), UID(99)})
+	if err != nil || len(each) != 2 || each[UID(1)] != of(2) || each[UID(3)] != of(3) {
+		t.Fatalf("%v %v", each, err)
+	}
+	p, err := s.Pupil(ctx, UID(1))
+	must(t, err)
+	p.Standing, p.Archive.State = registry.StandingGraduated, registry.ArchivePermanent
+	c := Change(p, registry.EvKeepArchive, store.Index{})
+	c.Tasks = []registry.Task{{UID: p.UID, Kind: registry.TaskArchiveBuild, Unit: SchoolA, DueOn: "2026-10-01"}, {UID: p.UID, Kind: registry.TaskStep, Unit: SchoolA}}
+	must(t, s.Commit(ctx, store.Batch{Changes: []store.Change{c}}))
+	if got := count(); got["enrolled "+of(2)] != 1 || got["graduated "+of(1)] != 1 || len(got) != 3 {
+		t.Fatalf("after a change: %v", got)
+	}
+	tasks, err := s.ClassTasks(ctx, SchoolA, registry.TaskArchiveBuild)
+	if err != nil || len(tasks) != 1 || tasks[0].Class != "1班" || tasks[0].DueOn != "2026-10-01" || tasks[0].Standing != registry.StandingGraduated {
+		t.Fatalf("%+v %v", tasks, err)
+	}
+}

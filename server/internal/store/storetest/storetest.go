@@ -29,6 +29,7 @@ func Run(t *testing.T, open func(t testing.TB) store.Store) {
 		{"Cases", cases},
 		{"CasesOfUnits", casesOfUnits},
 		{"TemporaryNumbers", temporaryNumbers},
+		{"Bases", bases},
 		{"StudySchool", studySchool},
 		{"Certificates", certificates},
 		{"OverdueTasks", overdueTasks},
