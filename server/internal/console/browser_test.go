@@ -158,7 +158,7 @@ func TestKeyboard(t *testing.T) {
 	f := consoletest.New()
 	b := open(t, serve(t, f, station), "registrar")
 	b.goTo("/todo")
-	b.until("the count in the navigation", `document.querySelector("[data-count]").textContent === "17"`)
+	b.until("the count in the navigation", `document.querySelector("[data-count]").textContent === "19"`)
 
 	// Search from anywhere; suggestions under the field, chosen by arrow and Enter.
 	b.keys("/")

@@ -104,7 +104,7 @@ func (k *console) todoView(c *fiber.Ctx, who service.Staff) (*todoView, error) {
 	}
 	cases := k.openCases(ctx, who)
 	kind, when, group := c.Query("kind"), c.Query("when"), c.Query("group")
-	v := &todoView{Counts: t.Counts, Orders: t.Orders, Held: t.Held, When: when, Group: group, Empty: len(t.Mine) == 0}
+	v := &todoView{Counts: t.Counts, Orders: t.Orders, Held: t.Held, When: when, Group: group, Empty: len(t.Mine)+len(t.Handed) == 0}
 
 	kinds := map[string]int{}
 	var rows []store.TaskRow
@@ -114,24 +114,33 @@ func (k *console) todoView(c *fiber.Ctx, who service.Staff) (*todoView, error) {
 		if kind != "" && kind != kk || group != "" && group != groupKey(r) {
 			continue
 		}
-		if when != "" && when != k.when(r, t.Today) {
+		if when != "" && when != k.when(r.DueOn, t.Today) {
 			continue
 		}
 		rows = append(rows, r)
 	}
-	v.Kinds = append(v.Kinds, filter{Text: k.words.say(lang, "todo.all"), Href: "/todo", On: kind == "" && group == "", Count: len(t.Mine)})
-	for _, kk := range []string{"transfer", "suspend", "change", "enrol", "archive", "other"} {
+	var handed []taskView
+	all := len(t.Mine)
+	for _, d := range t.Handed {
+		kinds[groupEnrol] += d.N
+		all += d.N
+		if (kind == "" || kind == groupEnrol) && group == "" && (when == "" || when == k.when(d.DueOn, t.Today)) {
+			handed = append(handed, k.handedRow(lang, who, d))
+		}
+	}
+	v.Kinds = append(v.Kinds, filter{Text: k.words.say(lang, "todo.all"), Href: "/todo", On: kind == "" && group == "", Count: all})
+	for _, kk := range []string{"transfer", "suspend", "change", groupEnrol, "archive", "other"} {
 		if kinds[kk] > 0 {
 			v.Kinds = append(v.Kinds, filter{Text: k.words.say(lang, "todo.kind."+kk), Href: "/todo?kind=" + kk, On: kind == kk, Count: kinds[kk]})
 		}
 	}
 
-	all := k.taskRows(lang, who, rows, t, cases, group == "")
+	list := byDue(k.taskRows(lang, who, rows, t, cases, group == ""), handed)
 	page, _ := strconv.Atoi(c.Query("page"))
 	page = max(1, page)
-	from := min(len(all), (page-1)*todoPage)
-	to := min(len(all), from+todoPage)
-	v.Rows, v.First, v.Last, v.Total = all[from:to], from+1, to, len(all)
+	from := min(len(list), (page-1)*todoPage)
+	to := min(len(list), from+todoPage)
+	v.Rows, v.First, v.Last, v.Total = list[from:to], from+1, to, len(list)
 	v.CanAct = slices.ContainsFunc(v.Rows, func(r taskView) bool { return r.Refs != "" })
 	link := func(n int) string {
 		q := url.Values{}
@@ -146,7 +155,7 @@ func (k *console) todoView(c *fiber.Ctx, who service.Staff) (*todoView, error) {
 	if page > 1 {
 		v.Prev = link(page - 1)
 	}
-	if to < len(all) {
+	if to < len(list) {
 		v.Next = link(page + 1)
 	}
 	v.Waiting = k.taskRows(lang, who, t.Waiting, t, cases, true)
@@ -175,16 +184,37 @@ func (k *console) openCases(ctx context.Context, who service.Staff) map[registry
 	return m
 }
 
-// when sorts a task under one of the numbers at the top.
-func (k *console) when(r store.TaskRow, today registry.Date) string {
-	if r.DueOn < today {
+// handedRow is the row of newcomers that other systems handed in on a day: they are looked through one by one.
+func (k *console) handedRow(lang string, who service.Staff, d service.HandedDay) taskView {
+	return taskView{Title: k.words.say(lang, "todo.handed", "n", d.N), Sub: k.words.say(lang, "handed.title"), Kind: k.words.say(lang, "handed.one"), Route: k.Service.Directory().Name(who.Unit),
+		Holder: k.words.say(lang, "todo.me"), Arrived: d.On, Clock: k.clock(lang, d.On, d.DueOn, d.Unsure), Href: "/enrol/handed", Group: true, Count: d.N}
+}
+
+// byDue puts rows in among tasks, which stand soonest first.
+func byDue(tasks, more []taskView) []taskView {
+	for _, m := range more {
+		i := slices.IndexFunc(tasks, func(t taskView) bool { return t.Clock.Due == "" || t.Clock.Due > m.Clock.Due })
+		if i < 0 {
+			i = len(tasks)
+		}
+		tasks = slices.Insert(tasks, i, m)
+	}
+	return tasks
+}
+
+// when sorts what is due under one of the numbers at the top.
+func (k *console) when(due, today registry.Date) string {
+	if due < today {
 		return "overdue"
 	}
-	if n, _ := k.Service.Calendar().WorkingDaysBetween(today, r.DueOn); n <= soonDays {
+	if n, _ := k.Service.Calendar().WorkingDaysBetween(today, due); n <= soonDays {
 		return "soon"
 	}
 	return "intime"
 }
+
+// groupEnrol is the kind of what is about newcomers.
+const groupEnrol = string(registry.CaseEnrol)
 
 func taskGroup(r store.TaskRow) string {
 	switch {

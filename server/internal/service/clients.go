@@ -413,7 +413,7 @@ func (s *Service) HandIn(ctx context.Context, c store.Client, n api.Newcomer) (a
 		return api.NewcomerReply{}, internal(err)
 	}
 	s.onEvent("handed", "waiting")
-	s.tell(c.Unit, "import", "")
+	s.tell(c.Unit, "tasks", "")
 	return s.handedReply(c, h), nil
 }
 
@@ -509,7 +509,16 @@ func (s *Service) EnrolHanded(ctx context.Context, who Staff, id string, n NewPu
 		return "", nil, internal(err)
 	}
 	h.State, h.UID, h.SettledAt, h.SettledBy = store.HandedEntered, uid, s.now().UTC(), who.ID
-	return uid, findings, internal(s.st.SettleHanded(ctx, h))
+	return uid, findings, s.settleHanded(ctx, h)
+}
+
+// settleHanded ends a hand-in's waiting.
+func (s *Service) settleHanded(ctx context.Context, h store.Handed) error {
+	if err := s.st.SettleHanded(ctx, h); err != nil {
+		return internal(err)
+	}
+	s.tell(h.Unit, "tasks", "")
+	return nil
 }
 
 func (s *Service) RefuseHanded(ctx context.Context, who Staff, id, words string) error {
@@ -525,7 +534,7 @@ func (s *Service) RefuseHanded(ctx context.Context, who Staff, id, words string)
 		return err
 	}
 	h.State, h.Words, h.SettledAt, h.SettledBy = store.HandedRefused, words, s.now().UTC(), who.ID
-	return internal(s.st.SettleHanded(ctx, h))
+	return s.settleHanded(ctx, h)
 }
 
 // Look-up ----------------------------------------------------------------------------------------------------------------------------------------------------

@@ -209,6 +209,28 @@ func TestHandIn(t *testing.T) {
 	if len(list) != 2 || list[0].Ref != "1" {
 		t.Fatalf("%+v", list)
 	}
+	// It is a task of the registrar's alone, due when a party's time for an enrolment is over.
+	waits := func(who string, n, overdue int) {
+		t.Helper()
+		todo := must[ToDo](t)(r.s.ToDo(r.ctx, r.staff(who)))
+		got := 0
+		for _, d := range todo.Handed {
+			got += d.N
+		}
+		if got != n || todo.Counts.Overdue != overdue || todo.Counts.Overdue+todo.Counts.Soon+todo.Counts.InTime != len(todo.Mine)+n {
+			t.Fatalf("%s: %+v, %+v", who, todo.Handed, todo.Counts)
+		}
+	}
+	waits("registrar.yunhe", 2, 0)
+	waits("leader.yunhe", 0, 0)
+	due, _ := r.s.cal.AddWorkingDays(r.s.Today(), r.s.Pack().StepWorkingDays[registry.CaseEnrol])
+	if todo := must[ToDo](t)(r.s.ToDo(r.ctx, reg)); len(todo.Handed) != 1 || todo.Handed[0].DueOn != due || todo.Handed[0].On != r.s.Today() {
+		t.Fatalf("%+v, due %s", todo.Handed, due)
+	}
+	now := r.now()
+	r.at(string(due.AddDays(1)))
+	waits("registrar.yunhe", 2, 2)
+	r.set(now)
 	if n := must[int](t)(r.st.Count(r.ctx, store.Query{All: true})); n != 0 {
 		t.Fatal("a draft is a pupil")
 	}
@@ -230,6 +252,7 @@ func TestHandIn(t *testing.T) {
 	if err := r.s.RefuseHanded(r.ctx, reg, list[1].ID, "不在本校报到"); err != nil {
 		t.Fatal(err)
 	}
+	waits("registrar.yunhe", 0, 0)
 	if got := must[api.NewcomerReply](t)(r.s.HandedIn(r.ctx, c, "2")); got.State != store.HandedRefused || got.Words != "不在本校报到" {
 		t.Fatalf("%+v", got)
 	}

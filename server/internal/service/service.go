@@ -185,8 +185,18 @@ type ToDo struct {
 	Orders []supervise.Order
 	// Held counts letters of other provinces that the unit has to finish (ExchangeState).
 	Held int
+	// Handed are newcomers that other systems handed in and the registrar has to look at, by the day they came; Counts has them too.
+	Handed []HandedDay
 	// Versions of the pupils in Mine, for ActMany.
 	Versions map[registry.UID]int64
+}
+
+// HandedDay is how many newcomers were handed in on a day, and until when they are to be entered or sent back: each party's time for an enrolment (the rule pack's
+// step_working_days), from that day.
+type HandedDay struct {
+	On, DueOn registry.Date
+	Unsure    bool
+	N         int
 }
 
 // Notice is a live message to a unit's consoles; it carries no pupil's data.

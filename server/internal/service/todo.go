@@ -66,6 +66,11 @@ func (s *Service) ToDo(ctx context.Context, who Staff) (ToDo, error) {
 			return ToDo{}, err
 		}
 	}
+	if sc.May(access.Import) {
+		if err := s.handedToDo(ctx, who.Unit, &out); err != nil {
+			return ToDo{}, err
+		}
+	}
 	out.Mine = slices.DeleteFunc(out.Mine, func(t store.TaskRow) bool {
 		if t.Shown(out.Today, s.Pack()) {
 			out.Versions[t.Task.UID] = t.Version
@@ -77,6 +82,34 @@ func (s *Service) ToDo(ctx context.Context, who Staff) (ToDo, error) {
 		return true
 	})
 	return out, s.record(ctx, who, audit.Entry{Kind: audit.Search, What: "todo", N: len(out.Mine) + len(out.Waiting) + len(out.Above)})
+}
+
+// handedToDo adds the newcomers that other systems handed in.
+func (s *Service) handedToDo(ctx context.Context, school registry.Unit, out *ToDo) error {
+	came, err := s.st.HandedAt(ctx, school, store.HandedWaiting)
+	if err != nil {
+		return internal(err)
+	}
+	soon, _ := s.cal.AddWorkingDays(out.Today, soonDays)
+	for _, at := range came {
+		on := registry.DateOf(at)
+		if n := len(out.Handed); n == 0 || out.Handed[n-1].On != on {
+			d := HandedDay{On: on}
+			d.DueOn, d.Unsure = s.cal.AddWorkingDays(on, s.PackOf(out.Today, school).StepWorkingDays[registry.CaseEnrol])
+			out.Handed = append(out.Handed, d)
+		}
+		d := &out.Handed[len(out.Handed)-1]
+		d.N++
+		switch {
+		case d.DueOn < out.Today:
+			out.Counts.Overdue++
+		case d.DueOn <= soon:
+			out.Counts.Soon++
+		default:
+			out.Counts.InTime++
+		}
+	}
+	return nil
 }
 
 // Search lists pupils in scope; q's own scope fields are overwritten.

@@ -168,3 +168,15 @@ func (s *Store) SettleHanded(ctx context.Context, h store.Handed) error {
 func (s *Store) HandedTo(ctx context.Context, unit registry.Unit, state string, limit int) ([]store.Handed, error) {
 	return s.handed(ctx, `WHERE unit = $1 AND state = $2 ORDER BY at, id LIMIT $3`, string(unit), state, int64(limit))
 }
+
+// HandedAt says when each came.
+func (s *Store) HandedAt(ctx context.Context, unit registry.Unit, state string) ([]time.Time, error) {
+	var out []time.Time
+	err := s.query(ctx, func(r Rows) error {
+		var at int64
+		err := r.Scan(&at)
+		out = append(out, moment(at))
+		return err
+	}, `SELECT at FROM handed WHERE unit = $1 AND state = $2 ORDER BY at`, string(unit), state)
+	return out, err
+}

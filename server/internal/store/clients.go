@@ -99,4 +99,6 @@ type Clients interface {
 	SettleHanded(ctx context.Context, h Handed) error
 	// HandedTo lists a unit's of a state, oldest first.
 	HandedTo(ctx context.Context, unit registry.Unit, state string, limit int) ([]Handed, error)
+	// HandedAt says when each of a unit's of a state came, oldest first; it opens none.
+	HandedAt(ctx context.Context, unit registry.Unit, state string) ([]time.Time, error)
 }

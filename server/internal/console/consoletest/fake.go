@@ -188,7 +188,8 @@ func (f *Fake) summary(l *life) store.Summary {
 	return s
 }
 
-func (f *Fake) ToDo(_ context.Context, who service.Staff) (service.ToDo, error) {
+func (f *Fake) ToDo(ctx context.Context, who service.Staff) (service.ToDo, error) {
+	handed, _ := f.Handed(ctx, who) // forbidden to all but the registrar
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	t := service.ToDo{Today: f.Today(), Versions: map[registry.UID]int64{}}
@@ -219,6 +220,11 @@ func (f *Fake) ToDo(_ context.Context, who service.Staff) (service.ToDo, error) 
 				t.Counts.Above++
 			}
 		}
+	}
+	if len(handed) > 0 {
+		due, _ := f.Calendar().AddWorkingDays(t.Today, 5)
+		t.Handed = []service.HandedDay{{On: t.Today, DueOn: due, N: len(handed)}}
+		t.Counts.InTime += len(handed)
 	}
 	for _, rows := range [][]store.TaskRow{t.Mine, t.Waiting, t.Above} {
 		slices.SortStableFunc(rows, func(a, b store.TaskRow) int { return strings.Compare(string(a.DueOn), string(b.DueOn)) })

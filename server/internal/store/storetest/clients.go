@@ -56,6 +56,11 @@ func handedIn(t *testing.T, s store.Store) {
 	if len(list) != 2 || list[0].ID != "n-2" || list[1].Form[registry.FName] != "欧阳静怡" || list[1].Ref != "2026-1" {
 		t.Fatalf("%+v", list)
 	}
+	came, err := s.HandedAt(ctx, SchoolA, store.HandedWaiting)
+	must(t, err)
+	if len(came) != 2 || !came[0].Equal(two.At) || !came[1].Equal(h.At) {
+		t.Fatal(came)
+	}
 	if list, err = s.HandedTo(ctx, SchoolC, store.HandedWaiting, 10); err != nil || len(list) != 0 {
 		t.Fatal(list, err)
 	}
