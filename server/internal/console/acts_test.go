@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"mime/multipart"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"reflect"
@@ -622,4 +623,23 @@ func TestLargeBody(t *testing.T) {
 			t.Errorf("LargeBody(%s) is not %v", path, want)
 		}
 	}
+}
+
+// A credential is bound to addresses one a line or between commas, and to a key by its request; what is wrong is said at the form.
+func TestClientPosts(t *testing.T) {
+	f := consoletest.New()
+	security := client{t: t, app: app(t, f), who: "security"}
+	res, _ := security.post("/clients/c-1/nets", vals("nets", "203.0.113.8\r\n 198.51.100.0/24，2001:db8::/48"))
+	wantTo(t, res, "/clients")
+	if got := f.Posted[len(f.Posted)-1]; got != "bind-client:c-1:203.0.113.8 198.51.100.0/24 2001:db8::/48" {
+		t.Errorf("%v", got)
+	}
+	if res, body := security.post("/clients/c-1/nets", vals("nets", "everywhere")); res.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(body, "203.0.113.0/28") {
+		t.Errorf("a wrong address: %d", res.StatusCode)
+	}
+	if _, body := security.post("/clients/c-1/certificate", vals("csr", "-----BEGIN CERTIFICATE REQUEST-----")); !strings.Contains(body, "-----BEGIN CERTIFICATE-----") {
+		t.Error("the certificate is not shown")
+	}
+	res, _ = security.post("/clients/c-1/certificate", vals("csr", " "))
+	wantTo(t, res, "/clients")
 }

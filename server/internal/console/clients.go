@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -29,6 +30,8 @@ func (k *console) mountClients(r fiber.Router) {
 	r.Get("/clients", k.staff(k.clients))
 	r.Post("/clients", k.fresh(k.newClient))
 	r.Post("/clients/:id/revoke", k.fresh(k.revokeClient))
+	r.Post("/clients/:id/nets", k.fresh(k.bindClient))
+	r.Post("/clients/:id/certificate", k.fresh(k.certifyClient))
 	r.Get("/enrol/handed", k.staff(k.handed))
 	r.Get("/enrol/handed/:id", k.staff(k.handedOne))
 	r.Post("/enrol/handed/:id", k.only(may.enrols, k.enrolHanded))
@@ -44,6 +47,8 @@ type clientsView struct {
 	New    *store.Client // just made, with its secret
 	Secret string
 	Server string
+	CertOf string // just certified, and the certificate (PEM)
+	Cert   string
 }
 
 type clientRow struct {
@@ -96,7 +101,8 @@ func (k *console) newClient(c *fiber.Ctx, who service.Staff) error {
 	if !mayOf(who).KeepClients {
 		return &registry.Error{Code: registry.CodeForbidden}
 	}
-	f := store.Client{Name: c.FormValue("name"), Unit: registry.Unit(c.FormValue("unit")), Approval: c.FormValue("approval"), Until: registry.Date(c.FormValue("until"))}
+	f := store.Client{Name: c.FormValue("name"), Unit: registry.Unit(c.FormValue("unit")), Approval: c.FormValue("approval"), Until: registry.Date(c.FormValue("until")),
+		Nets: listed(c.FormValue("nets"))}
 	for _, b := range c.Context().PostArgs().PeekMulti("scope") {
 		f.Scopes = append(f.Scopes, string(b))
 	}
@@ -124,6 +130,41 @@ func (k *console) clientProblem(c *fiber.Ctx, f store.Client, err error) *proble
 		return &problem{Title: k.words.say(k.lang(c), "clients.bad.office"), Field: p.Field}
 	}
 	return &problem{Title: k.words.say(k.lang(c), "clients.bad."+p.Field), Field: p.Field}
+}
+
+// listed takes what was typed, one a line or between commas, apart.
+func listed(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(",;，；、", r) })
+}
+
+// bindClient sets the networks that one calls from.
+func (k *console) bindClient(c *fiber.Ctx, who service.Staff) error {
+	err := k.Service.BindClient(c.UserContext(), who, c.Params("id"), listed(c.FormValue("nets")))
+	return k.clientBound(c, who, "clients.nets_done", err)
+}
+
+// certifyClient certifies a key that the other side made, and shows the certificate; without a request none is asked for any more.
+func (k *console) certifyClient(c *fiber.Ctx, who service.Staff) error {
+	id := c.Params("id")
+	cert, err := k.Service.CertifyClient(c.UserContext(), who, id, []byte(strings.TrimSpace(c.FormValue("csr"))))
+	if err == nil && cert != nil {
+		return k.clientsShow(c, who, clientsView{CertOf: id, Cert: string(cert)}, nil)
+	}
+	return k.clientBound(c, who, "clients.cert_off", err)
+}
+
+func (k *console) clientBound(c *fiber.Ctx, who service.Staff, done string, err error) error {
+	if err == nil {
+		return k.done(c, "/clients", flash{Key: done})
+	}
+	if registry.CodeOf(err) != registry.CodeInvalid {
+		return err
+	}
+	if pr := k.clientProblem(c, store.Client{}, err); pr != nil {
+		c.Status(fiber.StatusUnprocessableEntity)
+		return k.clientsShow(c, who, clientsView{}, pr)
+	}
+	return err
 }
 
 func (k *console) revokeClient(c *fiber.Ctx, who service.Staff) error {

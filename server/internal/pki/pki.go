@@ -113,6 +113,26 @@ func (c *CA) Device(csr []byte, kiosk string, enrolled []byte, now time.Time) ([
 	return x509.CreateCertificate(rand.Reader, t, c.cert, key, c.key)
 }
 
+// Program certifies the key of another system's credential, until a day that is given. The key is an elliptic curve's; nothing else of the request is believed.
+func (c *CA) Program(csr []byte, id string, until, now time.Time) ([]byte, error) {
+	r, err := x509.ParseCertificateRequest(csr)
+	if err != nil || r.CheckSignature() != nil {
+		return nil, ErrCSR
+	}
+	switch k := r.PublicKey.(type) {
+	case ed25519.PublicKey:
+	case *ecdsa.PublicKey:
+		if k.Curve.Params().BitSize < 256 {
+			return nil, ErrCSR
+		}
+	default:
+		return nil, ErrCSR
+	}
+	t := &x509.Certificate{SerialNumber: serial(), Subject: pkix.Name{CommonName: id}, NotBefore: now.Add(-backdate), NotAfter: until,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	return x509.CreateCertificate(rand.Reader, t, c.cert, r.PublicKey, c.key)
+}
+
 // IsDevice reports whether a verified client certificate is this kiosk's, of its enrolled key.
 func IsDevice(leaf *x509.Certificate, kiosk string, enrolled []byte) bool {
 	key, ok := leaf.PublicKey.(ed25519.PublicKey)

@@ -482,6 +482,8 @@ var table = []struct {
 		return err
 	}, "no no no no no no no no no no inv no"},
 	{"RevokeClient", func(w *world, who Staff) error { return w.r.s.RevokeClient(w.c(), who, "none") }, "no no no no no no no no no no nf no"},
+	{"BindClient", func(w *world, who Staff) error { return w.r.s.BindClient(w.c(), who, "none", nil) }, "no no no no no no no no no no nf no"},
+	{"CertifyClient", func(w *world, who Staff) error { _, err := w.r.s.CertifyClient(w.c(), who, "none", nil); return err }, "no no no no no no no no no no nf no"},
 	{"Handed", func(w *world, who Staff) error { _, err := w.r.s.Handed(w.c(), who); return err }, "ok ok no no no no no no no no no no"},
 	{"HandedOne", func(w *world, who Staff) error { _, err := w.r.s.HandedOne(w.c(), who, w.handed); return err }, "ok nf no no no no no no no no no no"},
 	{"EnrolHanded", func(w *world, who Staff) error { // an empty form: its findings keep it out

@@ -7,8 +7,11 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,12 +28,19 @@ import (
 
 // Programs is what other systems' API needs; *Service implements it. Errors are *registry.Error; what a client may not see does not exist for it.
 type Programs interface {
-	// Program is the client behind an id and a secret: CodeForbidden, why=client for whatever is wrong with them, why=wait after too many calls or failures.
-	Program(ctx context.Context, id, secret, remote string) (store.Client, error)
+	// Program is the client behind an id and a secret: CodeForbidden, why=client for whatever is wrong with them, why=wait after too many calls or failures, why=net
+	// or why=certificate when they are right and the call comes from elsewhere than the credential is bound to.
+	Program(ctx context.Context, id, secret string, from Calling) (store.Client, error)
 	Roll(ctx context.Context, c store.Client, after string, limit int) (api.Roll, error)
 	HandIn(ctx context.Context, c store.Client, n api.Newcomer) (api.NewcomerReply, error)
 	HandedIn(ctx context.Context, c store.Client, ref string) (api.NewcomerReply, error)
 	LookUp(ctx context.Context, c store.Client, r api.LookupRequest) (api.LookupReply, error)
+}
+
+// Calling is where another system's call comes from.
+type Calling struct {
+	Remote string // address
+	Cert   string // SHA-256, in hex, of the certificate that the line was opened with and that our authority gave; "" for none
 }
 
 // Integrating is the part of Console on other systems: their credentials, and the newcomers that they handed in.
@@ -40,6 +50,10 @@ type Integrating interface {
 	ClientUnits(ctx context.Context, who Staff) ([]Place, error)
 	NewClient(ctx context.Context, who Staff, c store.Client) (store.Client, string, error)
 	RevokeClient(ctx context.Context, who Staff, id string) error
+	// BindClient sets the networks that one calls from (addresses or CIDR; none: any). CertifyClient certifies a key (a PKCS#10 request, PEM or DER, of an elliptic
+	// curve) and has the credential refused without it from now on; it gives the certificate as PEM. nil csr: none is asked for any more.
+	BindClient(ctx context.Context, who Staff, id string, nets []string) error
+	CertifyClient(ctx context.Context, who Staff, id string, csr []byte) ([]byte, error)
 	// Handed lists what waits for the own school's registrar; HandedOne is one of them with its form, recorded as a look.
 	Handed(ctx context.Context, who Staff) ([]store.Handed, error)
 	HandedOne(ctx context.Context, who Staff, id string) (store.Handed, error)
@@ -54,6 +68,7 @@ const (
 	// defaultRollLag is how old a change must be before a roll tells of it: longer than any commit takes and servers' clocks differ.
 	defaultRollLag = 30 * time.Second
 	maxHanded      = 200
+	maxClientNets  = 20
 )
 
 var _ Programs = (*Service)(nil)
@@ -111,6 +126,11 @@ func (s *Service) NewClient(ctx context.Context, who Staff, c store.Client) (sto
 	case !c.Until.Valid() || c.Until < s.Today() || c.Until > last:
 		return store.Client{}, "", fail(registry.CodeInvalid, "until", map[string]string{"last": string(last)})
 	}
+	nets, err := clientNets(c.Nets)
+	if err != nil {
+		return store.Client{}, "", err
+	}
+	c.Nets, c.Cert = nets, ""
 	if !store.Leaves(c.Scopes) {
 		c.Approval = ""
 	} else if a, err := s.clientApproval(ctx, c); err != nil {
@@ -134,14 +154,89 @@ func (s *Service) RevokeClient(ctx context.Context, who Staff, id string) error 
 	if err := s.scope(who).Check(access.KeepClients); err != nil {
 		return err
 	}
-	c, err := s.st.Client(ctx, id)
-	if err != nil {
-		return internal(err)
-	}
-	if !slices.Contains(s.units(who), c.Unit) {
-		return registry.ErrNotFound
+	if _, err := s.keptClient(ctx, who, id); err != nil {
+		return err
 	}
 	return internal(s.st.RevokeClient(ctx, id, who.Actor("console"), s.now()))
+}
+
+// keptClient is a client of a unit in scope, for whoever keeps clients.
+func (s *Service) keptClient(ctx context.Context, who Staff, id string) (store.Client, error) {
+	if err := s.scope(who).Check(access.KeepClients); err != nil {
+		return store.Client{}, err
+	}
+	c, err := s.st.Client(ctx, id)
+	if err == nil && !slices.Contains(s.units(who), c.Unit) {
+		err = registry.ErrNotFound
+	}
+	return c, internal(err)
+}
+
+func (s *Service) BindClient(ctx context.Context, who Staff, id string, nets []string) error {
+	c, err := s.keptClient(ctx, who, id)
+	if err != nil {
+		return err
+	}
+	if c.Nets, err = clientNets(nets); err != nil {
+		return err
+	}
+	return internal(s.st.BindClient(ctx, c, who.Actor("console"), s.now()))
+}
+
+func (s *Service) CertifyClient(ctx context.Context, who Staff, id string, csr []byte) ([]byte, error) {
+	c, err := s.keptClient(ctx, who, id)
+	if err != nil {
+		return nil, err
+	}
+	var cert []byte
+	c.Cert = ""
+	if len(csr) > 0 {
+		if b, _ := pem.Decode(csr); b != nil {
+			csr = b.Bytes
+		}
+		if cert, err = s.keys.CA().Program(csr, c.ID, c.Until.AddDays(1).Time(), s.now()); err != nil {
+			return nil, fail(registry.CodeInvalid, "csr", nil)
+		}
+		sum := sha256.Sum256(cert)
+		c.Cert, cert = hex.EncodeToString(sum[:]), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})
+	}
+	return cert, internal(s.st.BindClient(ctx, c, who.Actor("console"), s.now()))
+}
+
+// clientNets are networks as they are kept: masked, sorted, each once. One of the whole world is none.
+func clientNets(in []string) ([]string, error) {
+	var out []string
+	for _, n := range in {
+		p, err := netip.ParsePrefix(n)
+		if a, e := netip.ParseAddr(n); e == nil && a.Zone() == "" {
+			p, err = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
+		}
+		if err != nil || p.Bits() == 0 || p.Addr().Is4In6() {
+			return nil, fail(registry.CodeInvalid, "nets", map[string]string{"net": n[:min(60, len(n))]})
+		}
+		out = append(out, p.Masked().String())
+	}
+	slices.Sort(out)
+	if out = slices.Compact(out); len(out) > maxClientNets {
+		return nil, fail(registry.CodeInvalid, "nets", map[string]string{"max": strconv.Itoa(maxClientNets)})
+	}
+	return out, nil
+}
+
+// elsewhere says what of a client's bounds a call does not keep: "net", "certificate", or "".
+func elsewhere(c store.Client, from Calling) string {
+	a, err := netip.ParseAddr(from.Remote)
+	inside := func(n string) bool {
+		p, e := netip.ParsePrefix(n)
+		return e == nil && err == nil && p.Contains(a.Unmap())
+	}
+	switch {
+	case len(c.Nets) > 0 && !slices.ContainsFunc(c.Nets, inside):
+		return "net"
+	case c.Cert != "" && subtle.ConstantTimeCompare([]byte(c.Cert), []byte(from.Cert)) != 1:
+		return "certificate"
+	}
+	return ""
 }
 
 // clientApproval is the approval behind a client, when it holds today and covers the client's unit: CodeForbidden, why=approval otherwise, whatever is the matter.
@@ -162,7 +257,7 @@ func (s *Service) clientApproval(ctx context.Context, c store.Client) (store.App
 }
 
 // Program proves who calls. A secret is 256 random bits: failures are slowed down by address to keep noise out, and never shut the right holder out.
-func (s *Service) Program(ctx context.Context, id, secret, remote string) (store.Client, error) {
+func (s *Service) Program(ctx context.Context, id, secret string, from Calling) (store.Client, error) {
 	refused := fail(registry.CodeForbidden, "", map[string]string{"why": "client"})
 	sum := sha256.Sum256([]byte(secret))
 	c, err := s.st.Client(ctx, id)
@@ -170,22 +265,15 @@ func (s *Service) Program(ctx context.Context, id, secret, remote string) (store
 		return c, internal(err)
 	}
 	if err != nil || subtle.ConstantTimeCompare(sum[:], c.SecretHash) != 1 {
-		s.onEvent("client", "refused")
-		if _, err := s.TrySlow(ctx, "client", network(remote)); err != nil {
-			return store.Client{}, err
-		}
-		if c.ID != "" {
-			e := audit.Entry{At: s.now(), Kind: audit.SignIn, Subject: audit.SubjectOf("client", c.ID), What: "client_refused", Via: "api", Net: audit.Network(remote)}
-			if err := s.st.RecordAudit(ctx, e); err != nil {
-				return store.Client{}, internal(err)
-			}
-		}
-		return store.Client{}, refused
+		return store.Client{}, s.clientRefused(ctx, c.ID, "client_refused", from, refused)
 	}
 	c.SecretHash = nil
 	if access.OfClient(c, s.dir.Load(), s.Today()).Check(access.LookUp) != nil { // ended, over, or its unit is no more
 		s.onEvent("client", "over")
 		return store.Client{}, refused
+	}
+	if why := elsewhere(c, from); why != "" {
+		return store.Client{}, s.clientRefused(ctx, c.ID, "client_elsewhere", from, fail(registry.CodeForbidden, "", map[string]string{"why": why}))
 	}
 	if _, err := s.try(ctx, nil, []store.Limit{{Name: "client-calls " + c.ID, Max: api.ClientRate, Span: time.Minute}}); err != nil {
 		return store.Client{}, err
@@ -196,6 +284,22 @@ func (s *Service) Program(ctx context.Context, id, secret, remote string) (store
 		}
 	}
 	return c, nil
+}
+
+// clientRefused slows down who is refused, has it in the log when a credential is named, and gives why.
+func (s *Service) clientRefused(ctx context.Context, id, what string, from Calling, why error) error {
+	s.onEvent("client", "refused")
+	if _, err := s.TrySlow(ctx, "client", network(from.Remote)); err != nil {
+		return err
+	}
+	if id == "" {
+		return why
+	}
+	e := audit.Entry{At: s.now(), Kind: audit.SignIn, Subject: audit.SubjectOf("client", id), What: what, Via: "api", Net: audit.Network(from.Remote)}
+	if err := s.st.RecordAudit(ctx, e); err != nil {
+		return internal(err)
+	}
+	return why
 }
 
 // may checks a client's action and gives what exists for it.
@@ -599,13 +703,20 @@ func (s *Service) ofNumber(ctx context.Context, n registry.Number) (*registry.Pu
 		return nil, nil
 	}
 	uid, err := s.st.HolderOf(ctx, n)
-	if isNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
+	nobody := isNotFound(err)
+	if err != nil && !nobody {
 		return nil, internal(err)
 	}
+	if nobody { // as much work as for somebody, so that the time of an answer does not tell them apart: the last one's record is read
+		last, _ := s.lookedUp.Load().(registry.UID)
+		uid = last
+	} else {
+		s.lookedUp.Store(uid)
+	}
 	p, err := s.st.Pupil(ctx, uid)
+	if nobody && (err == nil || isNotFound(err)) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, internal(err)
 	}

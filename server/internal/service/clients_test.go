@@ -1,7 +1,18 @@
 package service
 
 import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -21,7 +32,7 @@ func (r *rig) program(unit registry.Unit, approval string, scopes ...string) sto
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return must[store.Client](r.t)(r.s.Program(r.ctx, c.ID, secret, "192.0.2.7"))
+	return must[store.Client](r.t)(r.s.Program(r.ctx, c.ID, secret, Calling{Remote: "192.0.2.7"}))
 }
 
 func (r *rig) approve(no string, school registry.Unit, grade int, fields ...registry.FieldKey) {
@@ -66,35 +77,109 @@ func TestClientIsMade(t *testing.T) {
 	}
 	// Whatever is wrong looks the same; a wrong secret costs the right one nothing.
 	for _, try := range [][2]string{{c.ID, "x" + secret}, {"c-nobody", secret}, {"", ""}, {c.ID, ""}} {
-		_, err := r.s.Program(r.ctx, try[0], try[1], "192.0.2.7")
+		_, err := r.s.Program(r.ctx, try[0], try[1], Calling{Remote: "192.0.2.7"})
 		wantCode(t, err, registry.CodeForbidden)
 	}
 	for range 2 * trySlow {
-		_, err = r.s.Program(r.ctx, c.ID, "wrong", "192.0.2.7")
+		_, err = r.s.Program(r.ctx, c.ID, "wrong", Calling{Remote: "192.0.2.7"})
 	}
 	if e, ok := err.(*registry.Error); !ok || e.Params["why"] != "wait" {
 		t.Fatal("failures are not slowed down:", err)
 	}
-	must[store.Client](t)(r.s.Program(r.ctx, c.ID, secret, "192.0.2.7"))
+	must[store.Client](t)(r.s.Program(r.ctx, c.ID, secret, Calling{Remote: "192.0.2.7"}))
 	// So many calls a minute, and no more.
 	for range api.ClientRate {
-		_, err = r.s.Program(r.ctx, c.ID, secret, "192.0.2.8")
+		_, err = r.s.Program(r.ctx, c.ID, secret, Calling{Remote: "192.0.2.8"})
 	}
 	if e, ok := err.(*registry.Error); !ok || e.Params["why"] != "wait" {
 		t.Fatal("calls are not bounded:", err)
 	}
 	r.pass(2 * time.Minute)
-	must[store.Client](t)(r.s.Program(r.ctx, c.ID, secret, "192.0.2.8"))
+	must[store.Client](t)(r.s.Program(r.ctx, c.ID, secret, Calling{Remote: "192.0.2.8"}))
 	// Over, and ended.
 	r.pass(40 * 24 * time.Hour)
-	_, err = r.s.Program(r.ctx, c.ID, secret, "192.0.2.8")
+	_, err = r.s.Program(r.ctx, c.ID, secret, Calling{Remote: "192.0.2.8"})
 	wantCode(t, err, registry.CodeForbidden)
 	r.pass(-40 * 24 * time.Hour)
 	if err := r.s.RevokeClient(r.ctx, sec, c.ID); err != nil {
 		t.Fatal(err)
 	}
-	_, err = r.s.Program(r.ctx, c.ID, secret, "192.0.2.8")
+	_, err = r.s.Program(r.ctx, c.ID, secret, Calling{Remote: "192.0.2.8"})
 	wantCode(t, err, registry.CodeForbidden)
+}
+
+// requestOf is a certificate's request by a key of an elliptic curve.
+func requestOf(t *testing.T, curve elliptic.Curve) []byte {
+	t.Helper()
+	key := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(curve, rand.Reader))
+	return must[[]byte](t)(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: "whoever"}}, key))
+}
+
+// A credential that is bound to networks or to a certificate is refused elsewhere, with what is wrong and in the log; a wrong secret is told nothing of it.
+func TestClientIsBound(t *testing.T) {
+	r := newRig(t)
+	sec := r.staff("security.yunhe")
+	c, secret, err := r.s.NewClient(r.ctx, sec, store.Client{Name: "教务系统", Unit: demo.YunheShiyan, Scopes: []string{store.ScopeNewcomers}, Until: registry.DateOf(r.now().AddDate(0, 1, 0)),
+		Nets: []string{"192.0.2.77/24", "2001:db8::1", "192.0.2.0/24"}})
+	if err != nil || !slices.Equal(c.Nets, []string{"192.0.2.0/24", "2001:db8::1/128"}) {
+		t.Fatal(c.Nets, err)
+	}
+	why := func(remote, cert, with string) string {
+		_, err := r.s.Program(r.ctx, c.ID, with, Calling{remote, cert})
+		var e *registry.Error
+		if errors.As(err, &e) {
+			return e.Params["why"]
+		}
+		return ""
+	}
+	for remote, want := range map[string]string{"192.0.2.9": "", "::ffff:192.0.2.9": "", "2001:db8::1": "", "2001:db8::2": "net", "198.51.100.1": "net", "": "net", "x": "net"} {
+		if got := why(remote, "", secret); got != want {
+			t.Errorf("from %q: %q, want %q", remote, got, want)
+		}
+	}
+	if e := r.lookOf(t, audit.SignIn, "client/"+c.ID); e.What != "client_elsewhere" || e.Net == "" {
+		t.Fatalf("%+v", e)
+	}
+	if got := why("198.51.100.2", "", "wrong"); got != "client" {
+		t.Fatalf("a wrong secret is told %q", got)
+	}
+	for _, bad := range []string{"192.0.2.0/33", "0.0.0.0/0", "::/0", "everywhere", "::ffff:192.0.2.0/120", "fe80::1%eth0"} {
+		wantCode(t, r.s.BindClient(r.ctx, sec, c.ID, []string{bad}), registry.CodeInvalid)
+	}
+	wantCode(t, r.s.BindClient(r.ctx, r.staff("security.qingshi"), c.ID, nil), registry.CodeNotFound)
+	if err := r.s.BindClient(r.ctx, sec, c.ID, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := why("198.51.100.1", "", secret); got != "" {
+		t.Fatal(got)
+	}
+	// The certificate: of our authority, of the key that was asked for, and no other.
+	for _, bad := range [][]byte{[]byte("no request"), requestOf(t, elliptic.P224())} {
+		_, err := r.s.CertifyClient(r.ctx, sec, c.ID, bad)
+		wantCode(t, err, registry.CodeInvalid)
+	}
+	first := must[[]byte](t)(r.s.CertifyClient(r.ctx, sec, c.ID, requestOf(t, elliptic.P256())))
+	b, _ := pem.Decode(first)
+	leaf := must[*x509.Certificate](t)(x509.ParseCertificate(b.Bytes))
+	if _, err := leaf.Verify(x509.VerifyOptions{Roots: r.s.keys.CA().Pool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, CurrentTime: r.now()}); err != nil || leaf.Subject.CommonName != c.ID ||
+		registry.DateOf(leaf.NotAfter.Add(-time.Second)) != c.Until {
+		t.Fatal(leaf.Subject, leaf.NotAfter, err)
+	}
+	sum := sha256.Sum256(leaf.Raw)
+	mine := hex.EncodeToString(sum[:])
+	for cert, want := range map[string]string{mine: "", "": "certificate", strings.Repeat("ab", 32): "certificate"} {
+		if got := why("198.51.100.3", cert, secret); got != want {
+			t.Errorf("with %q: %q, want %q", cert, got, want)
+		}
+	}
+	must[[]byte](t)(r.s.CertifyClient(r.ctx, sec, c.ID, requestOf(t, elliptic.P384())))
+	if got := why("198.51.100.4", mine, secret); got != "certificate" {
+		t.Fatal("the certificate of before holds on")
+	}
+	must[[]byte](t)(r.s.CertifyClient(r.ctx, sec, c.ID, nil))
+	if got := why("198.51.100.5", "", secret); got != "" {
+		t.Fatal(got)
+	}
 }
 
 // A school's own system gets who is on the roll, cut to the approval, then changes alone; each part is a numbered copy in the log, each pupil in it too.
@@ -325,4 +410,73 @@ func TestLookUp(t *testing.T) {
 	}
 	r.pass(25 * time.Hour)
 	must[api.LookupReply](t)(ask(c, no, number, name))
+}
+
+// counting is a store that counts how often each of its functions is asked.
+type counting struct {
+	store.Store
+	asked map[string]int
+}
+
+func (c counting) HolderOf(ctx context.Context, n registry.Number) (registry.UID, error) {
+	c.asked["holder"]++
+	return c.Store.HolderOf(ctx, n)
+}
+
+func (c counting) Pupil(ctx context.Context, uid registry.UID) (registry.Pupil, error) {
+	p, err := c.Store.Pupil(ctx, uid)
+	if err == nil {
+		c.asked["pupil"]++
+	}
+	return p, err
+}
+
+func (c counting) TakeTries(ctx context.Context, now time.Time, ls ...store.Limit) (time.Time, error) {
+	c.asked["try"]++
+	return c.Store.TakeTries(ctx, now, ls...)
+}
+
+func (c counting) ReturnTries(ctx context.Context, own, shared []string) error {
+	c.asked["return"]++
+	return c.Store.ReturnTries(ctx, own, shared)
+}
+
+func (c counting) RecordAudit(ctx context.Context, es ...audit.Entry) error {
+	c.asked["audit"] += len(es)
+	return c.Store.RecordAudit(ctx, es...)
+}
+
+// Whoever looks numbers up cannot tell by the time of the answer whether a number exists and is not his, or is of nobody: the store is asked the same, and reads a
+// whole record each time.
+func TestLookUpWorksAlike(t *testing.T) {
+	r := newRig(t)
+	r.authority()
+	p := r.pupil(r.enrolled(0))
+	no := "云教〔2026〕9号"
+	r.approve(no, "", 0, ExportNumber)
+	mine, elsewhere := r.program(demo.Yunhe, no, store.ScopeLookup), r.program(demo.YunheSecond, no, store.ScopeLookup)
+	ask := func(c store.Client, number registry.Number, name string) map[string]int {
+		was, asked := r.s.st, map[string]int{}
+		defer func() { r.s.st = was }()
+		r.s.st = counting{was, asked}
+		got := must[api.LookupReply](t)(r.s.LookUp(r.ctx, c, api.LookupRequest{Approval: no, Pupils: []api.LookupItem{{Number: string(number), Name: name}}}))
+		asked["agrees"] = 0
+		if got.Results[0].Agrees {
+			asked["agrees"] = 1
+		}
+		return asked
+	}
+	name := p.Form[registry.FName]
+	if got := ask(mine, p.Number, name); got["agrees"] != 1 {
+		t.Fatal(got)
+	}
+	want := ask(mine, p.Number, "王五")
+	if want["agrees"] != 0 || want["pupil"] != 1 {
+		t.Fatal(want)
+	}
+	for what, got := range map[string]map[string]int{"of nobody": ask(mine, "G110105194912310021", name), "of another's school": ask(elsewhere, p.Number, name), "both": ask(elsewhere, "G110105194912310021", "王五")} {
+		if !maps.Equal(got, want) {
+			t.Errorf("%s: %v, a wrong name: %v", what, got, want)
+		}
+	}
 }

@@ -78,6 +78,7 @@ type Service struct {
 	verifyLog   func(ctx context.Context) (*audit.Result, error)
 	hub         hub
 	dir         atomic.Pointer[directory]
+	lookedUp    atomic.Value // registry.UID: whose number a look-up found last
 	trust       trustCache
 	listEven    atomic.Int64 // unix seconds at which the published list was seen to know every rewritten card
 	pin         string       // "-" and the authority's fingerprint, behind enrolment codes; "" when a public authority names the server

@@ -11,13 +11,14 @@ import (
 	"xueji/server/registry"
 )
 
-const clientColumns = `id, name, unit, secret_hash, scopes, approval, until_day, made_by, created_at, revoked_at, seen_at`
+const clientColumns = `id, name, unit, secret_hash, scopes, approval, until_day, made_by, created_at, revoked_at, seen_at, nets, cert`
 
 // PutClient inserts a credential.
 func (s *Store) PutClient(ctx context.Context, c store.Client, by registry.Actor) error {
 	p := s.plan()
-	p.add(oneRow(conflict("id")), `INSERT INTO api_client (`+clientColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0) ON CONFLICT (id) DO NOTHING`,
-		c.ID, c.Name, string(c.Unit), c.SecretHash, strings.Join(c.Scopes, " "), c.Approval, string(c.Until), c.MadeBy, nanos(c.CreatedAt))
+	p.add(oneRow(conflict("id")), `INSERT INTO api_client (`+clientColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0, $10, $11) ON CONFLICT (id) DO NOTHING`,
+		c.ID, c.Name, string(c.Unit), c.SecretHash, strings.Join(c.Scopes, " "), c.Approval, string(c.Until), c.MadeBy, nanos(c.CreatedAt),
+		strings.Join(c.Nets, " "), c.Cert)
 	e := audit.Entry{At: c.CreatedAt, Kind: audit.Account, Subject: audit.SubjectOf("client", c.ID), What: "client_new"}
 	if err := p.audit(s.auditKey, e.By(ctx, by)); err != nil {
 		return err
@@ -29,10 +30,10 @@ func (s *Store) clients(ctx context.Context, rest string, args ...any) ([]store.
 	var out []store.Client
 	err := s.query(ctx, func(r Rows) error {
 		var c store.Client
-		var scopes string
+		var scopes, nets string
 		var made, revoked, seen int64
-		err := r.Scan(&c.ID, &c.Name, (*string)(&c.Unit), &c.SecretHash, &scopes, &c.Approval, (*string)(&c.Until), &c.MadeBy, &made, &revoked, &seen)
-		c.Scopes = strings.Fields(scopes)
+		err := r.Scan(&c.ID, &c.Name, (*string)(&c.Unit), &c.SecretHash, &scopes, &c.Approval, (*string)(&c.Until), &c.MadeBy, &made, &revoked, &seen, &nets, &c.Cert)
+		c.Scopes, c.Nets = strings.Fields(scopes), strings.Fields(nets)
 		c.CreatedAt, c.RevokedAt, c.SeenAt = moment(made), moment(revoked), moment(seen)
 		out = append(out, c)
 		return err
@@ -50,11 +51,21 @@ func (s *Store) ClientsOf(ctx context.Context, units []registry.Unit) ([]store.C
 	return s.clients(ctx, `WHERE `+s.d.In("unit", 1)+` ORDER BY created_at DESC, id`, s.d.List(texts(units)))
 }
 
+// BindClient sets where one may call from.
+func (s *Store) BindClient(ctx context.Context, c store.Client, by registry.Actor, at time.Time) error {
+	return s.alterClient(ctx, c.ID, "client_bind", by, at, `UPDATE api_client SET nets = $2, cert = $3 WHERE id = $1 AND revoked_at = 0`, strings.Join(c.Nets, " "), c.Cert)
+}
+
 // RevokeClient ends one.
 func (s *Store) RevokeClient(ctx context.Context, id string, by registry.Actor, at time.Time) error {
+	return s.alterClient(ctx, id, "client_revoke", by, at, `UPDATE api_client SET revoked_at = $2 WHERE id = $1 AND revoked_at = 0`, nanos(at))
+}
+
+// alterClient changes one that is not ended, with its entry in the log.
+func (s *Store) alterClient(ctx context.Context, id, what string, by registry.Actor, at time.Time, sql string, args ...any) error {
 	p := s.plan()
-	p.add(oneRow(conflict("client")), `UPDATE api_client SET revoked_at = $2 WHERE id = $1 AND revoked_at = 0`, id, nanos(at))
-	e := audit.Entry{At: at, Kind: audit.Account, Subject: audit.SubjectOf("client", id), What: "client_revoke"}
+	p.add(oneRow(conflict("client")), sql, append([]any{id}, args...)...)
+	e := audit.Entry{At: at, Kind: audit.Account, Subject: audit.SubjectOf("client", id), What: what}
 	if err := p.audit(s.auditKey, e.By(ctx, by)); err != nil {
 		return err
 	}

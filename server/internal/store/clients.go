@@ -17,6 +17,8 @@ type Client struct {
 	Scopes     []string
 	Approval   string        // number of the approval (Art. 25) under which data leave to it; "" when none do
 	Until      registry.Date // the last day
+	Nets       []string      // networks (CIDR) that it calls from; none: any
+	Cert       string        // SHA-256, in hex, of the certificate that it shows; "": none is asked for
 	MadeBy     string        // account id
 	CreatedAt  time.Time
 	RevokedAt  time.Time
@@ -84,6 +86,8 @@ type Clients interface {
 	ClientsOf(ctx context.Context, units []registry.Unit) ([]Client, error)
 	// RevokeClient ends one for good, with its entry in the log; ErrConflict when it was ended before.
 	RevokeClient(ctx context.Context, id string, by registry.Actor, at time.Time) error
+	// BindClient sets where one may call from (Nets, Cert), with its entry in the log; ErrConflict when it was ended.
+	BindClient(ctx context.Context, c Client, by registry.Actor, at time.Time) error
 	// SeeClient notes a sign of life.
 	SeeClient(ctx context.Context, id string, at time.Time) error
 

@@ -2,13 +2,16 @@ package web
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"net/http"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
 	"xueji/server/internal/audit"
+	"xueji/server/internal/service"
 	"xueji/server/internal/store"
 )
 
@@ -21,7 +24,7 @@ func (w *server) client(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderWWWAuthenticate, `Basic realm="xueji", charset="UTF-8"`)
 		return unauthorised("client")
 	}
-	cl, err := w.svc.Program(c.UserContext(), id, secret, c.IP())
+	cl, err := w.svc.Program(c.UserContext(), id, secret, service.Calling{Remote: c.IP(), Cert: certificate(c)})
 	if err != nil {
 		w.metrics.event("client_auth", "refused")
 		switch Status(err) {
@@ -34,6 +37,16 @@ func (w *server) client(c *fiber.Ctx) error {
 	}
 	c.Locals("client", cl)
 	return c.Next()
+}
+
+// certificate names the one that our authority gave and the line was opened with; "" where there is none, or something in front of the server ends TLS.
+func certificate(c *fiber.Ctx) string {
+	tc := c.Context().TLSConnectionState()
+	if tc == nil || len(tc.VerifiedChains) == 0 {
+		return ""
+	}
+	sum := sha256.Sum256(tc.VerifiedChains[0][0].Raw)
+	return hex.EncodeToString(sum[:])
 }
 
 func clientOf(c *fiber.Ctx) store.Client {

@@ -2,9 +2,11 @@ package web_test
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -167,6 +169,19 @@ func TestClientSeesNothingOutside(t *testing.T) {
 	}
 }
 
+// overTLS serves the same edge as a server that ends TLS itself does.
+func (r *rig) overTLS() (base string) {
+	r.t.Helper()
+	ca := r.keys.CA()
+	cert, err := ca.Server([]string{"localhost"}, time.Now())
+	ok(r.t, err)
+	ln, err := tls.Listen("tcp", "localhost:0", &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: ca.Pool()})
+	ok(r.t, err)
+	go r.w.App.Server().Serve(ln)
+	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	return "https://localhost:" + port
+}
+
 // The guide's commands run as they stand against a real server, and answer in the shape that the guide shows; the wire is what openapi.json says.
 func TestIntegratorsGuide(t *testing.T) {
 	guide, err := os.ReadFile("../../../docs/integrators.md")
@@ -175,14 +190,16 @@ func TestIntegratorsGuide(t *testing.T) {
 	r.pupil(0, "registrar.yunhe", "leader.yunhe", "officer.yunhe")
 	r.approve(approvalNo, demo.YunheShiyan)
 	id, secret := r.program(demo.YunheShiyan, approvalNo, store.Scopes...)
+	sec, err := r.s.WhoIs(r.ctx, r.session("security.yunhe"))
+	ok(t, err)
 	dir := t.TempDir()
-	ran := 0
+	ran, base := 0, r.base
 	var out string
 	for block := range strings.SplitSeq(string(guide), "\n```") {
 		if code, is := strings.CutPrefix(block, "sh\n"); is {
 			cmd := exec.CommandContext(r.ctx, "sh", "-euc", code)
 			cmd.Dir = dir
-			cmd.Env = append(os.Environ(), "XUEJI="+r.base, "ID="+id, "SECRET="+secret, "APPROVAL="+approvalNo)
+			cmd.Env = append(os.Environ(), "XUEJI="+base, "CURL_CA_BUNDLE="+dir+"/ca.pem", "ID="+id, "SECRET="+secret, "APPROVAL="+approvalNo)
 			var stderr bytes.Buffer
 			cmd.Stderr = &stderr
 			b, err := cmd.Output()
@@ -191,6 +208,13 @@ func TestIntegratorsGuide(t *testing.T) {
 			}
 			out = string(b)
 			ran++
+			if csr, err := os.ReadFile(dir + "/client.csr"); err == nil && base == r.base { // the administrator's part
+				base = r.overTLS()
+				cert, err := r.s.CertifyClient(r.ctx, sec, id, csr)
+				ok(t, err)
+				ok(t, os.WriteFile(dir+"/client.crt", cert, 0o600))
+				ok(t, os.WriteFile(dir+"/ca.pem", r.keys.CA().PEM(), 0o600))
+			}
 		}
 		if shown, is := strings.CutPrefix(block, "json\n"); is {
 			if a, b := members(t, shown), members(t, out); !slices.Equal(a, b) {
@@ -198,9 +222,15 @@ func TestIntegratorsGuide(t *testing.T) {
 			}
 		}
 	}
-	if ran < 6 {
+	if ran < 8 || base == r.base {
 		t.Fatalf("only %d commands ran", ran)
 	}
+	// Bound now: the right secret alone is refused, on the plain line and on the other.
+	if status, text, _ := r.asClient(id+":"+secret, http.MethodGet, api.PathRoll, ""); status != http.StatusForbidden || !strings.Contains(text, `"certificate"`) {
+		t.Errorf("without the certificate: %d %s", status, text)
+	}
+	_, err = r.s.CertifyClient(r.ctx, sec, id, nil)
+	ok(t, err)
 	// The newcomer of the guide has every required item, and waits.
 	who, err := r.s.WhoIs(r.ctx, r.session("registrar.yunhe"))
 	ok(t, err)

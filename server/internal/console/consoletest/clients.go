@@ -15,7 +15,7 @@ func (f *Fake) clientRows() []store.Client {
 	school, county := f.schools[0].Code, f.schools[0].Authority
 	at := time.Now().Add(-50 * 24 * time.Hour)
 	return []store.Client{
-		{ID: "c-7qk2m9xc4rt8", Name: "智学教务系统，排课与考勤", Unit: school, Scopes: []string{store.ScopeNewcomers, store.ScopeRoll}, Approval: "云教学籍〔2026〕12号", Until: "2027-06-30", CreatedAt: at, SeenAt: time.Now()},
+		{ID: "c-7qk2m9xc4rt8", Name: "智学教务系统，排课与考勤", Unit: school, Scopes: []string{store.ScopeNewcomers, store.ScopeRoll}, Approval: "云教学籍〔2026〕12号", Until: "2027-06-30", Nets: []string{"203.0.113.0/28"}, Cert: "ab12", CreatedAt: at, SeenAt: time.Now()},
 		{ID: "c-k2w9p6m4dt7y", Name: "云州大学招生办", Unit: county, Scopes: []string{store.ScopeLookup}, Approval: "云教学籍〔2026〕15号", Until: "2027-03-01", CreatedAt: at},
 		{ID: "c-x4w9p6m4dt7y", Name: "旧排课软件", Unit: school, Scopes: []string{store.ScopeNewcomers}, Until: "2027-03-01", CreatedAt: at, RevokedAt: at},
 	}
@@ -40,6 +40,22 @@ func (f *Fake) NewClient(_ context.Context, _ service.Staff, c store.Client) (st
 	}
 	c.ID = "c-9d2kq7m4rt8x"
 	return c, "VJ2Wq0mF3n8s0uY7bq1m4Xk9tE5rZ6pLhC2aD8gS0oI", nil
+}
+
+func (f *Fake) BindClient(_ context.Context, _ service.Staff, id string, nets []string) error {
+	if slices.Contains(nets, "everywhere") {
+		return &registry.Error{Code: registry.CodeInvalid, Field: "nets"}
+	}
+	f.Posted = append(f.Posted, "bind-client:"+id+":"+strings.Join(nets, " "))
+	return nil
+}
+
+func (f *Fake) CertifyClient(_ context.Context, _ service.Staff, id string, csr []byte) ([]byte, error) {
+	f.Posted = append(f.Posted, "certify-client:"+id)
+	if len(csr) == 0 {
+		return nil, nil
+	}
+	return []byte("-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n"), nil
 }
 
 func (f *Fake) RevokeClient(_ context.Context, _ service.Staff, id string) error {

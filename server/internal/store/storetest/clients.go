@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -11,13 +12,14 @@ import (
 func clients(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	by := registry.Actor{Account: "a-security", Unit: CountyX, Role: registry.RoleSecurity, Via: "console"}
-	c := store.Client{ID: "c-1", Name: "教务系统", Unit: SchoolA, SecretHash: []byte{1, 2, 3}, Scopes: []string{"newcomers", "roll"}, Approval: "云教〔2026〕1号", Until: "2027-01-31", MadeBy: "a-security", CreatedAt: Epoch}
+	c := store.Client{ID: "c-1", Name: "教务系统", Unit: SchoolA, SecretHash: []byte{1, 2, 3}, Scopes: []string{"newcomers", "roll"}, Approval: "云教〔2026〕1号", Until: "2027-01-31", MadeBy: "a-security", CreatedAt: Epoch,
+		Nets: []string{"192.0.2.0/24", "2001:db8::/32"}, Cert: "ab12"}
 	must(t, s.PutClient(ctx, c, by))
 	wantCode(t, s.PutClient(ctx, c, by), registry.CodeConflict)
 	got, err := s.Client(ctx, "c-1")
 	must(t, err)
 	if got.Name != c.Name || got.Unit != c.Unit || string(got.SecretHash) != string(c.SecretHash) || !got.Has(store.ScopeRoll) || got.Has(store.ScopeLookup) || got.Approval != c.Approval ||
-		got.Until != c.Until || got.MadeBy != c.MadeBy || !got.CreatedAt.Equal(Epoch) || !got.RevokedAt.IsZero() || !got.SeenAt.IsZero() {
+		got.Until != c.Until || got.MadeBy != c.MadeBy || !slices.Equal(got.Nets, c.Nets) || got.Cert != c.Cert || !got.CreatedAt.Equal(Epoch) || !got.RevokedAt.IsZero() || !got.SeenAt.IsZero() {
 		t.Fatalf("%+v", got)
 	}
 	_, err = s.Client(ctx, "c-2")
@@ -34,11 +36,15 @@ func clients(t *testing.T, s store.Store) {
 	}
 	must(t, s.SeeClient(ctx, "c-1", Epoch.Add(time.Minute)))
 	must(t, s.SeeClient(ctx, "c-1", Epoch.Add(time.Second))) // an older call that ends later
+	bound := c
+	bound.Nets, bound.Cert, bound.Name = nil, "cd34", "another"
+	must(t, s.BindClient(ctx, bound, by, Epoch.Add(time.Minute)))
 	must(t, s.RevokeClient(ctx, "c-1", by, Epoch.Add(time.Hour)))
 	wantCode(t, s.RevokeClient(ctx, "c-1", by, Epoch.Add(time.Hour)), registry.CodeConflict)
 	got, err = s.Client(ctx, "c-1")
 	must(t, err)
-	if !got.SeenAt.Equal(Epoch.Add(time.Minute)) || !got.RevokedAt.Equal(Epoch.Add(time.Hour)) {
+	wantCode(t, s.BindClient(ctx, c, by, Epoch.Add(time.Hour)), registry.CodeConflict)
+	if got.Name != c.Name || len(got.Nets) != 0 || got.Cert != "cd34" || !got.SeenAt.Equal(Epoch.Add(time.Minute)) || !got.RevokedAt.Equal(Epoch.Add(time.Hour)) {
 		t.Fatalf("%+v", got)
 	}
 }
