@@ -104,7 +104,7 @@ func (c serveCmd) issuerClient() (*http.Client, error) {
 	if !roots.AppendCertsFromPEM(raw) {
 		return nil, fmt.Errorf("%s: no certificate in it", c.IssuerCA)
 	}
-	return &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2, IdleConnTimeout: 30 * time.Second, TLSHandshakeTimeout: 10 * time.Second,
+	return &http.Client{CheckRedirect: relayclient.Stay, Transport: &http.Transport{MaxIdleConnsPerHost: 2, IdleConnTimeout: 30 * time.Second, TLSHandshakeTimeout: 10 * time.Second,
 		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}}}, nil
 }
 

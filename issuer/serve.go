@@ -153,7 +153,7 @@ func plain(next http.Handler, secure bool) http.Handler {
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		h.Set("Referrer-Policy", "no-referrer")
 		if secure {
-			h.Set("Strict-Transport-Security", "max-age=31536000")
+			h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 		}
 		if len(r.TransferEncoding) > 0 {
 			h.Set("Connection", "close")

@@ -26,11 +26,14 @@ type Client struct {
 	http *http.Client
 }
 
+// stay follows no redirect: this card service, no other.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
 // NewClient makes a client of the cardsvc at base, e.g. "http://127.0.0.1:7021". hc may be nil. Deadlines come from each call's context: a tap takes well under a
 // second, a relay as long as the card and the issuer need.
 func NewClient(base string, hc *http.Client) *Client {
 	if hc == nil {
-		hc = &http.Client{Transport: &http.Transport{Proxy: nil, MaxIdleConnsPerHost: 4, IdleConnTimeout: 30 * time.Second}}
+		hc = &http.Client{Transport: &http.Transport{Proxy: nil, MaxIdleConnsPerHost: 4, IdleConnTimeout: 30 * time.Second}, CheckRedirect: stay}
 	}
 	return &Client{base: strings.TrimRight(base, "/"), http: hc}
 }

@@ -95,9 +95,12 @@ func RootedTLS(ca []byte) (*tls.Config, error) {
 	return c, nil
 }
 
-// NewHTTPClient is a client with the time-outs this wire wants, over TLS as c says (nil: the system's authorities).
+// Stay is http.Client.CheckRedirect for who calls one address: a redirect is an answer like another, and followed nowhere.
+func Stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// NewHTTPClient is a client with the time-outs this wire wants, over TLS as c says (nil: the system's authorities). It follows no redirect.
 func NewHTTPClient(c *tls.Config) *http.Client {
-	return &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{
+	return &http.Client{Timeout: 20 * time.Second, CheckRedirect: Stay, Transport: &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		TLSClientConfig:       c,

@@ -33,6 +33,9 @@ type Client struct {
 	patience time.Duration
 }
 
+// Stay follows no redirect: this issuer, no other.
+func Stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
 // New makes a client of the issuer at base, an http or https URL. hc may be nil; patience 0 is Patience.
 func New(base string, hc *http.Client, patience time.Duration) (*Client, error) {
 	u, err := url.Parse(base)
@@ -40,10 +43,10 @@ func New(base string, hc *http.Client, patience time.Duration) (*Client, error) 
 		return nil, fmt.Errorf("issuer URL %q: http://host:port or https://host is wanted", base)
 	}
 	if hc == nil {
-		hc = &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 2, IdleConnTimeout: 30 * time.Second, TLSHandshakeTimeout: 10 * time.Second}}
+		hc = &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 2, IdleConnTimeout: 30 * time.Second, TLSHandshakeTimeout: 10 * time.Second}, CheckRedirect: Stay}
 	}
 	c := *hc
-	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // this issuer, no other
+	c.CheckRedirect = Stay
 	if patience == 0 {
 		patience = Patience
 	}

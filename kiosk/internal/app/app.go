@@ -83,7 +83,7 @@ func (c *Config) check() error {
 		c.Now = time.Now
 	}
 	if c.Log == nil {
-		c.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+		c.Log = slog.New(slog.DiscardHandler)
 	}
 	return nil
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/OpenPrinting/goipp"
+
+	"xueji/server/api"
 )
 
 // nameForm is what a CUPS queue may be called; it is part of an address.
@@ -44,7 +46,7 @@ func newCups(server, queue string) *cups {
 	} else {
 		c.base = "http://" + server
 	}
-	c.http = &http.Client{Timeout: ippLimit, Transport: tr}
+	c.http = &http.Client{Timeout: ippLimit, Transport: tr, CheckRedirect: api.Stay}
 	return c
 }
 

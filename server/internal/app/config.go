@@ -47,6 +47,7 @@ type Serve struct {
 	DeviceURL  string   `env:"XUEJI_DEVICE_URL" name:"device-url" help:"What kiosks call, when it is not the public URL."`
 	DeviceCert bool     `env:"XUEJI_DEVICE_CERTS" name:"device-certs" help:"Refuse devices that come without their certificate also on --listen: TLS in front of the server then shuts them out."`
 	Proxies    []string `env:"XUEJI_PROXIES" help:"Addresses of reverse proxies whose X-Forwarded-For is believed."`
+	HSTSSubs   bool     `env:"XUEJI_HSTS_SUBDOMAINS" name:"hsts-subdomains" default:"true" negatable:"" help:"Over TLS, have browsers keep to TLS for names under the server's too. Turn it off when the server stands at a name under which others speak plain http."`
 	Practice   bool     `env:"XUEJI_PRACTICE" default:"true" negatable:"" help:"Offer a register of invented people to practise in (SQLite, in the data folder, made at first use)."`
 	Guard
 }

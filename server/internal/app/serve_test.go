@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -546,5 +547,15 @@ func TestLogKeepsSecrets(t *testing.T) {
 	log.Info("x", "password", "hunter2", "Token", "abc", "pupil", "欧阳", "kiosk", "k-1")
 	if s := out.String(); strings.Contains(s, "hunter2") || strings.Contains(s, "abc") || strings.Contains(s, "欧阳") || !strings.Contains(s, "k-1") {
 		t.Error(s)
+	}
+	// One line of JSON an entry, whatever is in it, with a time that says its zone.
+	out.Reset()
+	log.Warn("a\nb", "err", errors.New("x\n{\"msg\":\"y\"}\u2028\x1b[2J"), "n\nm", 1)
+	var m struct {
+		Time       time.Time
+		Level, Msg string
+	}
+	if err := json.Unmarshal(out.Bytes(), &m); err != nil || strings.Count(out.String(), "\n") != 1 || strings.ContainsAny(out.String(), "\x1b\u2028") || m.Time.IsZero() || m.Level != "WARN" || m.Msg != "a\nb" {
+		t.Errorf("%q %v", out.String(), err)
 	}
 }

@@ -23,6 +23,7 @@ const module = "xueji"
 // pack is what `go list` says of a package.
 type pack struct {
 	ImportPath   string
+	Name         string
 	Dir          string
 	Doc          string
 	Standard     bool
@@ -43,7 +44,7 @@ var load = sync.OnceValues(func() (map[string]pack, error) {
 		return nil, err
 	}
 	root := filepath.Dir(strings.TrimSpace(string(mod)))
-	cmd := exec.Command("go", "list", "-e", "-deps", "-json=ImportPath,Dir,Doc,Standard,GoFiles,CgoFiles,Imports,TestImports,XTestImports,Deps", "./...")
+	cmd := exec.Command("go", "list", "-e", "-deps", "-json=ImportPath,Name,Dir,Doc,Standard,GoFiles,CgoFiles,Imports,TestImports,XTestImports,Deps", "./...")
 	cmd.Dir = root
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -270,6 +271,7 @@ var only = map[string][]string{
 	"github.com/jackc/pgx/v5":      {"server/internal/postgres", "server/testdeps"},
 	"modernc.org/sqlite":           {"server/internal/sqlite", "kiosk/internal/outbox"},
 	"github.com/jung-kurt/gofpdf":  {"server/document"},
+	"github.com/miekg/pkcs11":      {"issuer/internal/custody/token"},
 }
 
 // Test helpers stay in tests: packages named …test are imported by tests, by one another and by the demo.

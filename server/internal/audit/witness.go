@@ -16,6 +16,8 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"xueji/server/api"
 )
 
 // Paths of a log on its register's public address. They show sizes and hashes, nothing of any entry.
@@ -132,7 +134,7 @@ func (w *Witness) get(ctx context.Context, at string) ([]byte, error) {
 func (w *Witness) do(req *http.Request) ([]byte, error) {
 	client := w.HTTP
 	if client == nil {
-		client = &http.Client{Timeout: 30 * time.Second}
+		client = &http.Client{Timeout: 30 * time.Second, CheckRedirect: api.Stay}
 	}
 	res, err := client.Do(req)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 //
 // Mount(r fiber.Router, d Deps) error — registers every page and action and /static/console/…; web owns /v1/…, /events (SSE, see below), /livez, /readyz.
 //
-// The session cookie is "xj_session". A request under Mount without a session may only reach /sign-in, what is under it, and /static; for others web redirects to
+// The session cookie is "xj_session" ("__Host-xj_session" over TLS). A request under Mount without a session may only reach /sign-in, what is under it, and /static; for others web redirects to
 // /sign-in?next=…. Every unsafe method needs the token of CSRF(c), in form field "csrf" or header X-CSRF-Token.
 //
 // /events is server-sent events of the signed-in unit: event name = Notice.What, data = JSON of service.Notice; a comment line each 20 s.
@@ -32,6 +32,9 @@ type Deps struct {
 	Ticket func(c *fiber.Ctx, set string) string
 	// Lang is "zh-Hans", "zh-Hant" or "en" (cookie "xj_lang", else Accept-Language).
 	Lang func(c *fiber.Ctx) string
+	// Cookie and SetCookie are of cookies that hold no secret, such as the language and the sentence for the next page; maxAge in seconds, negative: it is taken away.
+	Cookie    func(c *fiber.Ctx, name string) string
+	SetCookie func(c *fiber.Ctx, name, value string, maxAge int)
 	// Problem words an error in the language of the request (never nil text).
 	Problem func(c *fiber.Ctx, err error) api.Problem
 	// StationURL is the station's cardsvc for the issuing page; CSP's connect-src allows it.

@@ -163,16 +163,16 @@ func (k *console) done(c *fiber.Ctx, to string, f flash) error {
 	if err != nil {
 		return err
 	}
-	c.Cookie(&fiber.Cookie{Name: flashCookie, Value: base64.RawURLEncoding.EncodeToString(b), Path: "/", HTTPOnly: true, SameSite: "Lax", MaxAge: 60})
+	k.SetCookie(c, flashCookie, base64.RawURLEncoding.EncodeToString(b), 60)
 	return c.Redirect(to, fiber.StatusSeeOther)
 }
 
 func (k *console) takeFlash(c *fiber.Ctx) *flash {
-	v := c.Cookies(flashCookie)
+	v := k.Cookie(c, flashCookie)
 	if v == "" {
 		return nil
 	}
-	c.Cookie(&fiber.Cookie{Name: flashCookie, Path: "/", HTTPOnly: true, SameSite: "Lax", MaxAge: -1})
+	k.SetCookie(c, flashCookie, "", -1)
 	b, err := base64.RawURLEncoding.DecodeString(v)
 	if err != nil {
 		return nil

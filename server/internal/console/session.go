@@ -20,7 +20,7 @@ func (k *console) signOut(c *fiber.Ctx, _ service.Staff) error {
 
 func (k *console) setLang(c *fiber.Ctx) error {
 	to := k.words.lang(c.Params("to"))
-	c.Cookie(&fiber.Cookie{Name: "xj_lang", Value: to, Path: "/", SameSite: "Lax", MaxAge: 365 * 24 * 3600})
+	k.SetCookie(c, "xj_lang", to, 365*24*3600)
 	back := c.Query("back")
 	if !localPath(back) {
 		back = "/"

@@ -12,6 +12,8 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+
+	"xueji/server/api"
 )
 
 // Config of a provider.
@@ -66,7 +68,7 @@ func New(c Config) (*Provider, error) {
 	if c.Name == "" {
 		c.Name = "OpenID Connect"
 	}
-	return &Provider{c: c, secret: strings.TrimSpace(string(b)), client: &http.Client{Timeout: 10 * time.Second}}, nil
+	return &Provider{c: c, secret: strings.TrimSpace(string(b)), client: &http.Client{Timeout: 10 * time.Second, CheckRedirect: api.Stay}}, nil
 }
 
 // Name is what the button says.

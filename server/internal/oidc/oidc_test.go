@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -132,6 +133,21 @@ func TestCodeFlow(t *testing.T) {
 	}
 	if _, err := p.Redeem(ctx, "good", nonce, verifier+"x"); err == nil {
 		t.Error("another browser's verifier")
+	}
+	// A discovery document of another issuer, and one that lies elsewhere, are not believed.
+	for _, lie := range []http.HandlerFunc{
+		func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `{"issuer":"https://evil.example","authorization_endpoint":"https://evil.example/auth","token_endpoint":"https://evil.example/token","jwks_uri":%q}`, i.URL+"/keys")
+		},
+		func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, i.URL+r.URL.Path, http.StatusFound) },
+	} {
+		other := httptest.NewServer(lie)
+		defer other.Close()
+		p := make("sub")
+		p.c.Issuer = other.URL
+		if to, err := p.AuthURL(ctx, "s", nonce, verifier); err == nil {
+			t.Errorf("led to %s", to)
+		}
 	}
 	i.sign, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if got, err := p.Redeem(ctx, "good", nonce, verifier); err == nil {

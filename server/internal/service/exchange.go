@@ -25,7 +25,7 @@ type Carrier interface {
 // httpCarrier posts to the peer's address.
 type httpCarrier struct{}
 
-var carrierClient = &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+var carrierClient = &http.Client{Timeout: time.Minute, CheckRedirect: api.Stay}
 
 func (httpCarrier) Deliver(ctx context.Context, server string, message []byte) ([]byte, error) {
 	return api.Deliver(ctx, server, message, carrierClient)

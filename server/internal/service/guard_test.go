@@ -1,7 +1,9 @@
 package service
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
 	"runtime"
@@ -553,9 +555,31 @@ func TestOwnSessions(t *testing.T) {
 	if err := r.s.ChangePassword(r.ctx, w, demo.Password, demo.Password, From{}); why(err) != "same" {
 		t.Fatal(err)
 	}
-	if err := r.s.ChangePassword(r.ctx, w, demo.Password, "白日依山尽黄河入海流", From{}); err != nil {
+	if err := r.s.ChangePassword(r.ctx, w, "not the old one", "白日依山尽黄河入海流", From{}); why(err) != "password" {
 		t.Fatal(err)
 	}
+	// It is taken whole, however long, and ends the sessions that were opened with the one before.
+	long := "床前明月光，疑是地上霜。举头望明月，低头思故乡。 Spring sleep, unaware of dawn: everywhere one hears birds singing; "
+	elsewhere := r.signIn("registrar.yunhe", From{Remote: "192.0.2.4"})
+	if err := r.s.ChangePassword(r.ctx, w, demo.Password, long+"黄河入海流", From{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.s.WhoIs(r.ctx, elsewhere.Staff.Token); registry.CodeOf(err) != registry.CodeNotFound {
+		t.Fatal("another session outlives the password")
+	}
+	for _, near := range []string{long + "黄河入海", long, long + "黄河入海流 ", demo.Password} {
+		if _, err := r.s.SignIn(r.ctx, "registrar.yunhe", near, From{Remote: "192.0.2.5"}); why(err) != "password" {
+			t.Fatalf("%q: %v", near, err)
+		}
+	}
+	// It does not grow old, and no token stands in the store.
+	r.pass(700 * 24 * time.Hour)
+	in := must[SignedIn](t)(r.s.SignIn(r.ctx, "registrar.yunhe", long+"黄河入海流", From{Remote: "192.0.2.6"}))
+	kept, sum := must[[]store.Session](t)(r.st.SessionsOf(r.ctx, "a-registrar.yunhe")), sha256.Sum256([]byte(in.Staff.Token))
+	if len(in.Staff.Token) < 40 || !bytes.Equal(kept[0].TokenHash, sum[:]) || bytes.Contains(kept[0].TokenHash, []byte(in.Staff.Token)) {
+		t.Fatalf("%+v", kept)
+	}
+	b = in
 	// However busy, a session ends.
 	for range 30 {
 		r.pass(r.s.policy.Idle - time.Minute)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/hex"
 	"errors"
 	"slices"
@@ -312,7 +313,7 @@ func (s *Service) AcceptInvite(ctx context.Context, login, code, pass string, fr
 		return SignedIn{}, internal(err)
 	}
 	sum := sha256.Sum256([]byte("invite\x00" + plainCode(code)))
-	if a.Disabled || a.InviteHash == "" || a.InviteHash != hex.EncodeToString(sum[:]) || !s.now().Before(a.InviteUntil) {
+	if a.Disabled || a.InviteHash == "" || subtle.ConstantTimeCompare([]byte(a.InviteHash), []byte(hex.EncodeToString(sum[:]))) != 1 || !s.now().Before(a.InviteUntil) {
 		return SignedIn{}, wrong
 	}
 	if err := s.passed(ctx, t); err != nil {

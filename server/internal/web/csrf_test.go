@@ -6,10 +6,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
 	"xueji/server/internal/demo"
+	"xueji/server/internal/service"
 	"xueji/server/internal/web"
 )
 
@@ -79,9 +81,10 @@ func TestNoOpenRedirect(t *testing.T) {
 // apart is a service of its own to the console, which keeps what it parsed by service.
 type apart struct{ web.Service }
 
-// Cookies are out of reach of scripts and other sites, and behind https of clear lines.
+// Every cookie is out of reach of scripts and of other sites' forms, and over TLS of clear lines, of the host's neighbours and of other paths.
 func TestCookies(t *testing.T) {
-	r := newRig(t, anyone)
+	r := newRig(t, anyone, func(o *service.Options) { o.Provider = &provider{} })
+	lax := []string{"xj_lang", "xj_flash", "xj_oidc"} // the last comes back from the provider's page; the others hold no secret
 	for _, secure := range []bool{false, true} {
 		w := r.w
 		if secure {
@@ -107,17 +110,44 @@ func TestCookies(t *testing.T) {
 		res, err = w.App.Test(req, -1)
 		ok(t, err)
 		res.Body.Close()
-		got := false
-		for _, c := range append(set, res.Cookies()...) {
-			if c.Name == "xj_session" && len(c.Value) >= 40 {
-				got = true
+		set = append(set, res.Cookies()...)
+		session := ""
+		for _, c := range res.Cookies() {
+			if strings.HasSuffix(c.Name, "xj_session") && len(c.Value) >= 40 {
+				session = c.Name + "=" + c.Value
 			}
-			if !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Secure != secure || c.Domain != "" {
+		}
+		if session == "" {
+			t.Fatalf("https %t: no session of 256 bits after signing in: %v", secure, res.Cookies())
+		}
+		for _, path := range []string{"GET /lang/en", "GET /sign-in/oidc", "POST /account/sessions/end"} {
+			method, path, _ := strings.Cut(path, " ")
+			req = httptest.NewRequest(method, path, nil)
+			req.Host = "localhost"
+			req.Header.Set("Cookie", session)
+			_, token, _ := strings.Cut(session, "=")
+			req.Header.Set("X-CSRF-Token", base64.RawURLEncoding.EncodeToString(r.keys.CSRF(token)))
+			res, err = w.App.Test(req, -1)
+			ok(t, err)
+			res.Body.Close()
+			set = append(set, res.Cookies()...)
+		}
+		seen := map[string]bool{}
+		for _, c := range set {
+			name, prefixed := strings.CutPrefix(c.Name, "__Host-")
+			seen[name] = true
+			site := http.SameSiteStrictMode
+			if slices.Contains(lax, name) {
+				site = http.SameSiteLaxMode
+			}
+			if prefixed != secure || !c.HttpOnly || c.SameSite != site || c.Secure != secure || c.Domain != "" || c.Path != "/" {
 				t.Errorf("https %t: %s", secure, c.Raw)
 			}
 		}
-		if !got {
-			t.Errorf("https %t: no session of 256 bits after signing in: %v", secure, res.Cookies())
+		for _, name := range append(lax, "xj_session", "xj_anon", "xj_half", "xj_known") {
+			if !seen[name] {
+				t.Errorf("https %t: no %s", secure, name)
+			}
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"xueji/server/api"
+	"xueji/server/internal/audit"
 	"xueji/server/internal/console"
 	"xueji/server/internal/i18n"
 	"xueji/server/registry"
@@ -93,7 +94,11 @@ func (w *server) problem(c *fiber.Ctx, err error) api.Problem {
 	if status >= 500 {
 		w.log.ErrorContext(c.UserContext(), "request failed", "ref", ref(c), "method", c.Method(), "route", c.Route().Path, "code", string(e.Code), "err", err)
 	}
-	p := i18n.Problem(lang(c), e, status, ref(c), func(u registry.Unit) string {
+	if refusal(status) {
+		who, _ := staff(c)
+		w.log.InfoContext(c.UserContext(), "refused", "ref", ref(c), "method", c.Method(), "route", c.Route().Path, "status", status, "why", e.Params["why"], "account", who.ID, "net", audit.Network(c.IP()))
+	}
+	p := i18n.Problem(w.lang(c), e, status, ref(c), func(u registry.Unit) string {
 		if n := w.svc.Directory().Name(u); n != string(u) {
 			return n
 		}
@@ -101,10 +106,15 @@ func (w *server) problem(c *fiber.Ctx, err error) api.Problem {
 	})
 	var f *fiber.Error
 	if errors.As(err, &f) && f.Code == http.StatusTooManyRequests {
-		p.Title, _ = i18n.Text(lang(c), "problem.busy.title", nil)
-		p.Help, _ = i18n.Text(lang(c), "problem.busy.help", nil)
+		p.Title, _ = i18n.Text(w.lang(c), "problem.busy.title", nil)
+		p.Help, _ = i18n.Text(w.lang(c), "problem.busy.help", nil)
 	}
 	return p
+}
+
+// refusal reports whether an answer keeps somebody out, rather than telling that something is wrong with what they sent.
+func refusal(status int) bool {
+	return status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusMisdirectedRequest || status == http.StatusTooManyRequests || status == http.StatusBadRequest
 }
 
 // onError is Fiber's error handler: JSON for programs, a page for people.
@@ -125,8 +135,8 @@ func (w *server) onError(c *fiber.Ctx, err error) error {
 func isAPI(c *fiber.Ctx) bool { return strings.HasPrefix(c.Path(), "/v1/") }
 
 // lang is the reader's choice (cookie xj_lang), else what the browser asks for.
-func lang(c *fiber.Ctx) i18n.Lang {
-	if v := c.Cookies("xj_lang"); v != "" {
+func (w *server) lang(c *fiber.Ctx) i18n.Lang {
+	if v := c.Cookies(w.named(c, cookieLang)); v != "" {
 		return i18n.Match(v)
 	}
 	return i18n.Match(c.Get(fiber.HeaderAcceptLanguage))

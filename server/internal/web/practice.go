@@ -30,7 +30,8 @@ type Practice interface {
 // practising is what the cookies of the practice register end in.
 const practising = "_p"
 
-func (w *server) cookie(name string) string {
+// own is the name of a cookie of this register.
+func (w *server) own(name string) string {
 	if w.opt.Practising {
 		return name + practising
 	}
@@ -39,7 +40,7 @@ func (w *server) cookie(name string) string {
 
 // divert hands requests of a browser that practises to the practice register. A session that is over there leads back to the real register.
 func (w *server) divert(c *fiber.Ctx) error {
-	token := c.Cookies(cookieSession + practising)
+	token := c.Cookies(w.named(c, cookieSession+practising))
 	if token == "" || strings.HasPrefix(c.Path(), "/static/") {
 		return c.Next()
 	}
@@ -54,11 +55,16 @@ func (w *server) divert(c *fiber.Ctx) error {
 			return err
 		}
 	}
-	w.setCookie(c, cookieSession+practising, "", -1)
+	w.setPractice(c, "", -1)
 	if !safe(c.Method()) { // what was meant for practice is not done in the real register
 		return c.Redirect("/practice", fiber.StatusSeeOther)
 	}
 	return c.Next()
+}
+
+// setPractice sets the session of the practice register, from either side.
+func (w *server) setPractice(c *fiber.Ctx, token string, maxAge int) {
+	w.putCookie(c, cookieSession+practising, token, maxAge, fiber.CookieSameSiteStrictMode)
 }
 
 // practice is the console's side of it; nil where there is none.
@@ -71,10 +77,10 @@ func (w *server) practice() *console.Practice {
 		Enter: func(c *fiber.Ctx, login string) error {
 			in, err := p.Enter(c.UserContext(), login, service.From{Remote: c.IP(), Agent: c.Get(fiber.HeaderUserAgent)})
 			if err == nil {
-				w.setCookie(c, cookieSession+practising, in.Staff.Token, 0)
+				w.setPractice(c, in.Staff.Token, 0)
 			}
 			return err
 		},
-		Leave: func(c *fiber.Ctx) { w.setCookie(c, cookieSession+practising, "", -1) },
+		Leave: func(c *fiber.Ctx) { w.setPractice(c, "", -1) },
 	}
 }

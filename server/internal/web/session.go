@@ -18,10 +18,11 @@ import (
 
 const (
 	cookieSession = "xj_session"
-	cookieHalf    = "xj_half"   // a right password that waits for its second factor
-	cookieDevice  = "xj_device" // this browser signed in before: its own count of attempts
-	cookieTicket  = "xj_oidc"   // a sign-in under way at the identity provider
-	cookieAnon    = "xj_anon"   // names a browser before sign-in, for the CSRF token of the sign-in form
+	cookieHalf    = "xj_half"  // a right password that waits for its second factor
+	cookieDevice  = "xj_known" // this browser signed in before: its own count of attempts
+	cookieTicket  = "xj_oidc"  // a sign-in under way at the identity provider
+	cookieAnon    = "xj_anon"  // names a browser before sign-in, for the CSRF token of the sign-in form
+	cookieLang    = "xj_lang"
 	localStaff    = "staff"
 	fieldCSRF     = "csrf"
 	headerCSRF    = "X-CSRF-Token"
@@ -32,8 +33,12 @@ func (w *server) everywhere(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	c.Set(fiber.HeaderContentSecurityPolicy, "default-src 'none'; frame-ancestors 'none'") // pages set their own
 	c.Set(fiber.HeaderReferrerPolicy, "no-referrer")
-	if w.secure || c.Context().IsTLS() {
-		c.Set(fiber.HeaderStrictTransportSecurity, "max-age=31536000")
+	if w.secured(c) {
+		hsts := "max-age=31536000"
+		if w.opt.HSTSSubdomains {
+			hsts += "; includeSubDomains"
+		}
+		c.Set(fiber.HeaderStrictTransportSecurity, hsts)
 	}
 	return c.Next()
 }
@@ -88,13 +93,13 @@ func safe(method string) bool {
 
 // session finds who is signed in. A cookie whose session is over is taken away.
 func (w *server) session(c *fiber.Ctx) error {
-	token := c.Cookies(w.cookie(cookieSession))
+	token := w.cookie(c, cookieSession)
 	if token == "" {
 		return nil
 	}
 	who, err := w.svc.WhoIs(c.UserContext(), token)
 	if registry.CodeOf(err) == registry.CodeNotFound {
-		w.setCookie(c, w.cookie(cookieSession), "", -1)
+		w.setCookie(c, cookieSession, "", -1)
 		return nil
 	}
 	if err != nil {
@@ -109,20 +114,41 @@ func staff(c *fiber.Ctx) (service.Staff, bool) {
 	return who, ok
 }
 
+// secured reports whether what is answered travels over TLS, here or in front of the server.
+func (w *server) secured(c *fiber.Ctx) bool { return w.secure || c.Context().IsTLS() }
+
+// named is the name that a cookie has on this line. Over TLS it begins with __Host-: the browser holds it to this host, to TLS and to the whole site, and no
+// neighbour of the host can set it. A plain line has no such cookies.
+func (w *server) named(c *fiber.Ctx, name string) string {
+	if w.secured(c) {
+		return "__Host-" + name
+	}
+	return name
+}
+
+// cookie reads a cookie of this register.
+func (w *server) cookie(c *fiber.Ctx, name string) string { return c.Cookies(w.named(c, w.own(name))) }
+
+// setCookie sets a cookie of this register, for its own pages alone; maxAge in seconds, 0 until the browser ends, negative: it is taken away.
 func (w *server) setCookie(c *fiber.Ctx, name, value string, maxAge int) {
-	c.Cookie(&fiber.Cookie{Name: name, Value: value, Path: "/", HTTPOnly: true, Secure: w.secure || c.Context().IsTLS(), SameSite: "Strict", MaxAge: maxAge, SessionOnly: maxAge == 0})
+	w.putCookie(c, w.own(name), value, maxAge, fiber.CookieSameSiteStrictMode)
+}
+
+// putCookie sets a cookie. Lax ones also come along where a page elsewhere leads here.
+func (w *server) putCookie(c *fiber.Ctx, name, value string, maxAge int, site string) {
+	c.Cookie(&fiber.Cookie{Name: w.named(c, name), Value: value, Path: "/", HTTPOnly: true, Secure: w.secured(c), SameSite: site, MaxAge: maxAge, SessionOnly: maxAge == 0})
 }
 
 // csrf is the token of this browser: bound to the session, or before sign-in to a random cookie.
 func (w *server) csrf(c *fiber.Ctx) string {
-	id := c.Cookies(w.cookie(cookieSession))
+	id := w.cookie(c, cookieSession)
 	if _, ok := staff(c); !ok {
 		if id, _ = c.Locals(cookieAnon).(string); id == "" {
-			if id = c.Cookies(w.cookie(cookieAnon)); len(id) < 20 || len(id) > 64 {
+			if id = w.cookie(c, cookieAnon); len(id) < 20 || len(id) > 64 {
 				var b [16]byte
 				rand.Read(b[:])
 				id = base64.RawURLEncoding.EncodeToString(b[:])
-				w.setCookie(c, w.cookie(cookieAnon), id, 0)
+				w.setCookie(c, cookieAnon, id, 0)
 			}
 			c.Locals(cookieAnon, id)
 		}
@@ -160,25 +186,29 @@ func (w *server) deps() console.Deps {
 		Staff:   staff,
 		CSRF:    w.csrf,
 		From: func(c *fiber.Ctx) service.From {
-			return service.From{Remote: c.IP(), Agent: c.Get(fiber.HeaderUserAgent), Device: c.Cookies(w.cookie(cookieDevice))}
+			return service.From{Remote: c.IP(), Agent: c.Get(fiber.HeaderUserAgent), Device: w.cookie(c, cookieDevice)}
 		},
 		SignedIn: w.signedIn,
-		Half:     func(c *fiber.Ctx) string { return c.Cookies(w.cookie(cookieHalf)) },
+		Half:     func(c *fiber.Ctx) string { return w.cookie(c, cookieHalf) },
 		Ticket: func(c *fiber.Ctx, set string) string {
-			was := c.Cookies(w.cookie(cookieTicket))
+			was := w.cookie(c, cookieTicket)
 			if set != "" { // Lax: the provider's page leads back here
-				c.Cookie(&fiber.Cookie{Name: w.cookie(cookieTicket), Value: set, Path: "/sign-in/", HTTPOnly: true, Secure: w.secure, SameSite: "Lax", MaxAge: 600})
+				w.putCookie(c, w.own(cookieTicket), set, 600, fiber.CookieSameSiteLaxMode)
 			} else if was != "" {
-				c.Cookie(&fiber.Cookie{Name: w.cookie(cookieTicket), Path: "/sign-in/", HTTPOnly: true, Secure: w.secure, SameSite: "Lax", MaxAge: -1})
+				w.putCookie(c, w.own(cookieTicket), "", -1, fiber.CookieSameSiteLaxMode)
 			}
 			return was
 		},
 		SignOut: func(c *fiber.Ctx) error {
-			err := w.svc.SignOut(c.UserContext(), c.Cookies(w.cookie(cookieSession)))
-			w.setCookie(c, w.cookie(cookieSession), "", -1)
+			err := w.svc.SignOut(c.UserContext(), w.cookie(c, cookieSession))
+			w.setCookie(c, cookieSession, "", -1)
 			return err
 		},
-		Lang:       func(c *fiber.Ctx) string { return string(lang(c)) },
+		Lang:   func(c *fiber.Ctx) string { return string(w.lang(c)) },
+		Cookie: func(c *fiber.Ctx, name string) string { return c.Cookies(w.named(c, name)) },
+		SetCookie: func(c *fiber.Ctx, name, value string, maxAge int) {
+			w.putCookie(c, name, value, maxAge, fiber.CookieSameSiteLaxMode)
+		},
 		Problem:    w.problem,
 		StationURL: w.opt.StationURL,
 		PublicURL:  strings.TrimRight(w.opt.PublicURL, "/"),
@@ -191,17 +221,17 @@ func (w *server) deps() console.Deps {
 // signedIn sets what came of a step of signing in: half way, or a session under a new token (no token that was there before sign-in lives on).
 func (w *server) signedIn(c *fiber.Ctx, in service.SignedIn) {
 	if in.Half != "" {
-		w.setCookie(c, w.cookie(cookieHalf), in.Half, 0)
+		w.setCookie(c, cookieHalf, in.Half, 0)
 		return
 	}
-	w.setCookie(c, w.cookie(cookieHalf), "", -1)
-	w.setCookie(c, w.cookie(cookieAnon), "", -1)
-	if old := c.Cookies(w.cookie(cookieSession)); old != "" {
+	w.setCookie(c, cookieHalf, "", -1)
+	w.setCookie(c, cookieAnon, "", -1)
+	if old := w.cookie(c, cookieSession); old != "" {
 		_ = w.svc.SignOut(c.UserContext(), old) // it runs out by itself if this fails
 	}
-	w.setCookie(c, w.cookie(cookieSession), in.Staff.Token, 0)
+	w.setCookie(c, cookieSession, in.Staff.Token, 0)
 	if in.Device != "" {
-		c.Cookie(&fiber.Cookie{Name: w.cookie(cookieDevice), Value: in.Device, Path: "/sign-in", HTTPOnly: true, Secure: w.secure, SameSite: "Strict", MaxAge: 180 * 24 * 3600})
+		w.setCookie(c, cookieDevice, in.Device, 180*24*3600)
 	}
 	c.Locals(localStaff, in.Staff)
 }

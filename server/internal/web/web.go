@@ -58,6 +58,8 @@ type Options struct {
 	// Practice is the register for practice; nil for none. Practising says that this edge serves it: no API, cookies of its own.
 	Practice   Practice
 	Practising bool
+	// HSTSSubdomains has the promise of TLS hold for names under the server's too.
+	HSTSSubdomains bool
 	// NoConsole leaves the pages out (tests of the API alone).
 	NoConsole bool
 }

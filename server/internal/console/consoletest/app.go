@@ -63,6 +63,10 @@ func App(f *Fake, station string) (*fiber.App, error) {
 			c.Cookie(&fiber.Cookie{Name: "xj_session", Path: "/", MaxAge: -1})
 			return nil
 		},
+		Cookie: func(c *fiber.Ctx, name string) string { return c.Cookies(name) },
+		SetCookie: func(c *fiber.Ctx, name, value string, maxAge int) {
+			c.Cookie(&fiber.Cookie{Name: name, Value: value, Path: "/", HTTPOnly: true, SameSite: "Lax", MaxAge: maxAge})
+		},
 		Lang: func(c *fiber.Ctx) string { return c.Cookies("xj_lang") },
 		Problem: func(c *fiber.Ctx, err error) api.Problem {
 			var e *registry.Error

@@ -1,0 +1,109 @@
+package app
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"database/sql"
+	"encoding/pem"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"xueji/server/internal/pki"
+)
+
+// A register that begins has nobody in it, and keys and a token that no other has; whoever else is on the machine reads none of them.
+func TestNothingByDefault(t *testing.T) {
+	var before map[string][]byte
+	for range 2 {
+		data := filepath.Join(t.TempDir(), "server")
+		e := &env{ctx: t.Context(), out: io.Discard, log: newLog(io.Discard, "error"), common: Common{Data: data, VaultSuite: "aes"}}
+		o, err := e.open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, signErr := e.common.signer()
+		_, tokenErr := issuerToken(filepath.Join(data, "issuer.token"))
+		if err := o.st.Close(); err != nil || signErr != nil || tokenErr != nil {
+			t.Fatal(err, signErr, tokenErr)
+		}
+		db, err := sql.Open("sqlite", filepath.Join(data, "xueji.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, table := range []string{"account", "api_client", "kiosk", "session", "pupil", "exchange_peer"} {
+			n := -1
+			if err := db.QueryRow("SELECT count(*) FROM " + table).Scan(&n); err != nil || n != 0 {
+				t.Errorf("%s: %d rows, %v", table, n, err)
+			}
+		}
+		db.Close()
+		now := map[string][]byte{}
+		for _, name := range []string{"server.key", "vault.key", "audit.key", "issuer.token"} {
+			st, err := os.Stat(filepath.Join(data, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			now[name], _ = os.ReadFile(filepath.Join(data, name))
+			if st.Mode().Perm() != 0o600 || len(now[name]) < 32 || bytes.Equal(now[name], before[name]) {
+				t.Errorf("%s: mode %v, %d bytes", name, st.Mode(), len(now[name]))
+			}
+		}
+		if st, err := os.Stat(data); err != nil || st.Mode().Perm() != 0o700 {
+			t.Errorf("data folder: %v %v", st.Mode(), err)
+		}
+		before = now
+	}
+}
+
+// The operator's certificate is served from its files, anew when they change, and the one before while they are being replaced.
+func TestOperatorsCertificate(t *testing.T) {
+	dir, now := t.TempDir(), time.Now()
+	ca, err := pki.New(bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &certificates{cert: filepath.Join(dir, "tls.crt"), key: filepath.Join(dir, "tls.key"), ca: ca}
+	put := func(at time.Time) tls.Certificate {
+		t.Helper()
+		made, err := ca.Server([]string{"xueji.example.cn"}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := x509.MarshalPKCS8PrivateKey(made.PrivateKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for path, b := range map[string]*pem.Block{c.cert: {Type: "CERTIFICATE", Bytes: made.Certificate[0]}, c.key: {Type: "PRIVATE KEY", Bytes: key}} {
+			if err := os.WriteFile(path, pem.EncodeToMemory(b), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chtimes(path, at, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return made
+	}
+	serves := func(at time.Time, want tls.Certificate) {
+		t.Helper()
+		got, err := c.get(at)
+		if err != nil || !bytes.Equal(got.Certificate[0], want.Certificate[0]) {
+			t.Fatal("another certificate", err)
+		}
+	}
+	if _, err := c.get(now); err == nil {
+		t.Fatal("served without a file")
+	}
+	first := put(now)
+	serves(now, first)
+	second := put(now.Add(time.Second))
+	serves(now.Add(lookEvery/2), first) // not looked at again yet
+	serves(now.Add(2*lookEvery), second)
+	if err := os.WriteFile(c.cert, []byte("half a fi"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	serves(now.Add(4*lookEvery), second)
+}
