@@ -25,6 +25,7 @@ type cli struct {
 
 	Serve       serveCmd       `cmd:"" help:"Run the server: console, API, workers."`
 	Seed        seedCmd        `cmd:"" help:"Make a demonstration province in an empty register."`
+	Units       unitsCmd       `cmd:"" help:"Schools and offices, as a list."`
 	Kiosk       kioskCmd       `cmd:"" name:"kiosk-code" help:"Make a kiosk of a school and print its one-time enrolment code."`
 	Certificate certificateCmd `cmd:"" help:"Make a TLS certificate of the server's own authority for another program, such as the issuer."`
 	Reading     readingKeyCmd  `cmd:"" name:"reading-key" help:"Print the public key that the register reads cards under, for the issuer to pin (issuer serve --console-key)."`

@@ -47,6 +47,7 @@ type accountAddCmd struct {
 	Role         string `required:"" enum:"registrar,leader,officer,clerk,operator,security,auditor" help:"registrar, leader, officer, clerk, operator, security or auditor."`
 	TrainedOn    string `name:"trained-on" required:"" help:"Date of training, 2006-01-02: no training record, no account (Art. 23)."`
 	Certificate  string `required:"" help:"Number of the training certificate; the same for all accounts of one person."`
+	Forget       bool   `name:"forget-factors" help:"Take the account's second factors away: of somebody who lost them and has nobody above to ask."`
 	PasswordFile string `name:"password-file" help:"File with the password; without it, the first line of standard input." type:"path"`
 }
 
@@ -66,8 +67,17 @@ func (c *accountAddCmd) Run(e *env) (err error) {
 	defer func() { err = errors.Join(err, done()) }()
 	a, err := s.AddAccount(e.ctx, store.Account{Login: c.Login, Name: c.Name, Unit: registry.Unit(c.Unit), Role: registry.Role(c.Role), TrainedOn: registry.Date(c.TrainedOn),
 		TrainedCert: c.Certificate}, pass)
+	var x *registry.Error
+	if errors.As(err, &x) && x.Code == registry.CodeInvalid && x.Field == "unit" {
+		return fmt.Errorf("--unit: %s is not in the register, or no place for a %s; `server units import` takes offices and schools in", c.Unit, c.Role)
+	}
 	if err != nil {
 		return err
+	}
+	if c.Forget {
+		if err := s.ForgetFactors(e.ctx, a.ID); err != nil {
+			return err
+		}
 	}
 	_, err = fmt.Fprintln(e.out, a.Login, a.ID)
 	return err

@@ -100,7 +100,8 @@ func (t *tmpl) style(s *excelize.Style) int {
 	return id
 }
 
-func (t *tmpl) form(rows []registry.Form) {
+// heads are the styles of a required header, of another, and of cells that keep every digit.
+func (t *tmpl) heads() (must, may, cell int) {
 	const line = "DCD8CD"
 	border := []excelize.Border{{Type: "left", Color: line, Style: 1}, {Type: "right", Color: line, Style: 1}, {Type: "top", Color: line, Style: 1}, {Type: "bottom", Color: line, Style: 1}}
 	head := func(fill, ink string) int {
@@ -110,9 +111,12 @@ func (t *tmpl) form(rows []registry.Form) {
 			Alignment: &excelize.Alignment{Horizontal: "center", Vertical: "center", WrapText: true}, Border: border,
 		})
 	}
-	must, may := head("0A4F44", "FFFFFF"), head("E3F0EC", "0A4F44")
-	text := t.style(&excelize.Style{NumFmt: 49, Font: &excelize.Font{Size: 11}, Border: border, Alignment: &excelize.Alignment{Vertical: "center"}})
+	return head("0A4F44", "FFFFFF"), head("E3F0EC", "0A4F44"),
+		t.style(&excelize.Style{NumFmt: 49, Font: &excelize.Font{Size: 11}, Border: border, Alignment: &excelize.Alignment{Vertical: "center"}})
+}
 
+func (t *tmpl) form(rows []registry.Form) {
+	must, may, text := t.heads()
 	_, err := t.f.NewSheet(sheetLists)
 	t.keep(err)
 	t.keep(t.f.SetSheetVisible(sheetLists, false))

@@ -152,6 +152,13 @@ func TestSecondFactor(t *testing.T) {
 	if err := r.s.DropFactor(r.ctx, r.who(done.Staff.Token), me.Factors[0].ID); why(err) != "last_factor" {
 		t.Fatal(err)
 	}
+	// Who lost them all and has nobody above is helped at the machine, and sets new ones up before any work.
+	if err := r.s.ForgetFactors(r.ctx, who.ID); err != nil {
+		t.Fatal(err)
+	}
+	if in := r.signIn("officer.yunhe", here); in.Half != "" || !r.who(in.Staff.Token).Bare {
+		t.Fatalf("%+v", in)
+	}
 }
 
 // Half a sign-in guesses no further than a few codes, and ends.

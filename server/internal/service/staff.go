@@ -413,6 +413,15 @@ func (s *Service) ResetAccount(ctx context.Context, who Staff, id string, factor
 	return code, nil
 }
 
+// ForgetFactors takes the second factors from an account, at the command line: for whoever lost them and has nobody above who may reset the account. It is logged.
+func (s *Service) ForgetFactors(ctx context.Context, account string) error {
+	if err := s.st.DropFactors(ctx, account, "", ""); err != nil {
+		return internal(err)
+	}
+	s.guarded(ctx, Guarded{Act: "factor_off", Account: account, Note: "command line"})
+	return nil
+}
+
 // EndSession ends another's session, or ("") all of them.
 func (s *Service) EndSession(ctx context.Context, who Staff, account, session string) error {
 	a, err := s.kept(ctx, who, account)

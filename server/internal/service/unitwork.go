@@ -48,6 +48,29 @@ func (s *Service) ActUnit(ctx context.Context, who Staff, act units.Act) (store.
 	return s.queue(ctx, who, store.BulkRun{Kind: store.BulkEndUnit, School: o.Move.From, Doc: store.BulkDoc{By: who.Actor("console"), To: o.Move.To, State: string(o.Move.State), Ref: o.Move.Ref}}, rows)
 }
 
+// Establish takes in the units of a list at the command line, where a register begins (Arts 2, 3; units.Establish). n is how many are new and durable on
+// return; what is refused is told unit by unit, and then nothing is written. Servers that run learn of it within a minute.
+func (s *Service) Establish(ctx context.Context, added units.Units) (n int, refused []units.Refused, err error) {
+	if err := s.ReloadUnits(ctx); err != nil {
+		return 0, nil, err
+	}
+	o, refused := units.Establish(s.Units(), added)
+	if n = len(o.Schools) + len(o.Offices); n == 0 {
+		return 0, refused, nil
+	}
+	if err := s.PutUnits(ctx, o.Schools, o.Offices); err != nil {
+		return 0, nil, err
+	}
+	e := audit.Entry{At: s.now(), Kind: audit.Config, Subject: audit.SubjectOf("unit", "list"), What: "units.Establish", N: n}
+	return n, nil, internal(s.st.RecordAudit(ctx, e.By(ctx, registry.Actor{Account: systemAccount, Via: "command"})))
+}
+
+// Units are all that this register knows, by code.
+func (s *Service) Units() units.Units {
+	d := s.dir.Load()
+	return units.Units{Schools: d.list, Offices: d.upper}
+}
+
 // HandoverList is the list of archives that went from a school that ended to whoever keeps them (Art. 9).
 func (s *Service) HandoverList(ctx context.Context, who Staff, id string) ([]byte, error) {
 	if err := s.scope(who).Check(access.Oversee); err != nil {

@@ -172,19 +172,24 @@ func open(dir registry.Directory, a Open, actor registry.Actor) (Outcome, error)
 	if err := over(dir, s.Authority, actor); err != nil {
 		return Outcome{}, err
 	}
-	if err := registry.CheckSchoolCode(s.Code); err != nil {
-		return Outcome{}, invalid("code")
-	}
-	if !s.Open() || s.EndedOn != "" || s.Successor != "" || s.Keeper != "" || s.Remote != "" || len(s.Former) > 0 {
-		return Outcome{}, invalid("state")
-	}
-	if len(s.Region) == 6 && string(s.Code[2:4]) != s.Region[:2] {
-		return Outcome{}, invalid("code") // the code names the province
-	}
-	if err := check(dir, s); err != nil {
+	if err := checkNew(dir, s); err != nil {
 		return Outcome{}, err
 	}
 	return Outcome{Schools: []registry.School{s}}, nil
+}
+
+// checkNew holds what is true of a school that begins.
+func checkNew(dir registry.Directory, s registry.School) error {
+	if err := registry.CheckSchoolCode(s.Code); err != nil {
+		return invalid("code")
+	}
+	if !s.Open() || s.EndedOn != "" || s.Successor != "" || s.Keeper != "" || s.Remote != "" || len(s.Former) > 0 {
+		return invalid("state")
+	}
+	if len(s.Region) == 6 && string(s.Code[2:4]) != s.Region[:2] {
+		return invalid("code") // the code names the province
+	}
+	return check(dir, s)
 }
 
 // check holds what is true of every open school.
@@ -228,19 +233,58 @@ func openOffice(dir registry.Directory, a OpenOffice, actor registry.Actor) (Out
 	if err := over(dir, o.Parent, actor); err != nil {
 		return Outcome{}, err
 	}
-	rank, known := tiers[o.Tier]
-	parent, _ := dir.Office(o.Parent)
-	switch {
-	case len(o.Code) != 6 || !registry.ValidRegion(string(o.Code)):
-		return Outcome{}, invalid("code")
-	case !known || rank <= tiers[parent.Tier]:
-		return Outcome{}, invalid("tier")
-	case !name(o.Name):
-		return Outcome{}, invalid("name")
-	case o.Remote != "":
-		return Outcome{}, invalid("remote")
+	if err := checkOffice(dir, o); err != nil {
+		return Outcome{}, err
 	}
 	return Outcome{Offices: []registry.Office{o}}, nil
+}
+
+// checkOffice holds what is true of every office: it lies within the office above it, if there is one.
+func checkOffice(dir registry.Directory, o registry.Office) error {
+	rank, known := tiers[o.Tier]
+	parent, ok := dir.Office(o.Parent)
+	switch {
+	case o.Tier == registry.TierNation && (o.Code != nation || o.Parent != ""):
+		return invalid("code")
+	case o.Tier != registry.TierNation && (len(o.Code) != 6 || !registry.ValidRegion(string(o.Code))):
+		return invalid("code")
+	case o.Parent != "" && (!ok || parent.Remote != "" || !within(o.Code, parent)):
+		return invalid("parent")
+	case !known || ok && rank <= tiers[parent.Tier] || o.Tier != tierOf(o.Code):
+		return invalid("tier")
+	case !name(o.Name):
+		return invalid("name")
+	case o.Remote != "":
+		return invalid("remote")
+	}
+	return nil
+}
+
+// nation is the code of the ministry's office.
+const nation registry.Unit = "000000"
+
+// tierOf reads a region's tier off its code (GB/T 2260): 330000 a province, 330100 a city, 330106 a county.
+func tierOf(code registry.Unit) registry.Tier {
+	switch {
+	case code == nation:
+		return registry.TierNation
+	case code[2:] == "0000":
+		return registry.TierProvince
+	case code[4:] == "00":
+		return registry.TierCity
+	}
+	return registry.TierCounty
+}
+
+// within: a code begins with the digits of the region above it (GB/T 2260): two of a province, four of a city.
+func within(code registry.Unit, above registry.Office) bool {
+	switch above.Tier {
+	case registry.TierProvince:
+		return code[:2] == above.Code[:2]
+	case registry.TierCity:
+		return code[:4] == above.Code[:4]
+	}
+	return true
 }
 
 // over: the actor is an officer of the office or of one above it.

@@ -1,6 +1,7 @@
 package units_test
 
 import (
+	"errors"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -138,4 +139,52 @@ func TestVoidForEver(t *testing.T) {
 			schools = with(o, schools)
 		}
 	})
+}
+
+// A register that begins: the whole list at once, in any order; brought twice it changes nothing.
+func TestEstablish(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := units.Units{Schools: rapid.Permutation(rt.Schools()).Draw(t, "schools"), Offices: rapid.Permutation(rt.Offices()).Draw(t, "offices")}
+		o, refused := units.Establish(units.Units{}, all)
+		if len(refused) > 0 || len(o.Schools) != len(all.Schools) || len(o.Offices) != len(all.Offices) {
+			t.Fatalf("%v", refused)
+		}
+		if o, refused = units.Establish(units.Units{Schools: o.Schools, Offices: o.Offices}, all); len(refused) > 0 || len(o.Schools)+len(o.Offices) > 0 {
+			t.Fatalf("a second time: %v %v", o, refused)
+		}
+	})
+}
+
+// What does not fit is refused by name, and then nothing is taken in.
+func TestEstablishRefuses(t *testing.T) {
+	renamed := rt.Schools()[0]
+	renamed.Name += "（新校区）"
+	standing := units.Units{Schools: rt.Schools(), Offices: rt.Offices()}
+	office := func(code, parent registry.Unit, tier registry.Tier) units.Units {
+		return units.Units{Offices: []registry.Office{{Code: code, Name: "某局", Tier: tier, Parent: parent}}}
+	}
+	for name, c := range map[string]struct {
+		standing, added units.Units
+		field           string
+		want            registry.Code
+	}{
+		"a school before its authority":     {units.Units{}, units.Units{Schools: []registry.School{school()}}, "authority", registry.CodeInvalid},
+		"another name":                      {standing, units.Units{Schools: []registry.School{renamed}}, "code", registry.CodeConflict},
+		"one code twice":                    {standing, units.Units{Schools: []registry.School{school(), school()}}, "code", registry.CodeConflict},
+		"a second office with none above":   {standing, office("340000", "", registry.TierProvince), "parent", registry.CodeInvalid},
+		"an office above that is not there": {standing, office("340100", "340000", registry.TierCity), "parent", registry.CodeInvalid},
+		"an office under another region":    {standing, office("340100", rt.Province, registry.TierCity), "parent", registry.CodeInvalid},
+		"a county above a county":           {standing, office("330114", rt.CountyA, registry.TierCounty), "tier", registry.CodeInvalid},
+		"no tier":                           {units.Units{}, office("330000", "", ""), "tier", registry.CodeInvalid},
+		"no code":                           {units.Units{}, office("33", "", registry.TierProvince), "code", registry.CodeInvalid},
+	} {
+		o, refused := units.Establish(c.standing, c.added)
+		var e *registry.Error
+		if len(refused) != 1 || !errors.As(refused[0].Err, &e) || e.Code != c.want || e.Field != c.field {
+			t.Errorf("%s: %v, want %s of %s", name, refused, c.want, c.field)
+		}
+		if len(o.Schools)+len(o.Offices) > 0 {
+			t.Errorf("%s: something is to be written", name)
+		}
+	}
 }
