@@ -485,7 +485,7 @@ func TestSmuggling(t *testing.T) {
 // Every body is small unless its route says otherwise, and the limit bites before the body is read.
 func TestBodyLimits(t *testing.T) {
 	s := start(t, seeded(t, 0))
-	for path, size := range map[string]int{"/v1/kiosks/enrol": 300 << 10, "/sign-in": 300 << 10, api.PathBatches: 9 << 20, "/enrol/imports": 17 << 20} {
+	for path, size := range map[string]int{"/v1/kiosks/enrol": 300 << 10, "/sign-in": 300 << 10, api.PathBatches: 9 << 20, api.PathExchange: 24 << 20, "/enrol/imports": 17 << 20} {
 		r, err := http.Post(s.url(path), "application/json", bytes.NewReader(make([]byte, size)))
 		if err != nil {
 			continue // cut off while sending: refused as well

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -34,8 +35,9 @@ func (httpCarrier) Deliver(ctx context.Context, server string, message []byte) (
 // Peering is what the edge needs for other registers; *Service implements it.
 type Peering interface {
 	// TakeMessage takes a message in, durable on return, and gives the signed receipt. CodeForbidden with why (peer, peer_revoked, peer_key, peer_signature, addressee,
-	// sealed), CodeInvalid with why (message, version), CodeConflict with why replay.
-	TakeMessage(ctx context.Context, message []byte) (receipt []byte, err error)
+	// sealed), CodeInvalid with why (message, version), CodeConflict with why replay. Messages from an address that are under no pinned key are slowed down (CodeForbidden,
+	// why=wait); those under one never are, whoever else calls from that address.
+	TakeMessage(ctx context.Context, message []byte, remote string) (receipt []byte, err error)
 }
 
 // registerOf is the register that holds a unit of this province: the code of the province's office.
@@ -221,6 +223,10 @@ func (s *Service) sendLetter(ctx context.Context, row store.OutboxRow) error {
 	}
 	receipt, err := s.carrier.Deliver(ctx, peer.URL, wire)
 	now = s.now()
+	var e *registry.Error
+	if errors.As(err, &e) && e.Params["why"] == "wait" { // strangers call from this address too, and no key of ours is pinned there
+		err = fail(registry.CodeUnavailable, "", nil)
+	}
 	if err == nil {
 		_, err = exchange.OpenReceipt(receipt, pins, &m)
 		if err != nil {
@@ -240,8 +246,6 @@ func (s *Service) sendLetter(ctx context.Context, row store.OutboxRow) error {
 		}
 		return s.putOff(ctx, row, next)
 	default:
-		var e *registry.Error
-		errors.As(err, &e)
 		return refuse(code, map[string]string{"why": e.Params["why"]})
 	}
 	if err := s.st.SettleOut(ctx, l.Peer, l.ID, store.LetterDone, receipt, "", nil, now); err != nil {
@@ -304,11 +308,11 @@ func (s *Service) wakeLetters(ctx context.Context, peer, state string) error {
 }
 
 // TakeMessage takes a message of another register in.
-func (s *Service) TakeMessage(ctx context.Context, message []byte) ([]byte, error) {
+func (s *Service) TakeMessage(ctx context.Context, message []byte, remote string) ([]byte, error) {
 	from, version, err := exchange.Sender(message)
 	if err != nil {
 		s.onEvent("exchange_in", "refused")
-		return nil, fail(registry.CodeInvalid, "message", map[string]string{"why": "message"})
+		return nil, cmp.Or(s.stranger(ctx, remote), fail(registry.CodeInvalid, "message", map[string]string{"why": "message"}))
 	}
 	mine, err := s.identities(ctx)
 	if err != nil {
@@ -318,12 +322,13 @@ func (s *Service) TakeMessage(ctx context.Context, message []byte) ([]byte, erro
 	switch {
 	case isNotFound(err) || err == nil && len(mine) == 0:
 		s.onEvent("exchange_in", "stranger")
-		return nil, fail(registry.CodeForbidden, "message", map[string]string{"why": "peer", "province": from})
+		return nil, cmp.Or(s.stranger(ctx, remote), fail(registry.CodeForbidden, "message", map[string]string{"why": "peer", "province": from}))
 	case err != nil:
 		return nil, internal(err)
 	}
 	m, err := exchange.Open(message, from, pinned(peer, s.now()), mine)
 	why, code := "", registry.CodeForbidden
+	proven := err == nil || errors.Is(err, exchange.ErrVersion) || errors.Is(err, exchange.ErrAddressee) || errors.Is(err, exchange.ErrSealed)
 	switch {
 	case !peer.RevokedAt.IsZero():
 		why = "peer_revoked"
@@ -347,6 +352,12 @@ func (s *Service) TakeMessage(ctx context.Context, message []byte) ([]byte, erro
 		why, code = "message", registry.CodeInvalid
 	}
 	if why != "" {
+		if !proven {
+			if err := s.stranger(ctx, remote); err != nil {
+				s.onEvent("exchange_in", "refused")
+				return nil, err
+			}
+		}
 		return nil, s.turnAway(ctx, from, code, why)
 	}
 	now := s.now()
@@ -367,6 +378,12 @@ func (s *Service) TakeMessage(ctx context.Context, message []byte) ([]byte, erro
 	}
 	receipt, err := mine[0].WriteReceipt(m.Acknowledge(now))
 	return receipt, internal(err)
+}
+
+// stranger slows down who shows no pinned key, before anything of the refusal is written.
+func (s *Service) stranger(ctx context.Context, remote string) error {
+	_, err := s.TrySlow(ctx, "exchange", network(remote))
+	return err
 }
 
 // turnAway counts a refused message and puts it on the log: who it says it is from, and why.

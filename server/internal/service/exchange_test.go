@@ -29,7 +29,8 @@ const (
 type line struct {
 	to   *rig
 	down bool
-	lost int // receipts to lose
+	busy bool // strangers are slowed down there, and this side is taken for one
+	lost int  // receipts to lose
 	sent [][]byte
 }
 
@@ -37,8 +38,11 @@ func (l *line) Deliver(ctx context.Context, _ string, message []byte) ([]byte, e
 	if l.down {
 		return nil, fail(registry.CodeUnavailable, "", nil)
 	}
+	if l.busy {
+		return nil, fail(registry.CodeForbidden, "", map[string]string{"why": "wait"})
+	}
 	l.sent = append(l.sent, bytes.Clone(message))
-	receipt, err := l.to.s.TakeMessage(ctx, message)
+	receipt, err := l.to.s.TakeMessage(ctx, message, "192.0.2.1")
 	if err == nil && l.lost > 0 {
 		l.lost--
 		return nil, fail(registry.CodeUnavailable, "", nil)
@@ -432,18 +436,25 @@ func TestAcrossProvincesHeld(t *testing.T) {
 func TestExchangeTurnsAway(t *testing.T) {
 	here, there, _, back := pair(t)
 	uid := here.enrolled(0)
+	back.busy = true
 	called(here, there, uid)
+	settle(here, there)
+	if p := must[[]PeerLine](t)(there.s.PeersNow(there.ctx))[0]; p.Depth != 1 || p.PeerHealth.Refused != 0 || p.Failures == 0 {
+		t.Errorf("a peer that asks to wait: %+v", p)
+	}
+	back.busy = false
+	there.pass(farLongest)
 	settle(here, there)
 	good := back.sent[0]
 	why := func(b []byte, want string) {
 		t.Helper()
-		_, err := here.s.TakeMessage(here.ctx, b)
+		_, err := here.s.TakeMessage(here.ctx, b, "192.0.2.1")
 		var e *registry.Error
 		if !errors.As(err, &e) || e.Params["why"] != want {
 			t.Errorf("refused as %v, want %s", err, want)
 		}
 	}
-	if _, err := here.s.TakeMessage(here.ctx, good); err != nil { // the same once more is the same
+	if _, err := here.s.TakeMessage(here.ctx, good, "192.0.2.1"); err != nil { // the same once more is the same
 		t.Fatal(err)
 	}
 	bad := bytes.Clone(good)
@@ -454,7 +465,8 @@ func TestExchangeTurnsAway(t *testing.T) {
 	letter := must[[]byte](t)(exchange.EncodeLetter(registry.Letter{Kind: registry.LetterWithdraw}))
 	mine := must[exchange.Public](t)(here.s.Identity(here.ctx))
 	m := exchange.Message{Head: exchange.Head{From: "310000", To: string(demo.Province), Seq: 1, Thread: "310000/ZX-2026-0000-000001", Kind: registry.LetterWithdraw, At: here.now()}, Letter: letter}
-	why(must[[]byte](t)(stranger.Write(m, mine, bytes.NewReader(bytes.Repeat([]byte{9}, 512)))), "peer")
+	fromStranger := must[[]byte](t)(stranger.Write(m, mine, bytes.NewReader(bytes.Repeat([]byte{9}, 512))))
+	why(fromStranger, "peer")
 	// Another letter under a number that was used.
 	ids := must[[]*exchange.Identity](t)(there.s.identities(there.ctx))
 	m.From, m.Thread = string(farProvince), "320000/ZX-2026-0000-000001"
@@ -466,16 +478,39 @@ func TestExchangeTurnsAway(t *testing.T) {
 	fresh := must[[]byte](t)(ids[0].Write(m, mine, bytes.NewReader(bytes.Repeat([]byte{5}, 512))))
 	why(fresh, "peer_key")
 	know(t, here, b, "")
-	if _, err := here.s.TakeMessage(here.ctx, fresh); err != nil {
+	if _, err := here.s.TakeMessage(here.ctx, fresh, "192.0.2.1"); err != nil {
 		t.Errorf("after the key was pinned: %v", err)
 	}
 	// Another province's unit is not the peer's to speak for.
 	err := here.s.learnUnits(here.ctx, string(farProvince), registry.Letter{Schools: []registry.School{{Code: demo.YunheShiyan, Name: "冒名", Region: "320509", Authority: farCounty, FromGrade: 1, ToGrade: 6}}})
 	wantCode(t, err, registry.CodeForbidden)
+	// Whoever shows no pinned key is told why ten times a minute from one address; then nothing of it is written any more, and the peer behind that address goes on.
+	const shared = "198.51.100.7"
+	last := ""
+	for range 30 {
+		_, err := here.s.TakeMessage(here.ctx, bad, shared)
+		var e *registry.Error
+		if !errors.As(err, &e) {
+			t.Fatalf("a forged message: %v", err)
+		}
+		last = e.Params["why"]
+	}
+	if last != "wait" {
+		t.Errorf("the thirtieth forged message: %s", last)
+	}
+	for name, b := range map[string][]byte{"garbage": []byte("nothing"), "a stranger's": fromStranger} {
+		var e *registry.Error
+		if _, err := here.s.TakeMessage(here.ctx, b, shared); !errors.As(err, &e) || e.Params["why"] != "wait" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := here.s.TakeMessage(here.ctx, good, shared); err != nil {
+		t.Errorf("the peer is shut out with the stranger: %v", err)
+	}
 	must0(t, here.s.RevokePeer(here.ctx, string(farProvince)))
 	why(good, "peer_revoked")
 	st := must[[]PeerLine](t)(here.s.PeersNow(here.ctx))
-	if st[0].Turned != 4 {
+	if st[0].Turned != 14 { // ten of the forged ones
 		t.Errorf("%d turned away", st[0].Turned)
 	}
 	log := must[[]audit.Entry](t)(here.st.Audit(here.ctx, store.AuditQuery{Kinds: []audit.Kind{audit.Exchange}, Limit: 100}))

@@ -201,7 +201,7 @@ func (w *server) handlers() map[string]bound {
 			return s.Heartbeat(c.UserContext(), kioskOf(c), in)
 		}),
 		http.MethodPost + " " + api.PathExchange: call(func(c *fiber.Ctx, in api.ExchangeRequest) (api.ExchangeReply, error) {
-			receipt, err := s.TakeMessage(audit.WithPlace(c.UserContext(), audit.Place{Net: audit.Network(c.IP())}), in.Message)
+			receipt, err := s.TakeMessage(audit.WithPlace(c.UserContext(), audit.Place{Net: audit.Network(c.IP())}), in.Message, c.IP())
 			return api.ExchangeReply{Receipt: receipt}, err
 		}),
 		http.MethodPost + " " + api.PathOrder:      call(func(c *fiber.Ctx, in api.OrderRequest) (api.Order, error) { return s.Order(c.UserContext(), in) }),
