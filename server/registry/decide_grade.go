@@ -48,11 +48,7 @@ func (d *decision) promote(e Promote) error {
 		return err
 	}
 	d.p.Promotion = &Promotion{Year: e.Year, On: d.today(), FromGrade: d.p.Grade, FromClass: d.p.Class, ClassNo: d.p.Form[FClassNo]}
-	class := e.Class
-	if class == "" {
-		class = d.p.Class
-	}
-	d.place(d.p.School, d.p.Grade+1, class)
+	d.place(d.p.School, d.p.Grade+1, orClass(e.Class, d.p.Class))
 	return nil
 }
 
@@ -80,12 +76,20 @@ func (d *decision) undoPromote(e UndoPromote) error {
 		slices.ContainsFunc(d.p.Cases, func(c Case) bool { return c.State == CaseCompleted && places(c.Kind) && DateOf(c.ClosedAt) > was.On }) {
 		return &Error{Code: CodeWrongState, Params: params("why", "promotion")}
 	}
+	d.takeBackPromotion()
+	return nil
+}
+
+func (d *decision) takeBackPromotion() {
+	was := d.p.Promotion
+	if was == nil {
+		return
+	}
 	d.place(d.p.School, was.FromGrade, was.FromClass)
 	if was.ClassNo != "" {
 		d.p.Form[FClassNo] = was.ClassNo
 	}
 	d.p.Promotion = nil
-	return nil
 }
 
 // startRepeat opens 留级, where the rule pack allows it.
@@ -139,11 +143,7 @@ func (d *decision) regraded(c *Case) {
 			d.p.StayYear++
 		}
 	}
-	class := c.ToClass
-	if class == "" {
-		class = d.p.Class
-	}
-	d.place(d.p.School, c.ToGrade, class)
+	d.place(d.p.School, c.ToGrade, orClass(c.ToClass, d.p.Class))
 	d.shut(c, CaseCompleted, WhatCompleted)
 }
 

@@ -59,12 +59,19 @@ func (c *archiveCheckCmd) Run(e *env) error {
 	if m.Approval != "" {
 		fmt.Fprintf(e.out, "under %s, copy %d, to %s\n", m.Approval, m.Copy, m.To)
 	}
+	for _, x := range m.Lacks {
+		fmt.Fprintf(e.out, "lacks, as the register said when it made it: %s\n", x)
+	}
 	for _, x := range got.Faults {
 		fmt.Fprintln(e.out, x)
 	}
 	if len(got.Faults) > 0 {
 		return fmt.Errorf("%d faults: this is not what the register gave out; ask the unit that made it for another copy", len(got.Faults))
 	}
-	_, err = fmt.Fprintln(e.out, "whole, and signed by the register")
+	end := "whole, and signed by the register"
+	if len(m.Lacks) > 0 {
+		end = "as the register made it, and signed by it; not complete: see above"
+	}
+	_, err = fmt.Fprintln(e.out, end)
 	return err
 }

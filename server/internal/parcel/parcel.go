@@ -42,6 +42,8 @@ type Manifest struct {
 	To       string  `json:"to,omitempty"`
 	Archive  string  `json:"archive,omitempty"` // 档案编号
 	Entries  []Entry `json:"entries"`
+	// Lacks says in words what should be in the parcel and is not, because the register no longer has it.
+	Lacks []string `json:"lacks,omitempty"`
 }
 
 // Entry is one file of the parcel.

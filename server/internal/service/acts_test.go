@@ -337,12 +337,30 @@ func TestArchiveLeaves(t *testing.T) {
 	put(other, "奖状.pdf", "later")
 	p := r.pupil(uid)
 	r.act("registrar.qingshi", uid, registry.Amend{Changes: []registry.Change{{Field: registry.FAddress, From: p.Form[registry.FAddress], To: "青石街 9 号"}}})
-	_, files = open(other, ArchiveOut{})
+	// The rules of that time are gone, and its school; what was received is told all the same.
+	pack, err := r.s.Pack().Overlay([]byte(`{"version":"ZJ-TEST","title":"试","effective_on":"2020-01-01","evidence":{"transfer":3},"transfer_closed_grades":[1]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.s.packs = registry.OnePack(pack)
+	c, files = open(other, ArchiveOut{})
+	if len(c.Manifest.Lacks) != 0 {
+		t.Errorf("lacks %v", c.Manifest.Lacks)
+	}
 	if !strings.Contains(files["record/received.json"], p.Form[registry.FAddress]) || !strings.Contains(files["record/now.json"], "青石街 9 号") || !strings.Contains(files["record/changes.json"], "青石街 9 号") {
 		t.Error("the record's versions and their difference are not in the parcel")
 	}
 	if !strings.Contains(files["catalogue/changes.json"], "奖状") || strings.Contains(files["catalogue/received.json"], "奖状") || files["files/003-奖状"] == "" {
 		t.Error("the catalogue's versions and their difference are not in the parcel")
+	}
+	// What the catalogue names and the register does not have is said in the manifest and in the name.
+	r.act("registrar.qingshi", uid, registry.PutItem{Item: registry.ArchiveItem{No: 4, Group: 4, Title: "接种证", Pages: 1, Digest: strings.Repeat("ab", 32)}})
+	lacking := must[ArchiveParcel](t)(r.s.PackArchive(r.ctx, other, uid, ArchiveOut{}))
+	if c, _ = r.unpack(lacking); len(c.Manifest.Lacks) != 1 || !strings.Contains(c.Manifest.Lacks[0], "接种证") || !strings.Contains(lacking.Name, "不完整") {
+		t.Errorf("%s lacks %v", lacking.Name, c.Manifest.Lacks)
+	}
+	if _, err := receivedForm(&p, []store.Entry{{Kind: "of_another_time"}, {Kind: registry.EvReceiveArchive, Actor: registry.Actor{Unit: p.Archive.Custodian}}}); err == nil {
+		t.Error("a history that cannot be read is told")
 	}
 	_, files = open(reg, ArchiveOut{})
 	if files["files/002-体检表"] == "" || strings.Contains(fmt.Sprint(files), "奖状") || strings.Contains(fmt.Sprint(files), "青石街 9 号") {

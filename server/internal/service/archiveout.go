@@ -106,18 +106,19 @@ func (s *Service) PackArchive(ctx context.Context, who Staff, uid registry.UID, 
 	if err != nil {
 		return ArchiveParcel{}, err
 	}
-	parts, err := s.archiveParts(ctx, who, &p, handed)
+	parts, lacks, err := s.archiveParts(ctx, &p, handed)
 	if err != nil {
 		return ArchiveParcel{}, err
 	}
 	if s.papers != nil {
-		b, err := s.archiveBook(&p, handed, a, copyNo, who)
+		b, err := s.archiveBook(&p, handed, a, copyNo, who, lacks)
 		if err != nil {
 			return ArchiveParcel{}, err
 		}
 		parts = append([]parcel.Part{parcel.Bytes("封面与目录.pdf", "application/pdf", "封面与目录", b)}, parts...)
 	}
-	m := parcel.Manifest{MadeAt: s.now().UTC(), By: who.Name + "（" + who.Login + "）", Unit: s.dir.Load().Name(who.Unit), Purpose: "本单位留存（《办法》第九条）", Approval: a.No, Copy: copyNo, To: a.To, Archive: p.Archive.No}
+	m := parcel.Manifest{MadeAt: s.now().UTC(), By: who.Name + "（" + who.Login + "）", Unit: s.dir.Load().Name(who.Unit), Purpose: "本单位留存（《办法》第九条）", Approval: a.No, Copy: copyNo, To: a.To, Archive: p.Archive.No,
+		Lacks: lacks}
 	if a.No != "" {
 		m.Purpose = a.Purpose
 	}
@@ -128,13 +129,16 @@ func (s *Service) PackArchive(ctx context.Context, who Staff, uid registry.UID, 
 	if err != nil {
 		return ArchiveParcel{}, internal(err)
 	}
-	name := "archive-" + p.Form[registry.FName] + ".zip"
+	name := "archive-" + p.Form[registry.FName]
+	if len(lacks) > 0 {
+		name += "（不完整）" // seen before it is opened; the manifest and the cover say what
+	}
+	name += ".zip"
 	return ArchiveParcel{Name: name, Parcel: pack}, s.took(ctx, who, &p, a, copyNo, "archive_zip", pack.Digest())
 }
 
-// archiveParts are the files of a parcel. Only what is small is held; scans are read when their turn comes.
-func (s *Service) archiveParts(ctx context.Context, who Staff, p *registry.Pupil, handed *registry.Handed) ([]parcel.Part, error) {
-	var parts []parcel.Part
+// archiveParts are the files of a parcel, and in words what should be among them and the register no longer has. Only what is small is held; scans are read when their turn comes.
+func (s *Service) archiveParts(ctx context.Context, p *registry.Pupil, handed *registry.Handed) (parts []parcel.Part, lacks []string, err error) {
 	add := func(path, what string, v any) error {
 		b, err := json.MarshalIndent(v, "", "  ")
 		if err != nil {
@@ -147,7 +151,7 @@ func (s *Service) archiveParts(ctx context.Context, who Staff, p *registry.Pupil
 	if handed != nil {
 		now, since = handed.Items, nil
 		if err := add("catalogue/handed-over.json", "移交时的目录", handed); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	} else {
 		for i := len(p.Archive.Handed) - 1; i >= 0 && received == nil; i-- {
@@ -156,38 +160,43 @@ func (s *Service) archiveParts(ctx context.Context, who Staff, p *registry.Pupil
 			}
 		}
 		if err := add("catalogue/now.json", "现在的目录", now); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if len(p.Archive.Retired) > 0 {
 			if err := add("catalogue/retired.json", "不再列入目录的材料", p.Archive.Retired); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 		if received != nil {
 			if err := add("catalogue/received.json", "收到时的目录", received); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			if err := add("catalogue/changes.json", "收到以来的目录变动", since); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 		history, err := s.st.History(ctx, p.UID)
 		if err != nil {
-			return nil, internal(err)
+			return nil, nil, internal(err)
 		}
 		if err := add("record/now.json", "现在的学籍信息", p.Form); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if was, ok := s.receivedRecord(p, history); ok {
-			if err := add("record/received.json", "收到档案时的学籍信息", was.Form); err != nil {
-				return nil, err
+		was, err := receivedForm(p, history)
+		switch {
+		case err != nil:
+			s.log.WarnContext(ctx, "a received record is not told from its history", "err", err)
+			lacks = append(lacks, "收到档案时的学籍信息及此后的变动：变动经过中有本系统读不出的记录")
+		case was != nil:
+			if err := add("record/received.json", "收到档案时的学籍信息", was); err != nil {
+				return nil, nil, err
 			}
-			if err := add("record/changes.json", "收到以来的信息变动", registry.DiffForms(was.Form, p.Form)); err != nil {
-				return nil, err
+			if err := add("record/changes.json", "收到以来的信息变动", registry.DiffForms(was, p.Form)); err != nil {
+				return nil, nil, err
 			}
 		}
 		if err := add("record/cases.json", "学籍业务", p.Cases); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		type line struct {
 			At    string             `json:"at"`
@@ -202,7 +211,7 @@ func (s *Service) archiveParts(ctx context.Context, who Staff, p *registry.Pupil
 			lines = append(lines, line{e.At.In(registry.Beijing).Format("2006-01-02 15:04:05"), e.Kind, e.Actor.Name, s.dir.Load().Name(e.Actor.Unit), e.CaseNo, e.Pack})
 		}
 		if err := add("record/history.json", "学籍变动经过", lines); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	seen := map[string]bool{}
@@ -212,8 +221,12 @@ func (s *Service) archiveParts(ctx context.Context, who Staff, p *registry.Pupil
 		}
 		seen[digest] = true
 		owners, err := s.st.FileOwners(ctx, digest)
-		if err != nil || len(owners) == 0 {
-			return internal(err) // named, and never filed: the catalogue tells of it
+		if err != nil {
+			return internal(err)
+		}
+		if len(owners) == 0 {
+			lacks = append(lacks, fmt.Sprintf("目录第 %d 行“%s”的电子件：目录列有，本系统没有", row, what))
+			return nil
 		}
 		parts = append(parts, parcel.Part{Entry: parcel.Entry{Path: path, SHA256: digest, Type: "application/octet-stream", What: what, Row: row}, Open: func() (io.ReadCloser, error) {
 			f, err := s.st.File(context.WithoutCancel(ctx), digest)
@@ -231,15 +244,15 @@ func (s *Service) archiveParts(ctx context.Context, who Staff, p *registry.Pupil
 		for _, it := range set.items {
 			for i, o := range it.Older {
 				if err := file(fmt.Sprintf("%s/older/%03d-%d-%s", set.under, it.No, i+1, fileTitle(o.Title)), o.Title, o.Digest, it.No); err != nil {
-					return nil, err
+					return nil, nil, err
 				}
 			}
 			if err := file(fmt.Sprintf("%s/%03d-%s", set.under, it.No, fileTitle(it.Title)), it.Title, it.Digest, it.No); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 	}
-	return parts, nil
+	return parts, lacks, nil
 }
 
 func handedItems(h *registry.Handed) []registry.ArchiveItem {
@@ -267,9 +280,9 @@ func fileTitle(t string) string {
 	return out
 }
 
-// receivedRecord is the record as it stood when the present custodian received the archive (Art. 16), decided anew from the history; false when none travelled, or when the
-// history is of rules or units that this register no longer has.
-func (s *Service) receivedRecord(p *registry.Pupil, history []store.Entry) (registry.Pupil, bool) {
+// receivedForm is the record as it stood when the present custodian received the archive (Art. 16), told from the history; nil when none travelled. It fails when an entry of
+// the history cannot be read.
+func receivedForm(p *registry.Pupil, history []store.Entry) (registry.Form, error) {
 	last := -1
 	for i, e := range history {
 		if e.Kind == registry.EvReceiveArchive && e.Actor.Unit == p.Archive.Custodian {
@@ -277,19 +290,17 @@ func (s *Service) receivedRecord(p *registry.Pupil, history []store.Entry) (regi
 		}
 	}
 	if last < 0 {
-		return registry.Pupil{}, false
+		return nil, nil
 	}
-	again := registry.Pupil{UID: p.UID}
+	var past []registry.Past
 	for _, e := range history[:last+1] {
 		ev, err := registry.DecodeEvent(e.Kind, e.Payload)
 		if err != nil {
-			return registry.Pupil{}, false
+			return nil, err
 		}
-		if again, _, err = registry.Decide(again, ev, s.env(e.At, e.Actor, ruler(&again, ev))); err != nil {
-			return registry.Pupil{}, false
-		}
+		past = append(past, registry.Past{At: e.At, Event: ev})
 	}
-	return again, true
+	return registry.FormAfter(past, p.Cases), nil
 }
 
 // ArchiveBook is the cover and the catalogue of the electronic archive as a paper, under the same gate.
@@ -305,7 +316,11 @@ func (s *Service) ArchiveBook(ctx context.Context, who Staff, uid registry.UID, 
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.archiveBook(&p, handed, a, copyNo, who)
+	_, lacks, err := s.archiveParts(ctx, &p, handed)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.archiveBook(&p, handed, a, copyNo, who, lacks)
 	if err != nil {
 		return nil, err
 	}
@@ -314,7 +329,7 @@ func (s *Service) ArchiveBook(ctx context.Context, who Staff, uid registry.UID, 
 
 var archiveGroups = []string{"", "基础信息及变动", "证明材料", "综合素质", "体质健康", "在校奖励", "享受资助", "省级规定的其他材料"}
 
-func (s *Service) archiveBook(p *registry.Pupil, handed *registry.Handed, a store.Approval, copyNo int, who Staff) ([]byte, error) {
+func (s *Service) archiveBook(p *registry.Pupil, handed *registry.Handed, a store.Approval, copyNo int, who Staff, lacks []string) ([]byte, error) {
 	name := s.dir.Load().Name
 	items, no, custodian := p.Archive.Items, p.Archive.No, p.Archive.Custodian
 	if handed != nil {
@@ -332,6 +347,13 @@ func (s *Service) archiveBook(p *registry.Pupil, handed *registry.Handed, a stor
 			{"件数页数", fmt.Sprintf("%d 件，%d 页", row.Items, row.Pages)}, {"其中电子件", fmt.Sprintf("%d 件", row.Scanned)}, {"保管单位", name(custodian)}, {"保管期限", "永久"}}}
 	if a.No != "" {
 		r.Facts = append(r.Facts, [2]string{"批准文号", a.No}, [2]string{"份号", fmt.Sprintf("第 %d 份，提供给 %s", copyNo, a.To)})
+	}
+	if len(lacks) > 0 {
+		var rows [][]string
+		for _, l := range lacks {
+			rows = append(rows, []string{l})
+		}
+		r.Sections = append(r.Sections, document.ReportSection{Title: "本电子档案缺少的内容", Cols: []string{"应有而本系统已没有的内容"}, Widths: []float64{1}, Rows: rows})
 	}
 	cols, widths := []string{"材料名称", "序号", "日期", "页数", "性质", "载体", "电子件摘要"}, []float64{0.34, 0.08, 0.14, 0.08, 0.1, 0.1, 0.16}
 	line := func(it registry.ArchiveItem) []string {

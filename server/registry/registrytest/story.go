@@ -16,6 +16,7 @@ type Story struct {
 	Now     time.Time
 	Env     registry.Env // Now and Actor are set at each event
 	Events  []registry.Event
+	Past    []registry.Past   // the events with their times, as a history keeps them
 	Effects []registry.Effect // of the last event
 	Err     error
 	serial  int
@@ -48,6 +49,7 @@ func (s *Story) Do(a registry.Actor, ev registry.Event) *Story {
 	s.P, s.Effects = after, effects
 	s.P.Version++
 	s.Events = append(s.Events, ev)
+	s.Past = append(s.Past, registry.Past{At: s.Now, Event: ev})
 	return s
 }
 
