@@ -55,6 +55,10 @@ func (p Pupil) Clone() Pupil {
 		p.Moved.Suspension = clonePtr(p.Moved.Suspension)
 		p.Moved.Files = slices.Clone(p.Moved.Files)
 	}
+	p.Absences = slices.Clone(p.Absences)
+	for i := range p.Absences {
+		p.Absences[i].Contacts = slices.Clone(p.Absences[i].Contacts)
+	}
 	p.Numbers = slices.Clone(p.Numbers)
 	p.Certificates = slices.Clone(p.Certificates)
 	p.Absorbed = slices.Clone(p.Absorbed)

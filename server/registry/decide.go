@@ -150,12 +150,19 @@ func Decide(p Pupil, ev Event, env Env) (Pupil, []Effect, error) {
 		err = d.takeBack(e)
 	case FarSent:
 		err = d.farSent(e)
+	case RecordAbsence:
+		err = d.recordAbsence(e)
+	case FollowAbsence:
+		err = d.followAbsence(e)
+	case EndAbsence:
+		err = d.endAbsence(e)
 	default:
 		err = &Error{Code: CodeInternal, Err: errors.New("decide: unknown event")}
 	}
 	if err != nil {
 		return p, nil, err
 	}
+	d.settleAbsence(&p, ev)
 	d.keepCardUp(&p)
 	return d.p, d.effects, nil
 }

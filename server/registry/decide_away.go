@@ -169,6 +169,11 @@ func (d *decision) reportDropout(e ReportDropout) error {
 	if home := d.homeRegion(d.p.Form[FHukou]); d.p.Form[FMigrant] == "1" && home != "" && home != Unit(s.Region) {
 		out.Home, out.HandOverDue = home, d.env.Pack.TermEnd(d.today())
 	}
+	if a := d.p.Absent(); a != nil { // what was said before is where the persuasion begins
+		for _, c := range a.Contacts {
+			out.Log = append(out.Log, Persuasion{On: c.On, How: c.How + "（" + c.With + "）", Note: c.Note, By: c.By})
+		}
+	}
 	d.p.Dropout, d.p.Suspension = out, nil
 	d.p.Standing = StandingDropout
 	d.notify(WhatDropout, e.CaseNo, s.Authority, Unit(s.Region))

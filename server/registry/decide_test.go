@@ -271,6 +271,7 @@ func TestClone(t *testing.T) {
 	}
 	p.Moved = &registry.Moved{Study: &registry.Study{AgreedBy: []string{"母亲"}}, Suspension: &registry.Suspension{}, Files: []string{file}}
 	p.Study, p.Abroad, p.Promotion, p.Merged = &registry.Study{AgreedBy: []string{"母亲"}}, &registry.Abroad{}, &registry.Promotion{}, &registry.MergeLink{}
+	p.Absences = []registry.Absence{{Contacts: []registry.Contact{{}}}}
 	p.Dropout = &registry.Dropout{Reports: []registry.Report{{}}, Log: []registry.Persuasion{{}}}
 	for i := range p.Cases {
 		p.Cases[i].Problem = &registry.Problem{Reasons: []string{"same_document"}}

@@ -61,6 +61,10 @@ var decoders = map[EventKind]func([]byte) (Event, error){
 	EvGiveBack:   decodeAs[GiveBack],
 	EvTakeBack:   decodeAs[TakeBack],
 	EvFarSent:    decodeAs[FarSent],
+
+	EvRecordAbsence: decodeAs[RecordAbsence],
+	EvFollowAbsence: decodeAs[FollowAbsence],
+	EvEndAbsence:    decodeAs[EndAbsence],
 }
 
 // EventKinds lists every event, in the order of their constants.
@@ -70,7 +74,8 @@ func EventKinds() []EventKind {
 		EvStartCorrect, EvAmend, EvPromote, EvUndoPromote, EvStartRepeat, EvStartSkip, EvStartFinish, EvStartAdvance, EvStartExtend, EvGoAbroad,
 		EvComeHome, EvReportDeath, EvReportDropout, EvFileReport, EvLogPersuasion, EvReturnFromDropout, EvHandOverArchive, EvPutItem, EvKeepArchive, EvMoveCustody,
 		EvArrange, EvEndArrange, EvGiveNumber, EvRaiseProblem, EvResolveProblem, EvStartErase, EvMerge, EvUnmerge, EvEscalate, EvUrge,
-		EvCallOver, EvFarRequest, EvFarArrived, EvFarClosed, EvContinue, EvFarReceipt, EvGiveBack, EvTakeBack, EvFarSent}
+		EvCallOver, EvFarRequest, EvFarArrived, EvFarClosed, EvContinue, EvFarReceipt, EvGiveBack, EvTakeBack, EvFarSent,
+		EvRecordAbsence, EvFollowAbsence, EvEndAbsence}
 }
 
 // DecodeEvent is the inverse of json.Marshal for a named event. Unknown kinds, unknown members and trailing bytes are CodeInvalid; the error carries none of

@@ -56,6 +56,10 @@ const (
 	EvUnmerge           EventKind = "unmerge"
 	EvEscalate          EventKind = "escalate"
 	EvUrge              EventKind = "urge"
+
+	EvRecordAbsence EventKind = "record_absence"
+	EvFollowAbsence EventKind = "follow_absence"
+	EvEndAbsence    EventKind = "end_absence"
 )
 
 // Enrol opens an enrolment case for a new pupil (Pupil zero but for UID). The form must be free of errors (CheckForm) and 查重 clean or resolved.

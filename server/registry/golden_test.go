@@ -260,6 +260,13 @@ func attempts() []attempt {
 		}},
 		{"receive_archive afar", from(rt.PrimaryC), func(p *registry.Pupil) registry.Event { return registry.ReceiveArchive{No: p.Archive.No} }},
 		{"withdraw afar", from(rt.PrimaryC), func(p *registry.Pupil) registry.Event { return registry.Withdraw{CaseNo: lastCase(p).No} }},
+		{"record_absence", atSchool, func(*registry.Pupil) registry.Event {
+			return registry.RecordAbsence{Since: day, Absence: registry.AbsenceSick, Until: day.AddDays(10), Note: "住院"}
+		}},
+		{"follow_absence", atSchool, func(*registry.Pupil) registry.Event {
+			return registry.FollowAbsence{On: day, With: "母亲", How: "家访", Note: "下周返校", Absence: registry.AbsencePersonal, Until: day.AddDays(7)}
+		}},
+		{"end_absence", atSchool, func(*registry.Pupil) registry.Event { return registry.EndAbsence{On: day} }},
 		{"set_pin", atSchool, func(*registry.Pupil) registry.Event { return registry.SetPIN{PIN: "$argon2id$other"} }},
 	}
 }
@@ -375,6 +382,13 @@ func where(p registry.Pupil) string {
 	}
 	if p.Study != nil || p.Mode != "" {
 		s += fmt.Sprintf(" %s at %s", p.Mode, rt.SmallWorld().Name(p.StudySchool()))
+	}
+	if n := len(p.Absences); n > 0 {
+		if a := p.Absent(); a != nil {
+			s += fmt.Sprintf(" absent %s by %s", a.Kind, a.DueOn)
+		} else {
+			s += fmt.Sprintf(" absence ended %s", p.Absences[n-1].End)
+		}
 	}
 	if p.Dropout != nil {
 		s += fmt.Sprintf(" kept until %s", p.Dropout.KeepUntil)

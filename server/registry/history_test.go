@@ -3,6 +3,7 @@ package registry_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"testing"
@@ -43,6 +44,8 @@ func onwards(p *registry.Pupil) []registry.EventKind {
 		return []registry.EventKind{registry.EvSendArchive, registry.EvStartTransfer}
 	case a.State == registry.ArchiveTransit:
 		return []registry.EventKind{registry.EvReceiveArchive, registry.EvStartTransfer}
+	case p.Absent() != nil:
+		return []registry.EventKind{registry.EvFollowAbsence, registry.EvEndAbsence, registry.EvReportDropout, registry.EvStartTransfer, registry.EvStartSuspend, registry.EvReportDeath}
 	case p.Standing == registry.StandingSuspended:
 		return []registry.EventKind{registry.EvReturn, registry.EvStartTransfer, registry.EvStartExtend}
 	case p.Standing == registry.StandingDropout:
@@ -55,7 +58,7 @@ func onwards(p *registry.Pupil) []registry.EventKind {
 		return []registry.EventKind{registry.EvUnmerge}
 	}
 	return []registry.EventKind{registry.EvBuildArchive, registry.EvStartTransfer, registry.EvStartSuspend, registry.EvBindCard, registry.EvStartCorrect, registry.EvPromote,
-		registry.EvStartFinish, registry.EvGoAbroad, registry.EvReportDropout, registry.EvArrange, registry.EvRaiseProblem, registry.EvPutItem}
+		registry.EvStartFinish, registry.EvGoAbroad, registry.EvReportDropout, registry.EvArrange, registry.EvRaiseProblem, registry.EvPutItem, registry.EvRecordAbsence}
 }
 
 func anyEvent(t *rapid.T, p *registry.Pupil, n int) (registry.Event, *registry.Actor) {
@@ -225,6 +228,23 @@ func vary(t *rapid.T, ev registry.Event, p *registry.Pupil, n int) registry.Even
 	case registry.StartErase:
 		e.CaseNo = no(registry.CaseErase)
 		return e
+	case registry.RecordAbsence:
+		e.Since = e.Since.AddDays(rapid.IntRange(-3, 60).Draw(t, "since"))
+		e.Until = e.Since.AddDays(rapid.IntRange(0, 400).Draw(t, "leave"))
+		if rapid.Bool().Draw(t, "unexplained") {
+			e.Absence, e.Until = registry.AbsenceUnexplained, ""
+		}
+		return e
+	case registry.FollowAbsence:
+		if a := p.Absent(); a != nil {
+			e.On, e.Until = a.Since, a.Since.AddDays(rapid.IntRange(0, 60).Draw(t, "leave"))
+		}
+		return e
+	case registry.EndAbsence:
+		if a := p.Absent(); a != nil {
+			e.On = a.Since.AddDays(rapid.IntRange(-1, 9).Draw(t, "back"))
+		}
+		return e
 	case registry.Merge:
 		e.Keep = rapid.Bool().Draw(t, "keep")
 		return e
@@ -260,6 +280,7 @@ func TestHistories(t *testing.T) {
 			env registry.Env
 		}
 		var past []step
+		told := s.Past
 		var versions []registry.Pupil
 		for n := range rapid.IntRange(1, 40).Draw(t, "length") {
 			now = now.Add(time.Duration(rapid.IntRange(1, 60).Draw(t, "hours")) * time.Hour)
@@ -292,6 +313,7 @@ func TestHistories(t *testing.T) {
 			}
 			reached[string(ev.Kind())]++
 			past = append(past, step{ev, env})
+			told = append(told, registry.Past{At: now, Event: ev})
 			versions = append(versions, after)
 			moves(t, &p, &after, ev)
 			invariants(t, &after, env)
@@ -309,6 +331,10 @@ func TestHistories(t *testing.T) {
 			var err error
 			if again, _, err = registry.Decide(again, st.ev, st.env); err != nil || !reflect.DeepEqual(again, versions[i]) {
 				t.Fatalf("version %d (%s) is not reached again: %v", i, st.ev.Kind(), err)
+			}
+			// Nor does the form of any time need the rules and units of that time.
+			if form := registry.FormAfter(told[:len(s.Past)+i+1], p.Cases); !maps.Equal(form, versions[i].Form) {
+				t.Fatalf("after %s the form was %v, told again %v", st.ev.Kind(), versions[i].Form, form)
 			}
 		}
 	})
@@ -345,6 +371,19 @@ func moves(t *rapid.T, before, after *registry.Pupil, ev registry.Event) {
 	}
 	if len(after.Cases) < len(before.Cases) {
 		t.Fatalf("%s lost a case", ev.Kind())
+	}
+	if a := before.Absent(); a != nil { // an absence ends, and only by a return, a transfer, or what takes the pupil out of 在读; what was said goes on in the dropout's log
+		i := len(before.Absences) - 1
+		if len(after.Absences) != len(before.Absences) || after.Absences[i].Since != a.Since || len(after.Absences[i].Contacts) < len(a.Contacts) {
+			t.Fatalf("%s lost an absence", ev.Kind())
+		}
+		stays := after.Standing == registry.StandingEnrolled && (after.School == before.School || ev.Kind() == registry.EvMoveCustody)
+		if (after.Absent() != nil) != (stays && ev.Kind() != registry.EvEndAbsence) {
+			t.Fatalf("%s: absent %v, standing %s", ev.Kind(), after.Absent() != nil, after.Standing)
+		}
+		if ev.Kind() == registry.EvReportDropout && len(after.Dropout.Log) != len(a.Contacts) {
+			t.Fatalf("the dropout's log begins with %d of %d", len(after.Dropout.Log), len(a.Contacts))
+		}
 	}
 	for i := range before.Cases {
 		if b, a := &before.Cases[i], &after.Cases[i]; b.State != registry.CaseOpen && !reflect.DeepEqual(*b, *a) {
@@ -440,6 +479,13 @@ func invariants(t *rapid.T, p *registry.Pupil, env registry.Env) {
 	if p.Card != nil && (p.Card.Written > p.Card.Sequence || p.Card.Sequence == 0) {
 		t.Fatalf("card %d/%d", p.Card.Written, p.Card.Sequence)
 	}
+	for i := range p.Absences {
+		a := &p.Absences[i]
+		if (a.EndedOn == "") != (a.End == "") || a.EndedOn != "" && a.EndedOn < a.Since || !a.DueOn.Valid() || a.DueOn <= a.Since || (a.Kind == registry.AbsenceUnexplained) != (a.Until == "") ||
+			a.EndedOn == "" && (i+1 < len(p.Absences) || p.Standing != registry.StandingEnrolled) {
+			t.Fatalf("absence %d of %d in %s: %+v", i+1, len(p.Absences), p.Standing, a)
+		}
+	}
 	tasks(t, p, env)
 
 	// What a store keeps is what comes back.
@@ -490,6 +536,12 @@ func tasks(t *rapid.T, p *registry.Pupil, env registry.Env) {
 	}
 	if p.Suspension != nil && p.Standing == registry.StandingSuspended {
 		add(registry.TaskSuspensionEnd, p.Suspension.Until)
+	}
+	if a := p.Absent(); a != nil && !p.NoContact {
+		add(registry.TaskAbsence, a.DueOn)
+		if a.ContactDue != "" {
+			add(registry.TaskAbsenceContact, a.ContactDue)
+		}
 	}
 	if p.Dropout != nil && p.Standing == registry.StandingDropout {
 		for _, r := range p.Dropout.Reports {

@@ -290,6 +290,77 @@ func TestDropout(t *testing.T) {
 	refused(t, s, who, registry.ReportDropout{CaseNo: s.No(registry.CaseDropout), Since: "2026-09-07", Reason: "r"}, registry.CodeRule)
 }
 
+// Article 27 item 4: an absence nobody explained is followed by a talk and then by a return, a leave or a report; what else becomes of the pupil ends it.
+func TestAbsence(t *testing.T) {
+	school := rt.Registrar(rt.PrimaryA)
+	s := rt.In("enrolled+archive+card") // Monday 2026-09-07
+	refused(t, s, school, registry.RecordAbsence{Since: "2026-09-08", Absence: registry.AbsenceUnexplained}, registry.CodeInvalid)
+	refused(t, s, school, registry.RecordAbsence{Since: "2026-09-07", Absence: registry.AbsenceSick}, registry.CodeInvalid)
+	refused(t, s, school, registry.RecordAbsence{Since: "2026-09-07", Absence: registry.AbsenceUnexplained, Until: "2026-09-09"}, registry.CodeInvalid)
+	refused(t, s, school, registry.RecordAbsence{Since: "2026-09-07", Absence: registry.AbsenceSick, Until: "2027-09-08"}, registry.CodeInvalid) // that is a suspension
+	refused(t, s, rt.Registrar(rt.PrimaryA2), registry.RecordAbsence{Since: "2026-09-07", Absence: registry.AbsenceUnexplained}, registry.CodeForbidden)
+	refused(t, s, school, registry.EndAbsence{On: "2026-09-07"}, registry.CodeWrongState)
+	p := run(t, s.StayAway())
+	if a := p.Absent(); a.ContactDue != "2026-09-08" || a.DueOn != "2026-09-14" || a.Unsure {
+		t.Errorf("%+v", a)
+	}
+	if k := kinds(p, s.Env); !reflect.DeepEqual(k, []registry.TaskKind{registry.TaskAbsenceContact, registry.TaskAbsence}) {
+		t.Error(k)
+	}
+	pack := registry.DefaultPack()
+	for _, k := range registry.Tasks(p, s.Env) {
+		if k.Kind == registry.TaskAbsence && (k.Shown("2026-09-10", pack) || !k.Shown("2026-09-11", pack)) {
+			t.Error("it is shown as it comes near")
+		}
+	}
+	refused(t, s, school, registry.RecordAbsence{Since: "2026-09-07", Absence: registry.AbsenceUnexplained}, registry.CodeConflict)
+	// A talk settles the first day; a leave moves the second to five school days after the first day on which the pupil should be back, over the October holidays.
+	p = run(t, s.Wait(1).Speak())
+	if a := p.Absent(); a.ContactDue != "" || a.DueOn != "2026-09-14" || len(a.Contacts) != 1 {
+		t.Errorf("%+v", a)
+	}
+	leave := registry.FollowAbsence{On: "2026-09-08", With: "父亲", How: "家访", Note: "住院", Absence: registry.AbsenceSick, Until: "2026-09-30"}
+	p = run(t, s.Do(school, leave))
+	if a := p.Absent(); a.DueOn != "2026-10-14" || a.Kind != registry.AbsenceSick { // 10-08, then 10-09, 10-10 (make-up), 10-12, 10-13, 10-14
+		t.Errorf("%+v", a)
+	}
+	// Days between terms are no school days.
+	if due, _ := pack.AddSchoolDays(registry.DefaultCalendar(), "2026-07-14", 2); due != "2026-09-01" {
+		t.Errorf("over the summer: %s", due)
+	}
+	p = run(t, s.Wait(3).Do(school, registry.EndAbsence{On: "2026-09-10", Note: "返校"}))
+	if p.Absent() != nil || p.Absences[0].End != registry.AbsenceBack || p.Absences[0].EndedOn != "2026-09-10" || len(kinds(p, s.Env)) != 0 {
+		t.Errorf("%+v", p.Absences)
+	}
+	refused(t, s, school, registry.RecordAbsence{Since: "2026-09-09", Absence: registry.AbsenceUnexplained}, registry.CodeInvalid) // it was there
+
+	// The dropout report takes over what was said.
+	s = rt.In("absent/spoken")
+	p = run(t, s.DropOut())
+	if p.Absent() != nil || p.Absences[0].End != string(registry.StandingDropout) || len(p.Dropout.Log) != 1 || p.Dropout.Log[0].How != "电话（母亲）" {
+		t.Errorf("%+v %+v", p.Absences, p.Dropout)
+	}
+	// So do a suspension, a transfer and a death; a merger of schools does not.
+	for end, q := range map[string]registry.Pupil{
+		string(registry.StandingSuspended): run(t, rt.In("absent").Suspend().AcceptAll()),
+		registry.AbsenceMoved:              run(t, rt.In("absent").Transfer(rt.NineYearB).AcceptAll()),
+		string(registry.StandingDeceased):  run(t, rt.In("absent").Death().Accept()),
+		"":                                 run(t, rt.In("absent").Do(rt.Officer(rt.CountyA), registry.MoveCustody{From: rt.PrimaryA, To: rt.PrimaryA2, State: registry.UnitMerged, Ref: "1"})),
+	} {
+		if q.Absences[0].End != end || (q.Absent() != nil) != (end == "") {
+			t.Errorf("%q: %+v", end, q.Absences)
+		}
+	}
+	// The school of study sees who stays away.
+	s = rt.In("arranged")
+	if p = run(t, s.Do(rt.Leader(rt.SpecialA), registry.RecordAbsence{Since: registry.DateOf(s.Now), Absence: registry.AbsenceUnexplained})); p.Absent() == nil {
+		t.Error("not recorded")
+	}
+	if k := registry.Tasks(p, s.Env); len(k) != 2 || k[0].Unit != rt.PrimaryA || !reflect.DeepEqual(k[0].Others, []registry.Unit{rt.SpecialA}) {
+		t.Errorf("%+v", k)
+	}
+}
+
 // Article 22 when the home county is not in this register: the office that sent the archive records the receipt that came on paper.
 func TestHandOverOutOfReach(t *testing.T) {
 	f := rt.Form(1)

@@ -81,6 +81,11 @@ type Pack struct {
 	// DeathWorkingDays counts from the day the school knew (Art. 21), DropoutWorkingDays from the record of a dropout to the three reports (Art. 22: 依法及时).
 	DeathWorkingDays   int `json:"death_working_days"`
 	DropoutWorkingDays int `json:"dropout_working_days"`
+	// AbsenceContactDays and AbsenceReportDays are school days after the first day of an unexplained absence: the family has been spoken with, and the dropout is
+	// reported (Art. 22: 及时; a service level). AbsenceAlertDays is how many civil days before the latter the to-do list shows it.
+	AbsenceContactDays int `json:"absence_contact_days"`
+	AbsenceReportDays  int `json:"absence_report_days"`
+	AbsenceAlertDays   int `json:"absence_alert_days"`
 	// EscalateWorkingDays after its due day an overdue step or archive is given to the office above, which has UrgeWorkingDays.
 	EscalateWorkingDays int `json:"escalate_working_days"`
 	UrgeWorkingDays     int `json:"urge_working_days"`
@@ -211,6 +216,9 @@ func (p *Pack) Validate() error {
 		{"extend_max_months", p.ExtendMaxMonths, p.SuspendMaxMonths, 120},
 		{"death_working_days", p.DeathWorkingDays, 1, 366},
 		{"dropout_working_days", p.DropoutWorkingDays, 1, 366},
+		{"absence_contact_days", p.AbsenceContactDays, 1, 60},
+		{"absence_report_days", p.AbsenceReportDays, p.AbsenceContactDays, 60},
+		{"absence_alert_days", p.AbsenceAlertDays, 0, 60},
 		{"escalate_working_days", p.EscalateWorkingDays, 1, 366},
 		{"urge_working_days", p.UrgeWorkingDays, 1, 366},
 		{"order_working_days", p.OrderWorkingDays, 1, 366},

@@ -19,6 +19,12 @@ func Tasks(p Pupil, env Env) []Task {
 	if s := p.Suspension; s != nil && p.Standing == StandingSuspended {
 		t.add(Task{Kind: TaskSuspensionEnd, Unit: p.School, CaseNo: s.CaseNo, Case: CaseSuspend, Arrived: s.From, DueOn: s.Until})
 	}
+	if a := p.Absent(); a != nil && !p.NoContact { // a family in mourning is asked nothing
+		if a.ContactDue != "" {
+			t.add(Task{Kind: TaskAbsenceContact, Unit: p.School, Arrived: a.Since, DueOn: a.ContactDue, Unsure: a.Unsure}, p.StudySchool())
+		}
+		t.add(Task{Kind: TaskAbsence, Unit: p.School, Arrived: a.Since, DueOn: a.DueOn, Unsure: a.Unsure}, p.StudySchool())
+	}
 	if c := p.Card; c != nil && !c.CopySeenAt.IsZero() {
 		t.add(Task{Kind: TaskCardCopy, Unit: p.School, Arrived: DateOf(c.CopySeenAt), DueOn: DateOf(c.CopySeenAt)})
 	}

@@ -35,6 +35,7 @@ var roleTitles = map[Role]string{RoleRegistrar: "学籍管理员", RoleLeader: "
 var taskTitles = map[TaskKind]string{
 	TaskStep: "待办理", TaskArchiveBuild: "建立学籍档案", TaskArchiveSend: "转出学籍档案", TaskArchiveReceive: "接收学籍档案", TaskArchiveMissing: "补齐档案材料",
 	TaskSuspensionEnd: "休学即将期满", TaskCardCopy: "发现卡片副本", TaskArchiveKeep: "永久归档", TaskDropoutReport: "书面上报辍学", TaskHandOver: "转交随迁子女档案", TaskEscalated: "督办逾期事项",
+	TaskAbsenceContact: "缺课未联系家长", TaskAbsence: "缺课待处理",
 }
 
 var refusalTitles = map[RefusalCode]string{
@@ -133,6 +134,11 @@ var reachTitles = map[Reach]string{ReachOne: "同一主管部门", ReachProvince
 
 // Title is the official term, or the code itself when it is unknown.
 func (r Reach) Title() string { return titleOf(reachTitles, r) }
+
+var absenceTitles = map[AbsenceKind]string{AbsenceSick: "病假", AbsencePersonal: "事假", AbsenceUnexplained: "旷课或原因不明"}
+
+// Title is the official term, or the code itself when it is unknown.
+func (k AbsenceKind) Title() string { return titleOf(absenceTitles, k) }
 
 var unitStateTitles = map[UnitState]string{UnitOpen: "在办", UnitMerged: "已合并", UnitClosed: "已撤销"}
 

@@ -442,10 +442,11 @@ type Pupil struct {
 	Class      string      `json:"class"`
 	EnrolledOn Date        `json:"enrolled_on,omitempty"` // 入学之日
 	Suspension *Suspension `json:"suspension,omitempty"`
-	Study      *Study      `json:"study,omitempty"`   // the school of study, where it is not School (Arts 6, 17)
-	Abroad     *Abroad     `json:"abroad,omitempty"`  // Art. 20
-	Dropout    *Dropout    `json:"dropout,omitempty"` // Art. 22
-	Cases      []Case      `json:"cases,omitempty"`   // oldest first
+	Study      *Study      `json:"study,omitempty"`    // the school of study, where it is not School (Arts 6, 17)
+	Abroad     *Abroad     `json:"abroad,omitempty"`   // Art. 20
+	Dropout    *Dropout    `json:"dropout,omitempty"`  // Art. 22
+	Absences   []Absence   `json:"absences,omitempty"` // oldest first; the last may run (Art. 27 item 4)
+	Cases      []Case      `json:"cases,omitempty"`    // oldest first
 	Card       *CardRef    `json:"card,omitempty"`
 	// PIN is the guardian's second factor, set at enrolment (argon2id, encoded by the caller); "" when none.
 	PIN string `json:"pin,omitempty"`
@@ -527,6 +528,8 @@ const (
 	TaskDropoutReport  TaskKind = "dropout_report"  // Art. 22: hand a written report in (Task.To says to whom)
 	TaskHandOver       TaskKind = "hand_over"       // Art. 22: a migrant child's archive goes to the home county at the term's end
 	TaskEscalated      TaskKind = "escalated"       // a step or archive of a unit below is long overdue: urge it
+	TaskAbsenceContact TaskKind = "absence_contact" // a pupil stays away unexplained: speak with the family
+	TaskAbsence        TaskKind = "absence"         // Art. 22: an absence is to be settled: back, a leave, or a dropout report
 )
 
 // Task is one row of a to-do list. It is a pure projection of the pupil (see Tasks): the store replaces a pupil's tasks at each commit.

@@ -30,9 +30,15 @@ func (s *Step) Overdue(today Date) bool {
 // Overdue reports whether a task's day has passed.
 func (t *Task) Overdue(today Date) bool { return t.DueOn != "" && today > t.DueOn }
 
-// Shown reports whether a to-do list shows the task on that day: all but a suspension that ends later than the pack's alert.
+// Shown reports whether a to-do list shows the task on that day: all but a suspension that ends, or an absence that is to be settled, later than the pack's alert.
 func (t *Task) Shown(today Date, pack *Pack) bool {
-	return t.Kind != TaskSuspensionEnd || t.DueOn <= today.AddDays(pack.SuspendAlertDays)
+	switch t.Kind {
+	case TaskSuspensionEnd:
+		return t.DueOn <= today.AddDays(pack.SuspendAlertDays)
+	case TaskAbsence:
+		return t.DueOn <= today.AddDays(pack.AbsenceAlertDays)
+	}
+	return true
 }
 
 // Held reports whether the paper lies with its custodian, to be read and continued.

@@ -20,6 +20,8 @@ const (
 	Import      Action = "import"       // enrol by workbook or form
 	FindPerson  Action = "find_person"  // find a pupil elsewhere by exact document and name, to call over
 	StartMove   Action = "start_move"   // transfer in
+	Attend      Action = "attend"       // record who stays away, who was spoken with, who is back
+	SeeAbsences Action = "see_absences" // list who stays away
 	SchoolWork  Action = "school_work"  // archive, suspension, return, PIN: the registrar's daily work
 	Confirm     Action = "confirm"      // the school leader's word on enrolment and suspension
 	PartyStep   Action = "party_step"   // the receiving or sending school's word in a transfer
@@ -68,6 +70,8 @@ var grants = map[Action]map[registry.Role]at{
 	Import:      {registry.RoleRegistrar: atSchool},
 	FindPerson:  {registry.RoleRegistrar: atSchool},
 	StartMove:   {registry.RoleRegistrar: atSchool},
+	Attend:      {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool},
+	SeeAbsences: {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleOfficer: atOffice},
 	SchoolWork:  {registry.RoleRegistrar: atSchool},
 	Confirm:     {registry.RoleLeader: atSchool},
 	PartyStep:   {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool},
@@ -354,6 +358,8 @@ func (s Scope) actionOf(p *registry.Pupil, ev registry.Event) (Action, bool) {
 	case registry.StartCorrect, registry.Amend, registry.StartRepeat, registry.StartSkip, registry.StartFinish, registry.StartExtend, registry.GoAbroad, registry.ReportDeath,
 		registry.ReportDropout, registry.FileReport, registry.LogPersuasion, registry.ReturnFromDropout, registry.Arrange, registry.EndArrange, registry.ResolveProblem:
 		return SchoolWork, true
+	case registry.RecordAbsence, registry.FollowAbsence, registry.EndAbsence:
+		return Attend, true
 	case registry.PutItem, registry.KeepArchive:
 		return s.paperWork(ev)
 	case registry.UndoPromote:

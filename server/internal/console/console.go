@@ -278,6 +278,8 @@ type may struct {
 	Log, Alerts, Answer, Export, Approve, Readers bool
 	// Findings: sees the compliance board and the statistics. Correct: orders to correct. ReportStaff: reports the register of staff. Inspect: prints the report for supervisors.
 	Findings, Correct, ReportStaff, Inspect bool
+	// Attend: records who stays away; Absences: sees who does.
+	Attend, Absences bool
 	// SeeBulk: plans and runs over many pupils; Promote, Finish: starts them. Units: opens, merges and closes schools. Rules: reads the rule packs.
 	SeeBulk, Promote, Finish, Units, Rules bool
 	// Clients: sees which other systems have a credential. KeepClients: makes and ends them.
@@ -297,6 +299,8 @@ func mayOf(who service.Staff) may {
 	m.Numbers = who.Role == registry.RoleOfficer && (strings.HasSuffix(string(who.Unit), "0000") && len(who.Unit) == 6)
 	m.exchanging(who)
 	m.ReadCards = m.Cards || m.Pupils
+	m.Attend = who.Unit.IsSchool() && (who.Role == registry.RoleRegistrar || who.Role == registry.RoleLeader)
+	m.Absences = m.Attend || who.Role == registry.RoleOfficer && !who.Unit.IsSchool()
 	m.KioskTasks = who.Unit.IsSchool() && (who.Role == registry.RoleRegistrar || who.Role == registry.RoleLeader)
 	return m
 }

@@ -63,6 +63,8 @@ func lived(t *testing.T) *consoletest.Fake {
 	must("registrar", "马俊杰", registry.ReportDropout{Since: "2026-11-02", Reason: "随父母外出务工"})
 	must("registrar", "马俊杰", registry.LogPersuasion{On: "2026-11-10", How: "家访", Note: "家长答应下周返校"})
 	must("registrar", "马俊杰", registry.FileReport{To: registry.ReportCounty, On: "2026-11-20", Ref: "云教收 31 号"})
+	must("registrar", consoletest.LongName, registry.RecordAbsence{Since: "2026-11-09", Absence: registry.AbsenceUnexplained, Note: "未请假"})
+	must("leader", consoletest.LongName, registry.FollowAbsence{On: "2026-11-11", With: "母亲", How: "家访", Note: "随父亲外出，说下周返校", Absence: registry.AbsenceUnexplained})
 	must("registrar", "朱可欣", registry.GoAbroad{On: "2026-11-01", Country: "840", Papers: "护照", Guardian: "母亲", Evidence: []string{digest}})
 	was := f.Get(f.UID("何奕辰")).Form
 	must("registrar", "何奕辰", registry.Amend{Changes: []registry.Change{{Field: registry.FPhone, From: was[registry.FPhone], To: "13900001111"}}})
@@ -81,6 +83,8 @@ func lifePages(f *consoletest.Fake) []struct{ Who, Path string } {
 	return []struct{ Who, Path string }{
 		{"registrar", at("马俊杰", "")}, {"registrar", at("马俊杰", "/act/report?to=township")}, {"registrar", at("马俊杰", "/act/persuade")}, {"registrar", at("马俊杰", "/act/back")},
 		{"registrar", at("朱可欣", "")}, {"registrar", at("朱可欣", "/act/home")}, {"registrar", at("何奕辰", "")}, {"registrar", open("何奕辰")}, {"registrar", at("高欣怡", "")},
+		{"registrar", "/absences"}, {"registrar", "/absences?grade=4&class=1班"}, {"officer", "/absences"}, {"officer", "/absences?school=2133000101"}, {"registrar", at(consoletest.LongName, "")},
+		{"registrar", at(consoletest.LongName, "/act/spoke")}, {"leader", at(consoletest.LongName, "/act/present")}, {"registrar", at(consoletest.LongName, "/act/dropout")},
 		{"registrar", open("高欣怡")}, {"registrar", at("李思源", "")}, {"registrar", open("李思源")}, {"registrar", at("李思源", "/act/resolve")}, {"registrar", at("李思源", "/act/resolve?pick=1")},
 		{"registrar", at("李思源", "/act/resolve?item=name")}, {"registrar", at("胡明轩", "")}, {"officer", at("胡明轩", "")}, {"registrar", "/todo?kind=change"}, {"registrar", "/cases?kind=death&state=all"},
 		{"", "/check"}, {"", "/check/" + consoletest.GenuineCode}, {"", "/check/nothing"}, {"registrar", "/check/" + consoletest.GenuineCode},
@@ -135,6 +139,9 @@ func TestLifePosts(t *testing.T) {
 		{"registrar", "马俊杰", "report", vals("to", "township", "on", "2026-11-22", "ref", "街道收 7 号"), nil, registry.EvFileReport},
 		{"registrar", "马俊杰", "persuade", vals("on", "2026-11-22", "how", "电话", "note", "已联系"), nil, registry.EvLogPersuasion},
 		{"registrar", "马俊杰", "back", vals("grade", "3", "class", "2班", "proof", "家长送回"), nil, registry.EvReturnFromDropout},
+		{"registrar3", "黄梓萱", "absent", vals("since", "2026-11-16", "absence", "unexplained", "with", "母亲", "how", "电话", "note", "无人接听"), nil, registry.EvRecordAbsence},
+		{"leader", consoletest.LongName, "spoke", vals("on", "2026-11-20", "with", "父亲", "how", "家访", "note", "住院", "absence", "sick", "until", "2026-12-04"), nil, registry.EvFollowAbsence},
+		{"registrar", consoletest.LongName, "present", vals("on", "2026-11-23"), nil, registry.EvEndAbsence},
 		{"registrar", "朱可欣", "home", vals("grade", "3", "class", "1班", "papers", "入境记录", "guardian", "母亲"), nil, registry.EvComeHome},
 		{"registrar", "李思源", "resolve", vals("way", "evidence", "words", "双胞胎，出生证不同"), []string{"evidence"}, registry.EvResolveProblem},
 	} {
@@ -179,6 +186,8 @@ func TestLifeOffered(t *testing.T) {
 		{"registrar", "马俊杰", "report", true}, {"registrar", "马俊杰", "dropout", false}, {"registrar", "朱可欣", "home", true}, {"registrar", "朱可欣", "abroad", false},
 		{"registrar", "胡明轩", "death", false}, {"registrar", "胡明轩", "correct", false}, {"leader", "马俊杰", "report", false}, {"officer", "马俊杰", "report", false},
 		{"registrar", "李思源", "resolve", true}, {"registrar", "李思源", "erase", false}, {"registrar", "陈雨桐", "finish", false}, {"registrar", "何奕辰", "correct", false},
+		{"leader", "高欣怡", "absent", true}, {"officer", "高欣怡", "absent", false}, {"leader", consoletest.LongName, "absent", false}, {"leader", consoletest.LongName, "spoke", true}, {"leader", consoletest.LongName, "dropout", false},
+		{"registrar", consoletest.LongName, "dropout", true}, {"registrar", "胡明轩", "absent", false},
 	} {
 		if got := offered(x.who, x.name, x.act); got != x.want {
 			t.Errorf("%s for %s to %s: offered %v", x.act, x.name, x.who, got)
@@ -187,8 +196,13 @@ func TestLifeOffered(t *testing.T) {
 	if res, _ := (client{t: t, app: a, who: "registrar"}).get("/pupils/" + string(f.UID("胡明轩")) + "/act/dropout"); res.StatusCode == 200 {
 		t.Error("a page that is not offered opens")
 	}
+	// Article 22: the report begins with what the register of absences knows.
+	_, body := client{t: t, app: a, who: "registrar"}.get("/pupils/" + string(f.UID(consoletest.LongName)) + "/act/dropout")
+	if !strings.Contains(body, `value="2026-11-09"`) || !strings.Contains(body, "随父亲外出") {
+		t.Error("the dropout report is not begun from the absence")
+	}
 	// Article 21: the record speaks quietly, and no PIN is asked for any more.
-	_, body := client{t: t, app: a, who: "registrar"}.get("/pupils/" + string(f.UID("胡明轩")))
+	_, body = client{t: t, app: a, who: "registrar"}.get("/pupils/" + string(f.UID("胡明轩")))
 	if !strings.Contains(body, "平静、尊重") || strings.Contains(body, "data-pin") {
 		t.Error("the page of a pupil who died does not speak with tact")
 	}

@@ -18,7 +18,12 @@ type actor struct {
 
 // keeps: the registrar of the pupil's own school.
 func (a actor) keeps() bool { return mayOf(a.who).Keep && a.p.School == a.who.Unit }
-func (a actor) free() bool  { return a.p.Lock == "" }
+
+// teaches: the pupil's own school or school of study, which know who stays away.
+func (a actor) teaches() bool {
+	return mayOf(a.who).Attend && (a.p.School == a.who.Unit || a.p.StudySchool() == a.who.Unit)
+}
+func (a actor) free() bool { return a.p.Lock == "" }
 
 func (a actor) is(s ...registry.Standing) bool { return slices.Contains(s, a.p.Standing) }
 
@@ -89,6 +94,38 @@ func (a actor) grades(name string, value int) ask {
 		x.Options = append(x.Options, option{itoa(g), a.k.grade(a.lang, g)})
 	}
 	return x
+}
+
+// leave asks how an absence stands: of which kind, and for a leave until when.
+func (a actor) leave(now *registry.Absence) []ask {
+	kind, until := "", ""
+	if now != nil {
+		kind, until = string(now.Kind), string(now.Until)
+	}
+	var codes []string
+	for _, k := range registry.AbsenceKinds() {
+		codes = append(codes, string(k))
+	}
+	return []ask{a.choice("absence", "radio", "absence.kind.", kind, codes...), optional(day("until", until))}
+}
+
+// awaySince begins a dropout report from the absence that runs: since when, and in the register's language what is known.
+func (a actor) awaySince() (since string, why ask) {
+	why = long("reason")
+	away := a.p.Absent()
+	if away == nil {
+		return "", why
+	}
+	say := func(key string, pairs ...any) string { return a.k.words.say("zh-Hans", key, pairs...) }
+	why.Value = say("absence.reason", "day", a.k.date("zh-Hans", away.Since), "kind", say("absence.kind."+string(away.Kind)))
+	if n := len(away.Contacts); n > 0 {
+		c := away.Contacts[n-1]
+		why.Value += say("absence.reason_spoke", "n", n, "day", a.k.date("zh-Hans", c.On), "with", c.With, "how", c.How, "note", c.Note)
+	}
+	if r := []rune(why.Value); len(r) > why.Max {
+		why.Value = string(r[:why.Max])
+	}
+	return string(away.Since), why
 }
 
 // ends are what may end schooling in the pupil's grade.
@@ -214,10 +251,26 @@ var acts = []act{
 	}, event: func(in *answers) registry.Event {
 		return registry.ComeHome{School: in.who.Unit, Grade: in.n("grade"), Class: in.s("class"), Papers: in.s("papers"), Guardian: in.s("guardian"), Evidence: in.files}
 	}},
+	{name: "absent", may: func(a actor) bool {
+		return a.teaches() && a.is(registry.StandingEnrolled) && a.p.Absent() == nil && !a.p.Tact()
+	}, asks: func(a actor) []ask {
+		return append([]ask{day("since", a.today())}, append(a.leave(nil), optional(text("with", "", 50)), optional(text("how", "", 50)), optional(long("note")))...)
+	}, event: func(in *answers) registry.Event {
+		return registry.RecordAbsence{Since: in.date("since"), Absence: registry.AbsenceKind(in.s("absence")), Until: in.date("until"), With: in.s("with"), How: in.s("how"), Note: in.s("note")}
+	}},
+	{name: "spoke", may: func(a actor) bool { return a.teaches() && a.p.Absent() != nil && !a.p.Tact() }, asks: func(a actor) []ask {
+		return append([]ask{day("on", a.today()), text("with", "", 50), text("how", "", 50), long("note")}, a.leave(a.p.Absent())...)
+	}, event: func(in *answers) registry.Event {
+		return registry.FollowAbsence{On: in.date("on"), With: in.s("with"), How: in.s("how"), Note: in.s("note"), Absence: registry.AbsenceKind(in.s("absence")), Until: in.date("until")}
+	}},
+	{name: "present", may: func(a actor) bool { return a.teaches() && a.p.Absent() != nil }, asks: func(a actor) []ask {
+		return []ask{day("on", a.today()), optional(long("note"))}
+	}, event: func(in *answers) registry.Event { return registry.EndAbsence{On: in.date("on"), Note: in.s("note")} }},
 	{name: "dropout", may: func(a actor) bool {
 		return a.keeps() && a.free() && a.is(registry.StandingEnrolled, registry.StandingSuspended) && a.p.Grade <= a.pack.CompulsoryTo
 	}, asks: func(a actor) []ask {
-		return []ask{day("since", ""), long("reason"), files()}
+		since, why := a.awaySince()
+		return []ask{day("since", since), why, files()}
 	}, event: func(in *answers) registry.Event {
 		return registry.ReportDropout{Since: in.date("since"), Reason: in.s("reason"), Evidence: in.files}
 	}},

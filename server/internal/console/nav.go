@@ -28,6 +28,7 @@ var nav = []navGroup{
 	}},
 	{"pupils", []navItem{
 		{"pupils", "/pupils", "s", func(m may) bool { return m.Pupils }},
+		{"absences", "/absences", "q", func(m may) bool { return m.Absences }},
 		{"archives", "/archives", "d", func(m may) bool { return m.Pupils }},
 		{"certificates", "/certificates", "", func(m may) bool { return m.SeeBulk }},
 	}},

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -106,6 +107,8 @@ type pupilView struct {
 	Acts       pupilActs
 	Suspension clock
 	Life       lifeView
+	Away       awayView
+	AwayActs   []string // what is offered while the pupil stays away
 }
 
 // pupilActs is what this person is offered for this pupil now.
@@ -165,6 +168,14 @@ func (k *console) pupilShow(c *fiber.Ctx, who service.Staff, masked bool, pr *pr
 	v.Cards = k.cardViews(lang, cards, lives, mayOf(who).Care && (p.School == who.Unit || !who.Unit.IsSchool()))
 	v.Archive = k.archiveView(lang, p)
 	v.Life = k.lifeView(lang, who, &p, entries, v.Masked, v.Brief)
+	if !v.Brief {
+		v.Away = k.awayView(lang, &p)
+	}
+	for _, name := range v.Life.Acts {
+		if v.Away.Now != nil && slices.Contains([]string{"spoke", "present", "dropout"}, name) {
+			v.AwayActs = append(v.AwayActs, name)
+		}
+	}
 	if p.Suspension != nil {
 		v.Suspension = k.clock(lang, p.Suspension.From, p.Suspension.Until, false)
 	}

@@ -89,7 +89,7 @@ func pages(f *consoletest.Fake) []struct{ Who, Path string } {
 		{"registrar", "/pupils/" + rare + "/archive"}, {"registrar", "/pupils/" + uid("陈雨桐") + "/archive"}, {"registrar", "/pupils/" + uid("林诗涵") + "/archive"},
 		{"registrar", "/pupils/" + uid("刘一诺") + "/archive"},
 		{"registrar", "/cases"}, {"registrar", "/cases?state=all"}, {"officer", "/cases?kind=transfer&state=refused"}, {"registrar", "/archives"}, {"officer", "/archives"},
-		{"registrar", "/enrol"}, {"registrar", "/enrol/imports/im-1"}, {"registrar", "/enrol/imports/im-2"}, {"registrar", "/enrol/imports/im-3"}, {"registrar", "/enrol/new"},
+		{"registrar", "/absences"}, {"officer", "/absences"}, {"registrar", "/pupils/" + uid("马俊杰") + "/act/absent"}, {"registrar", "/enrol"}, {"registrar", "/enrol/imports/im-1"}, {"registrar", "/enrol/imports/im-2"}, {"registrar", "/enrol/imports/im-3"}, {"registrar", "/enrol/new"},
 		{"registrar", "/enrol/new?grade=4&doc=foreign&mode=inclusive"}, {"registrar", "/enrol/form"}, {"registrar", "/enrol/form?grade=1&doc=none&mode=ordinary"},
 		{"registrar", "/enrol/form?grade=1&doc=hmt&mode=inclusive"}, {"registrar", "/enrol/form?grade=4&doc=foreign&mode=ordinary"}, {"registrar", "/problems"}, {"officer", "/problems?kind=wrong_id&turn=school"},
 		{"officer", "/problems?state=done"}, {"province", "/numbers"}, {"officer", "/numbers"},

@@ -60,7 +60,7 @@ func helpFields() (out []helpGroup) {
 // keys is the one table of the keyboard: help shows it, console.js reads data-go and data-key from the pages.
 var keys = []struct{ Keys, Say string }{
 	{"/", "key.search"}, {"j k", "key.move"}, {"x", "key.select"}, {"Shift+x", "key.select_all"}, {"Enter", "key.open"}, {"a", "key.accept"}, {"r", "key.refuse"},
-	{"g t", "key.todo"}, {"g s", "key.pupils"}, {"g b", "key.cases"}, {"g d", "key.archives"}, {"g n", "key.enrol"}, {"g z", "key.transfer"}, {"g c", "key.cards"}, {"g k", "key.kiosks"}, {"g h", "key.handout"}, {"g u", "key.duplicates"}, {"g y", "key.staff"},
+	{"g t", "key.todo"}, {"g s", "key.pupils"}, {"g b", "key.cases"}, {"g q", "key.absences"}, {"g d", "key.archives"}, {"g n", "key.enrol"}, {"g z", "key.transfer"}, {"g c", "key.cards"}, {"g k", "key.kiosks"}, {"g h", "key.handout"}, {"g u", "key.duplicates"}, {"g y", "key.staff"},
 	{"1 … 8", "key.lane"}, {"p", "key.print"}, {"?", "key.help"}, {"Esc", "key.escape"},
 }
 

@@ -28,6 +28,7 @@ func (m *may) supervising(who service.Staff) {
 }
 
 func (k *console) mountSupervision(r fiber.Router) {
+	r.Get("/absences", k.staff(k.absences))
 	r.Get("/supervise", k.staff(k.board))
 	r.Post("/supervise/refresh", k.staff(k.refreshBoard))
 	r.Get("/supervise/findings", k.staff(k.findingList))

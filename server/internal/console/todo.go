@@ -222,7 +222,7 @@ func taskGroup(r store.TaskRow) string {
 		return string(r.Case)
 	case r.Kind == registry.TaskStep && (r.Case == registry.CaseSuspend || r.Case == registry.CaseExtend), r.Kind == registry.TaskSuspensionEnd:
 		return "suspend"
-	case r.Kind == registry.TaskStep, r.Kind == registry.TaskDropoutReport, r.Kind == registry.TaskHandOver:
+	case r.Kind == registry.TaskStep, r.Kind == registry.TaskDropoutReport, r.Kind == registry.TaskHandOver, r.Kind == registry.TaskAbsence, r.Kind == registry.TaskAbsenceContact:
 		return "change"
 	case strings.HasPrefix(string(r.Kind), "archive"):
 		return "archive"
@@ -324,6 +324,9 @@ func (k *console) taskRow(lang string, who service.Staff, r store.TaskRow, t ser
 		case registry.TaskDropoutReport:
 			v.Kind += " · " + say("reportto."+string(r.To))
 			v.Href += "#dropout"
+		case registry.TaskAbsence, registry.TaskAbsenceContact:
+			v.Href += "#absence"
+			v.Party, v.Arrived = say("absences.from", "day", k.day(lang, r.Arrived)), ""
 		case registry.TaskHandOver:
 			v.Href += "/act/handover"
 		case registry.TaskEscalated:

@@ -146,7 +146,7 @@ var packArticles = map[string]string{"step_working_days": "14", "archive_build_m
 	"suspend_alert_days": "19", "extend_max_months": "19", "suspended_may_transfer": "11", "dropout_may_transfer": "22", "transfer_windows": "11", "transfer_closed_grades": "11", "evidence": "13",
 	"foreign_number": "28", "key_items": "10", "entry_grades": "4", "late_entry_reason": "6", "no_id_to_province": "5", "erase_g_to_nation": "6", "compulsory_to": "22", "school_year_ends": "12",
 	"terms": "24", "stage_ends": "12", "promote_over": "12", "promotion": "12", "repeat_grades": "11", "skip_grades": "11", "finish_grades": "13", "death_working_days": "21",
-	"dropout_working_days": "22", "escalate_working_days": "14", "urge_working_days": "14", "windows": "11", "conditions": "11", "cards": "5", "titles": "2"}
+	"dropout_working_days": "22", "absence_contact_days": "22", "absence_report_days": "22", "absence_alert_days": "22", "escalate_working_days": "14", "urge_working_days": "14", "windows": "11", "conditions": "11", "cards": "5", "titles": "2"}
 
 // flat is every member of a pack as text.
 func flat(p *registry.Pack) map[string]string {

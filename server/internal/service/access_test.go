@@ -132,6 +132,10 @@ var table = []struct {
 		_, err := w.r.s.FindingList(w.c(), who, demo.YunheShiyan, 0, 10, 0)
 		return err
 	}, "ok nf ok nf ok nf ok no no no"},
+	{"Absences", func(w *world, who Staff) error {
+		_, err := w.r.s.Absences(w.c(), who, AbsenceAsk{School: demo.YunheShiyan})
+		return err
+	}, "ok nf ok nf ok nf ok no no no"},
 	{"AddFinding", func(w *world, who Staff) error { return w.r.s.AddFinding(w.c(), who, demo.YunheShiyan, "") }, "no no no no inv nf nf no no no"},
 	{"CloseFinding", func(w *world, who Staff) error { return w.r.s.CloseFinding(w.c(), who, demo.YunheShiyan, "8//hand-9") }, "no no no no nf nf nf no no no"},
 	{"IssueOrder", func(w *world, who Staff) error {

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"xueji/server/api"
 	"xueji/server/internal/demo"
 	"xueji/server/registry"
+	"xueji/server/registry/supervise"
 )
 
 // scan files a proof for a pupil.
@@ -165,6 +167,74 @@ func TestDropoutJourney(t *testing.T) {
 	r.act("registrar.yunhe", uid, registry.ReturnFromDropout{Grade: 1, Class: "1班", Proof: "家长送回"})
 	if p := r.pupil(uid); p.Standing != registry.StandingEnrolled || p.Dropout != nil {
 		t.Fatalf("after the return: %s", p.Standing)
+	}
+}
+
+// Articles 22 and 27 item 4: an absence stands on the school's list, with the family to be spoken with first; over its days it is a finding and the county's; the report
+// begins with it, and ends it.
+func TestAbsenceJourney(t *testing.T) {
+	r := newRig(t)
+	uid, other := r.enrolled(0), r.enrolled(1)
+	reg, officer := r.staff("registrar.yunhe"), r.staff("officer.yunhe")
+	from := r.s.Today()
+	for login, code := range map[string]registry.Code{"registrar.qingshi": registry.CodeNotFound, "officer.yunhe": registry.CodeForbidden, "clerk.yunhe": registry.CodeForbidden} {
+		r.refused(login, uid, registry.RecordAbsence{Since: from, Absence: registry.AbsenceUnexplained}, code)
+	}
+	r.act("leader.yunhe", uid, registry.RecordAbsence{Since: from, Absence: registry.AbsenceUnexplained, Note: "未请假"})
+	r.act("registrar.yunhe", other, registry.RecordAbsence{Since: from, Absence: registry.AbsenceSick, Until: from.AddDays(60), Note: "住院"})
+	todo := func(who Staff) (out []registry.TaskKind) {
+		d := must[ToDo](t)(r.s.ToDo(r.ctx, who))
+		for _, row := range slices.Concat(d.Mine, d.Above) {
+			if row.Task.UID == uid && strings.HasPrefix(string(row.Kind), "absence") {
+				out = append(out, row.Kind)
+			}
+			if row.Task.UID == other && strings.HasPrefix(string(row.Kind), "absence") {
+				t.Errorf("a leave that runs is asked about: %s", row.Kind)
+			}
+		}
+		return out
+	}
+	findings := func() []FindingRow {
+		if err := r.s.RefreshFindings(r.ctx, officer); err != nil {
+			t.Fatal(err)
+		}
+		return must[[]FindingRow](t)(r.s.FindingList(r.ctx, officer, demo.YunheShiyan, supervise.NoReport, 10, 0))
+	}
+	if got := todo(reg); !slices.Equal(got, []registry.TaskKind{registry.TaskAbsenceContact}) {
+		t.Errorf("on the first day: %v", got)
+	}
+	r.act("registrar.yunhe", uid, registry.FollowAbsence{On: from, With: "母亲", How: "电话", Note: "说下周返校", Absence: registry.AbsenceUnexplained})
+	if got := todo(reg); len(got) != 0 || len(findings()) != 0 {
+		t.Errorf("spoken with, and not near yet: %v", got)
+	}
+	p := r.pupil(uid)
+	due := p.Absent().DueOn
+	r.at(string(due))
+	if got := todo(reg); !slices.Equal(got, []registry.TaskKind{registry.TaskAbsence}) || len(todo(officer)) != 0 {
+		t.Errorf("on the day: %v", got)
+	}
+	r.at(string(due.AddDays(1)))
+	if rows := findings(); len(rows) != 1 || rows[0].UID != uid || rows[0].Why != "absence" || !slices.Equal(todo(officer), []registry.TaskKind{registry.TaskAbsence}) {
+		t.Errorf("over its days: %+v, the county sees %v", rows, todo(officer))
+	}
+	// The list: both by class, the first to be settled first; another school sees nobody.
+	list := must[Absences](t)(r.s.Absences(r.ctx, officer, AbsenceAsk{}))
+	if list.Total != 2 || list.Rows[0].UID != uid || len(list.Rows[0].Absence.Contacts) != 1 || list.Classes[0].Late != 1 {
+		t.Errorf("%+v", list)
+	}
+	if list = must[Absences](t)(r.s.Absences(r.ctx, reg, AbsenceAsk{Grade: 1, Class: p.Class, Limit: 1, Offset: 1})); list.Total < 1 || len(list.Rows) != list.Total-1 {
+		t.Errorf("the second page: %+v", list)
+	}
+	if list = must[Absences](t)(r.s.Absences(r.ctx, r.staff("registrar.qingshi"), AbsenceAsk{})); list.Total != 0 {
+		t.Errorf("another school: %+v", list)
+	}
+	// The report ends it and takes over what was said; the other comes back.
+	r.act("registrar.yunhe", uid, registry.ReportDropout{Since: from, Reason: "未返校"})
+	r.act("leader.yunhe", other, registry.EndAbsence{On: r.s.Today()})
+	p = r.pupil(uid)
+	r.pass(time.Minute) // for a new look at the school
+	if p.Absent() != nil || len(p.Dropout.Log) != 1 || len(findings()) != 0 || must[Absences](t)(r.s.Absences(r.ctx, reg, AbsenceAsk{})).Total != 0 {
+		t.Errorf("after both: %+v, %d lines, findings %+v", p.Absences, len(p.Dropout.Log), findings())
 	}
 }
 

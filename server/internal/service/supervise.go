@@ -24,6 +24,8 @@ type Supervising interface {
 	RefreshFindings(ctx context.Context, who Staff) error
 	// FindingList lists standing findings of a unit ("" for all in who's territory) and a kind (0 for all).
 	FindingList(ctx context.Context, who Staff, unit registry.Unit, kind supervise.Kind, limit, offset int) ([]FindingRow, error)
+	// Absences are the pupils who stay away, by class: what item 4 of Article 27 leans on.
+	Absences(ctx context.Context, who Staff, ask AbsenceAsk) (Absences, error)
 	AddFinding(ctx context.Context, who Staff, unit registry.Unit, words string) error
 	CloseFinding(ctx context.Context, who Staff, unit registry.Unit, id string) error
 	// Orders to correct.

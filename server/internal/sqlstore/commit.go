@@ -186,7 +186,7 @@ const (
 		ON CONFLICT (student_uid, case_no, unit) DO UPDATE SET state = excluded.state WHERE case_unit.state <> excluded.state`
 	sqlOthersDrop = `DELETE FROM task_other WHERE student_uid = $1`
 	sqlTasksDrop  = `DELETE FROM task WHERE student_uid = $1`
-	sqlTask       = `INSERT INTO task (student_uid, n, unit, above, due_on, doc) VALUES ($1, $2, $3, $4, $5, $6)`
+	sqlTask       = `INSERT INTO task (student_uid, n, unit, above, due_on, doc, kind) VALUES ($1, $2, $3, $4, $5, $6, $7)`
 	sqlOther      = `INSERT INTO task_other (student_uid, n, unit, due_on) VALUES ($1, $2, $3, $4)`
 	sqlOutbox     = `INSERT INTO outbox (student_uid, id, kind, payload, at) VALUES ($1, $2, $3, $4, $5)`
 )
@@ -391,7 +391,7 @@ func (p *plan) tasks(uid string, fresh bool, tasks []registry.Task) error {
 			due = neverDue
 		}
 		n := int64(i + 1)
-		p.add(nil, sqlTask, uid, n, string(t.Unit), string(t.Above), due, doc)
+		p.add(nil, sqlTask, uid, n, string(t.Unit), string(t.Above), due, doc, string(t.Kind))
 		others := slices.Clone(t.Others)
 		slices.Sort(others)
 		for _, o := range slices.Compact(others) {

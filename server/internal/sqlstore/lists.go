@@ -46,6 +46,16 @@ func (s *Store) TasksAbove(ctx context.Context, unit registry.Unit, today regist
 		string(unit), string(today), int64(page(limit)))
 }
 
+// Absences lists pupils who stay away, the first to be settled first. The kind is written out, as the partial indexes have it.
+func (s *Store) Absences(ctx context.Context, unit registry.Unit, below bool, limit, offset int) ([]store.TaskRow, error) {
+	column := "unit"
+	if below {
+		column = "above"
+	}
+	return s.tasks(ctx, `task t JOIN pupil p ON p.student_uid = t.student_uid WHERE t.kind = 'absence' AND t.`+column+` = $1`+soonest+` LIMIT $2 OFFSET $3`,
+		string(unit), int64(page(limit)), int64(max(offset, 0)))
+}
+
 // OverdueTasks lists tasks of whatever unit that were due before a day.
 func (s *Store) OverdueTasks(ctx context.Context, before registry.Date, limit, offset int) ([]store.TaskRow, error) {
 	return s.tasks(ctx, `task t JOIN pupil p ON p.student_uid = t.student_uid WHERE t.due_on < $1`+soonest+` LIMIT $2 OFFSET $3`,

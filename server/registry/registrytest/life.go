@@ -78,6 +78,16 @@ func (s *Story) DropOut() *Story {
 	return s.Do(Registrar(s.P.School), registry.ReportDropout{CaseNo: s.No(registry.CaseDropout), Since: registry.DateOf(s.Now), Reason: "长期未到校，家访未果"})
 }
 
+// StayAway records an unexplained absence since today.
+func (s *Story) StayAway() *Story {
+	return s.Do(Leader(s.P.School), registry.RecordAbsence{Since: registry.DateOf(s.Now), Absence: registry.AbsenceUnexplained, Note: "未请假"})
+}
+
+// Speak records that the mother was spoken with.
+func (s *Story) Speak() *Story {
+	return s.Do(Registrar(s.P.School), registry.FollowAbsence{On: registry.DateOf(s.Now), With: "母亲", How: "电话", Note: "在外地亲戚家", Absence: registry.AbsenceUnexplained})
+}
+
 // ComeBack ends a dropout.
 func (s *Story) ComeBack() *Story {
 	return s.Do(Registrar(s.P.School), registry.ReturnFromDropout{CaseNo: s.No(registry.CaseDropoutReturn), Grade: s.P.Grade, Class: "2班", Proof: "家长送返"})

@@ -83,6 +83,8 @@ func States() []State {
 		{"home", func(s *Story) *Story { return abroad(s).Wait(200).ComeHome(PrimaryA) }},
 		{"death/authority", func(s *Story) *Story { return carded(s).Transfer(NineYearB).Death() }},
 		{"deceased", func(s *Story) *Story { return carded(s).Death().Accept() }},
+		{"absent", func(s *Story) *Story { return carded(s).StayAway() }},
+		{"absent/spoken", func(s *Story) *Story { return carded(s).StayAway().Speak() }},
 		{"dropout", func(s *Story) *Story { return carded(s).DropOut() }},
 		{"dropout/migrant", migrant},
 		{"dropout/on its way", func(s *Story) *Story { return migrant(s).HandOver() }},

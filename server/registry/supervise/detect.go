@@ -156,8 +156,8 @@ func noProof(p *registry.Pupil, env registry.Env) []Hit {
 	return out
 }
 
-// noReport (4, Art. 22): within the compulsory years, a dropout's written reports are overdue, or a suspension ended and nobody says whether the pupil is back. The
-// register keeps no attendance: a pupil who merely stays away is not seen here.
+// noReport (4, Art. 22): within the compulsory years, a dropout's written reports are overdue, a suspension ended and nobody says whether the pupil is back, or a
+// recorded absence is over its days without a return, a leave or a report. The register keeps no daily attendance: an absence that no school records is not seen here.
 func noReport(p *registry.Pupil, env registry.Env) []Hit {
 	today := registry.DateOf(env.Now)
 	if p.Grade > env.Pack.CompulsoryTo {
@@ -173,6 +173,9 @@ func noReport(p *registry.Pupil, env registry.Env) []Hit {
 	}
 	if s := p.Suspension; s != nil && p.Standing == registry.StandingSuspended && s.Until != "" && today > s.Until {
 		out = append(out, Hit{Kind: NoReport, Unit: p.School, Key: string(s.CaseNo), Why: "not_returned", Since: s.Until.AddDays(1)})
+	}
+	if a := p.Absent(); a != nil && !p.NoContact && today > a.DueOn {
+		out = append(out, Hit{Kind: NoReport, Unit: p.School, Key: "absence/" + string(a.Since), Why: "absence", Since: a.DueOn.AddDays(1)})
 	}
 	return out
 }

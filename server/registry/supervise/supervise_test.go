@@ -65,6 +65,9 @@ func TestDetectors(t *testing.T) {
 		"not returned": {supervise.NoReport, "not_returned", school, func(p *registry.Pupil) {
 			p.Standing, p.Suspension = registry.StandingSuspended, &registry.Suspension{CaseNo: "XX", Until: "2026-10-31"}
 		}, "2026-10-31", "2026-11-01"},
+		"absence": {supervise.NoReport, "absence", school, func(p *registry.Pupil) {
+			p.Absences = []registry.Absence{{Since: "2026-09-01", DueOn: "2026-09-08", EndedOn: "2026-09-10", End: registry.AbsenceBack}, {Since: "2026-10-09", Kind: registry.AbsenceUnexplained, DueOn: "2026-10-15"}}
+		}, "2026-10-15", "2026-10-16"},
 		"no agreement": {supervise.NoTransfer, "no_agreement", "2133000102", func(p *registry.Pupil) {
 			p.Study = &registry.Study{School: "2133000102", Since: "2026-09-01"}
 		}, "", "2026-10-01"},

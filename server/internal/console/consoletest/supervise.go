@@ -242,3 +242,37 @@ func (f *Fake) InspectionReport(context.Context, service.Staff) ([]byte, error) 
 
 // ParentLetter is a few bytes.
 func (f *Fake) ParentLetter(context.Context, service.Staff, string) ([]byte, error) { return paper() }
+
+// Absences lists who stays away at the own school, or under an office.
+func (f *Fake) Absences(_ context.Context, who service.Staff, ask service.AbsenceAsk) (service.Absences, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out service.Absences
+	if who.Role != registry.RoleRegistrar && who.Role != registry.RoleLeader && who.Role != registry.RoleOfficer {
+		return out, &registry.Error{Code: registry.CodeForbidden}
+	}
+	for _, uid := range f.order {
+		l := f.pupils[uid]
+		a := l.p.Absent()
+		if a == nil || !f.inScope(who, l.p.School) {
+			continue
+		}
+		cl := service.AbsenceClass{School: l.p.School, Grade: l.p.Grade, Class: l.p.Class, N: 1}
+		if a.DueOn < f.Today() {
+			cl.Late = 1
+		}
+		if i := slices.IndexFunc(out.Classes, func(o service.AbsenceClass) bool {
+			return o.School == cl.School && o.Grade == cl.Grade && o.Class == cl.Class
+		}); i >= 0 {
+			out.Classes[i].N++
+			out.Classes[i].Late += cl.Late
+		} else {
+			out.Classes = append(out.Classes, cl)
+		}
+		if ask.Class == "" || ask.Grade == l.p.Grade && ask.Class == l.p.Class {
+			out.Rows = append(out.Rows, service.AbsenceRow{Summary: f.summary(l), Absence: *a})
+		}
+	}
+	out.Total = len(out.Rows)
+	return out, nil
+}

@@ -185,6 +185,28 @@ func tasks(t *testing.T, s store.Store) {
 	if want := (store.TaskCounts{Above: 2}); counts != want {
 		t.Fatalf("counts above %+v, want %+v", counts, want)
 	}
+	// absences are found by unit and from above, and nothing else with them
+	commit(4, 0, registry.Task{UID: UID(4), Kind: registry.TaskAbsenceContact, Unit: SchoolB, Above: CountyX, DueOn: "2026-09-02"}, registry.Task{UID: UID(4), Kind: registry.TaskAbsence, Unit: SchoolB, Above: CountyX, DueOn: "2026-09-08"})
+	commit(5, 0, registry.Task{UID: UID(5), Kind: registry.TaskAbsence, Unit: SchoolC, Above: CountyX, DueOn: "2026-09-07"})
+	for _, ask := range []struct {
+		unit   registry.Unit
+		below  bool
+		offset int
+		want   []registry.UID
+	}{{SchoolB, false, 0, []registry.UID{UID(4)}}, {SchoolA, false, 0, nil}, {CountyX, true, 0, []registry.UID{UID(5), UID(4)}}, {CountyX, true, 1, []registry.UID{UID(4)}}, {CountyX, false, 0, nil}} {
+		rows, err := s.Absences(ctx, ask.unit, ask.below, 10, ask.offset)
+		must(t, err)
+		var uids []registry.UID
+		for _, r := range rows {
+			if r.Kind != registry.TaskAbsence {
+				t.Fatalf("%+v is no absence", r)
+			}
+			uids = append(uids, r.Task.UID)
+		}
+		if !slices.Equal(uids, ask.want) {
+			t.Fatalf("absences of %s (%v): %v, want %v", ask.unit, ask.below, uids, ask.want)
+		}
+	}
 	// a commit replaces them
 	commit(1, 1)
 	if got, err = s.Tasks(ctx, SchoolA, 10, 0); err != nil || len(got) != 2 {
