@@ -27,7 +27,8 @@ type Basis struct {
 	Far  *bool    `json:"lf,omitempty"` // nil: no; else Far.Mine
 }
 
-const nobody Unit = "-"
+// nobody is no unit; without a type, so that openapi.json does not take it for one.
+const nobody = "-"
 
 // BasisOf takes a pupil's.
 func BasisOf(p *Pupil) Basis {

@@ -440,7 +440,7 @@ func invariants(t *rapid.T, p *registry.Pupil, env registry.Env) {
 		t.Fatalf("standing %s, suspension %v, dropout %v, abroad %v", p.Standing, p.Suspension, p.Dropout, p.Abroad)
 	}
 	// One active number, and custody known, of everybody with a 学籍; neither before.
-	admitted := p.Standing.Living() || p.Standing.Ended() || p.Standing == registry.StandingMoved
+	admitted := p.Standing.Living() || p.Standing.Ended() || p.Standing.Away()
 	if admitted != (p.Number != "") || admitted != (p.Archive.Custodian != "") && p.Standing != registry.StandingErased {
 		t.Fatalf("standing %s, number given %v, custodian %q", p.Standing, p.Number != "", p.Archive.Custodian)
 	}
