@@ -7,6 +7,8 @@ import (
 	"xueji/server/internal/console/consoletest"
 	"xueji/server/internal/service"
 	"xueji/server/internal/store"
+	"xueji/server/registry"
+	rt "xueji/server/registry/registrytest"
 	"xueji/server/registry/units"
 )
 
@@ -82,6 +84,29 @@ func TestUnitAndRulePages(t *testing.T) {
 	}
 	if res, body := o.post("/units", vals("act", "open", "code", code, "name", "x", "kind", "primary", "region", "330106", "from_grade", "1", "to_grade", "6")); res.StatusCode != 422 || !strings.Contains(body, "永久停用") {
 		t.Errorf("a code twice: %d", res.StatusCode)
+	}
+	// What a school offers is changed on its page, whose form shows what stands.
+	if _, body := o.get("/units?code=" + code); !strings.Contains(body, `value="change"`) || strings.Contains(body, `value="open_office"`) {
+		t.Error("a county's page has no form to change a school, or one to set up offices below")
+	}
+	res, _ = o.post("/units", vals("act", "change", "code", code, "kind", "nineyear", "region", "330106", "authority", "330106", "from_grade", "1", "to_grade", "9"))
+	wantTo(t, res, "/units")
+	if got := f.Posted[len(f.Posted)-1].(units.Change); got.ToGrade != 9 || got.Public || got.Kind != registry.KindNineYear {
+		t.Fatalf("%+v", got)
+	}
+	// An office above sets up and renames those below.
+	f.Staff["city"] = service.Staff{Account: store.Account{ID: "a-city", Login: "city", Name: "萧然", Unit: rt.City, Role: registry.RoleOfficer, TrainedOn: "2026-08-20"}, Token: "token-city"}
+	c := client{t: t, app: o.app, who: "city"}
+	if _, body := c.get("/units"); !strings.Contains(body, "西湖区教育局") || !strings.Contains(body, `value="open_office"`) {
+		t.Error("the offices below are not there")
+	}
+	res, _ = c.post("/units", vals("act", "open_office", "code", "330114", "name", "钱塘区教育局", "tier", "county", "authority", string(rt.City)))
+	wantTo(t, res, "/units")
+	if got := f.Posted[len(f.Posted)-1].(units.OpenOffice).Office; got != (registry.Office{Code: "330114", Name: "钱塘区教育局", Tier: registry.TierCounty, Parent: rt.City}) {
+		t.Fatalf("%+v", got)
+	}
+	if res, body := c.post("/units", vals("act", "open_office", "code", "330200", "name", "x", "tier", "county", "authority", string(rt.City))); res.StatusCode != 422 || !strings.Contains(body, "上级部门不管辖") {
+		t.Errorf("an office of another city: %d", res.StatusCode)
 	}
 	res, body := o.post("/rules/try", vals("pack", "{\n \"version\": \"X-1\", \"title\": \"x\",\n \"effective_on\": \"2026-01-01\",\n \"step_working_days\": {\"transfer\": 0}\n}"))
 	if res.StatusCode != 422 || !strings.Contains(body, "第 4 行") {

@@ -1,11 +1,13 @@
 package console
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -20,12 +22,21 @@ type unitsView struct {
 	Schools []registry.School
 	Ended   []registry.School
 	One     *registry.School
-	Kinds   []registry.SchoolKind
 	Runs    []store.BulkRun
 	Own     registry.Unit
-	Region  string
+	Open    unitForm // a school to be opened
+	Change  unitForm // of One
+	Offices []registry.Office
+	Tiers   []registry.Tier // of offices that the own may open; none in a county
 	Form    map[string]string
 	Today   registry.Date
+}
+
+// unitForm is what a school has besides its code and name, as the form shows it.
+type unitForm struct {
+	Values      map[string]string
+	Kinds       []registry.SchoolKind
+	Authorities []registry.Unit // whose school it may be: the own office and those below (Art. 3)
 }
 
 var schoolKinds = []registry.SchoolKind{registry.KindPrimary, registry.KindJunior, registry.KindSenior, registry.KindNineYear, registry.KindComplete, registry.KindSpecial, registry.KindReform}
@@ -37,17 +48,33 @@ func (k *console) unitsShow(c *fiber.Ctx, who service.Staff, form map[string]str
 	if !mayOf(who).Units {
 		return &registry.Error{Code: registry.CodeForbidden}
 	}
-	v := unitsView{Kinds: schoolKinds, Own: who.Unit, Form: form, Today: k.Service.Today()}
-	if len(who.Unit) == 6 && !strings.HasSuffix(string(who.Unit), "00") {
-		v.Region = string(who.Unit)
-	}
+	v := unitsView{Own: who.Unit, Form: form, Today: k.Service.Today(), Offices: k.Service.Offices(who), Tiers: tiersBelow(who.Unit)}
 	if v.Form == nil {
 		v.Form = map[string]string{}
+	}
+	authorities := []registry.Unit{who.Unit}
+	for _, o := range v.Offices {
+		authorities = append(authorities, o.Code)
+	}
+	v.Open = unitForm{map[string]string{"to_grade": "6", "public": "1"}, schoolKinds, authorities}
+	if len(v.Tiers) == 0 {
+		v.Open.Values["region"] = string(who.Unit)
+	}
+	if v.Form["act"] == "open" {
+		v.Open.Values = v.Form
 	}
 	for _, s := range k.Service.Schools(who) {
 		if string(s.Code) == c.Query("code") || string(s.Code) == v.Form["code"] {
 			one := s
 			v.One = &one
+			v.Change = unitForm{map[string]string{"kind": string(s.Kind), "region": s.Region, "authority": string(s.Authority), "from_grade": strconv.Itoa(s.FromGrade), "to_grade": strconv.Itoa(s.ToGrade),
+				"phone": s.Phone, "address": s.Address}, schoolKinds, authorities}
+			if s.Public {
+				v.Change.Values["public"] = "1"
+			}
+			if v.Form["act"] == "change" {
+				v.Change.Values = v.Form
+			}
 		}
 		if s.Open() {
 			v.Schools = append(v.Schools, s)
@@ -63,6 +90,17 @@ func (k *console) unitsShow(c *fiber.Ctx, who service.Staff, form map[string]str
 	return k.show(c, &who, "units", "units.title", v, withProblem(pr))
 }
 
+// tiersBelow are the tiers of offices under one of the code.
+func tiersBelow(u registry.Unit) []registry.Tier {
+	switch code := string(u); {
+	case strings.HasSuffix(code, "0000"):
+		return []registry.Tier{registry.TierCity, registry.TierCounty}
+	case strings.HasSuffix(code, "00"):
+		return []registry.Tier{registry.TierCounty}
+	}
+	return nil
+}
+
 func (k *console) actUnit(c *fiber.Ctx, who service.Staff) error {
 	if !mayOf(who).Units {
 		return &registry.Error{Code: registry.CodeForbidden}
@@ -70,14 +108,18 @@ func (k *console) actUnit(c *fiber.Ctx, who service.Staff) error {
 	get := func(name string) string { return strings.Clone(strings.TrimSpace(c.FormValue(name))) }
 	code := registry.Unit(get("code"))
 	var act units.Act
+	auth := registry.Unit(cmp.Or(get("authority"), string(who.Unit)))
 	switch get("act") {
 	case "open":
-		auth := registry.Unit(get("authority"))
-		if auth == "" {
-			auth = who.Unit
-		}
 		act = units.Open{School: registry.School{Code: code, Name: get("name"), Kind: registry.SchoolKind(get("kind")), Region: get("region"), Authority: auth, FromGrade: gradeOf(get("from_grade")),
 			ToGrade: gradeOf(get("to_grade")), Public: get("public") != "", Phone: get("phone"), Address: get("address")}}
+	case "change":
+		act = units.Change{Code: code, Kind: registry.SchoolKind(get("kind")), Region: get("region"), Authority: auth, FromGrade: gradeOf(get("from_grade")), ToGrade: gradeOf(get("to_grade")),
+			Public: get("public") != "", Phone: get("phone"), Address: get("address")}
+	case "open_office":
+		act = units.OpenOffice{Office: registry.Office{Code: code, Name: get("name"), Tier: registry.Tier(get("tier")), Parent: auth}}
+	case "rename_office":
+		act = units.RenameOffice{Code: code, Name: get("name")}
 	case "rename":
 		act = units.Rename{Code: code, Name: get("name")}
 	case "merge":
@@ -90,13 +132,17 @@ func (k *console) actUnit(c *fiber.Ctx, who service.Staff) error {
 	run, err := k.Service.ActUnit(c.UserContext(), who, act)
 	if err != nil && registry.CodeOf(err) == registry.CodeConflict || correctable(err) && registry.CodeOf(err) != registry.CodeForbidden {
 		form := map[string]string{}
-		for _, f := range []string{"act", "code", "name", "kind", "region", "from_grade", "to_grade", "phone", "address", "into", "keeper", "on", "ref"} {
+		for _, f := range []string{"act", "code", "name", "kind", "region", "authority", "from_grade", "to_grade", "public", "phone", "address", "tier", "into", "keeper", "on", "ref"} {
 			form[f] = get(f)
 		}
 		var e *registry.Error
 		errors.As(err, &e)
 		lang, help := k.lang(c), ""
-		if key := "units.bad." + e.Field; k.words.has(lang, key) {
+		key := "units.bad." + e.Field
+		if strings.HasSuffix(get("act"), "_office") && e.Field == "code" {
+			key = "units.bad.office_code"
+		}
+		if k.words.has(lang, key) {
 			help = k.words.say(lang, key)
 		}
 		pr := &problem{Title: k.words.say(lang, "units.refused"), Help: help, Field: e.Field}

@@ -502,7 +502,7 @@ var table = []struct {
 }
 
 // free are methods that tell nothing of a pupil or a unit's work, or that come before anybody is known.
-var free = []string{"SignIn", "SignOut", "WhoIs", "Directory", "Schools", "Today", "Calendar", "Pack", "Trust", "CheckPaper", "ExchangePeers",
+var free = []string{"SignIn", "SignOut", "WhoIs", "Directory", "Schools", "Offices", "Today", "Calendar", "Pack", "Trust", "CheckPaper", "ExchangePeers",
 	// Signing in, and the own account: they reach no further than the caller.
 	"Halfway", "Second", "SignInPasskey", "AskPasskey", "PasskeyHost", "AcceptInvite", "ProviderName", "StartProvider", "FinishProvider", "Me", "Ways", "Confirm",
 	"ChangePassword", "StartTOTP", "ConfirmTOTP", "StartPasskey", "FinishPasskey", "NewRecovery", "DropFactor", "EndMySession", "ActAs"}

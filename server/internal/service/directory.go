@@ -95,6 +95,18 @@ func (s *Service) Schools(who Staff) []registry.School {
 	return out
 }
 
+// Offices lists the offices below a member of staff's own, by code.
+func (s *Service) Offices(who Staff) []registry.Office {
+	sc, d := s.scope(who), s.dir.Load()
+	var out []registry.Office
+	for _, o := range d.upper {
+		if o.Code != who.Unit && o.Remote == "" && sc.OverStaff(o.Code, d) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
 // DeviceDirectory is the kiosk's cache of names.
 func (s *Service) DeviceDirectory(ctx context.Context, kiosk store.Kiosk) (api.Directory, error) {
 	d := s.dir.Load()

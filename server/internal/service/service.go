@@ -61,6 +61,7 @@ type Console interface {
 	WhoIs(ctx context.Context, token string) (Staff, error)
 	Directory() registry.Directory
 	Schools(who Staff) []registry.School // in scope
+	Offices(who Staff) []registry.Office // below who's own, by code
 	Today() registry.Date
 	Calendar() *registry.Calendar
 	Pack() *registry.Pack

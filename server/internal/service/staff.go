@@ -78,14 +78,11 @@ type StaffPage struct {
 
 // units lists the units whose staff exist for who, the own first.
 func (s *Service) units(who Staff) []registry.Unit {
-	sc, d := s.scope(who), s.dir.Load()
 	units := []registry.Unit{who.Unit}
-	for _, o := range d.upper {
-		if o.Code != who.Unit && sc.OverStaff(o.Code, d) {
-			units = append(units, o.Code)
-		}
+	for _, o := range s.Offices(who) {
+		units = append(units, o.Code)
 	}
-	for _, u := range sc.Schools() {
+	for _, u := range s.scope(who).Schools() {
 		if u != who.Unit {
 			units = append(units, u)
 		}

@@ -164,6 +164,16 @@ func (f *Fake) WhoIs(_ context.Context, token string) (service.Staff, error) {
 
 func (f *Fake) Directory() registry.Directory { return f.dir }
 
+// Offices are the counties, for the city above them.
+func (f *Fake) Offices(who service.Staff) (out []registry.Office) {
+	for _, o := range registrytest.Offices() {
+		if o.Parent == who.Unit {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
 func (f *Fake) Schools(who service.Staff) []registry.School {
 	var out []registry.School
 	for _, s := range f.schools {
