@@ -76,7 +76,7 @@ func TestPackages(t *testing.T) {
 		if strings.Contains(u, "screen") {
 			continue // a session on a terminal, by the login stack
 		}
-		for _, want := range []string{"NoNewPrivileges=yes", "ProtectSystem=strict", "SystemCallFilter=@system-service", "StateDirectory=", "CapabilityBoundingSet=\n", "UMask=0077"} {
+		for _, want := range []string{"NoNewPrivileges=yes", "ProtectSystem=strict", "SystemCallFilter=@system-service", "StateDirectory=", "CapabilityBoundingSet=\n", "UMask=0077", "User=", "LimitCORE=0"} {
 			if !strings.Contains(string(raw), want) {
 				t.Errorf("%s lacks %s", u, want)
 			}

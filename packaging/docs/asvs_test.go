@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Every requirement of levels 1 and 2 stands in one row of docs/asvs.md, no id there is made up, and each row says something: a test, "by reading", "no" or why it
-// does not apply.
+// Every requirement of levels 1 and 2 stands in one row of docs/asvs.md, no id there is made up, and each row says something: a test, "no" or why it
+// does not apply. Nothing is claimed by reading alone.
 func TestASVSIsWhole(t *testing.T) {
 	list, err := os.ReadFile("testdata/asvs-5.0.0.txt")
 	if err != nil {
@@ -29,7 +29,7 @@ func TestASVSIsWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	ids := regexp.MustCompile(`^\| ([0-9][0-9., ]*) \|`)
-	says := regexp.MustCompile("`(?:[a-z0-9]+\\.)?(?:Test|Fuzz)[A-Z]|\\b(by reading|n/a: |no\\b|No\\b|here: )")
+	says := regexp.MustCompile("`(?:[a-z0-9]+\\.)?(?:Test|Fuzz)[A-Z]|\\b(n/a: |no\\b|No\\b|here: )")
 	here := map[string]bool{}
 	for _, line := range strings.Split(string(page), "\n") {
 		m := ids.FindStringSubmatch(line)
@@ -49,6 +49,9 @@ func TestASVSIsWhole(t *testing.T) {
 			}
 			here[id] = true
 		}
+	}
+	if strings.Contains(string(page), "by reading") {
+		t.Error("something is claimed by reading: name the test that shows it, or say no")
 	}
 	for id, l := range level {
 		key := strings.HasPrefix(id, "11.") || strings.HasPrefix(id, "12.") || strings.HasPrefix(id, "13.") // cryptography, lines and secrets: level 3 for the issuer

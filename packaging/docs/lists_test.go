@@ -63,6 +63,20 @@ func TestLibraries(t *testing.T) {
 	}
 }
 
+// Every kind of entry of the audit log stands on its page.
+func TestAuditKindsAreListed(t *testing.T) {
+	page, source := read(t, "docs/audit.md"), read(t, "server/internal/audit/entry.go")
+	kinds := regexp.MustCompile(`Kind = "([a-z_]+)"`).FindAllStringSubmatch(source, -1)
+	if len(kinds) < 20 {
+		t.Fatalf("%d kinds: the test looks in the wrong place", len(kinds))
+	}
+	for _, k := range kinds {
+		if !strings.Contains(page, "`"+k[1]+"`") {
+			t.Errorf("docs/audit.md does not name the kind %s", k[1])
+		}
+	}
+}
+
 // keyPages say where keys and secrets lie.
 var keyPages = []string{"docs/data-protection.md", "docs/issuing-keys.md", "docs/audit.md", "docs/kiosk.md"}
 

@@ -58,6 +58,9 @@ func TestSealedToItsPlace(t *testing.T) {
 			if !Sealed(b) || KeyOf(b) != 1 || Suite(b[1]) != suite || len(b) != len(plain)+headerSize+nonceSize+16 {
 				t.Fatalf("header % x", b[:headerSize])
 			}
+			if again, err := v.Seal(p, plain); err != nil || bytes.Equal(again[headerSize:headerSize+nonceSize], b[headerSize:headerSize+nonceSize]) {
+				t.Fatalf("one nonce for two values, %v", err)
+			}
 			if got, err := v.Open(p, b); err != nil || !bytes.Equal(got, plain) {
 				t.Fatalf("opens as %q, %v", got, err)
 			}

@@ -23,6 +23,9 @@ func TestSeal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if again, err := seal(key, p, light); err != nil || bytes.Equal(again, sealed) {
+		t.Fatal("one nonce and salt for two files", err)
+	}
 	if n, err := holders(sealed); n != 2 || err != nil {
 		t.Fatal(n, err)
 	}

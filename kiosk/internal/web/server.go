@@ -62,7 +62,7 @@ func New(d Desk, c words.Catalogue, log *slog.Logger) (*Server, error) {
 	s.mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
 	s.staffRoutes()
 	s.mux.HandleFunc("GET /speech/{name}", s.recording)
-	s.mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static)))
+	s.mux.Handle("GET /static/{file}", http.StripPrefix("/static/", http.FileServerFS(static)))
 	return s, nil
 }
 

@@ -95,6 +95,9 @@ func do(s http.Handler, method, path, host string, h map[string]string, body str
 func TestGuards(t *testing.T) {
 	s, d := serve(t)
 	const host = "127.0.0.1:7030"
+	if w := do(s, http.MethodGet, "/static/", host, nil, ""); w.Code != http.StatusNotFound {
+		t.Errorf("the embedded files are listed: %d", w.Code)
+	}
 	ok := map[string]string{"Xueji-Kiosk": s.token, "Content-Type": "application/json", "Origin": "http://" + host}
 	with := func(k, v string) map[string]string {
 		m := map[string]string{}

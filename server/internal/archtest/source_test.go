@@ -153,6 +153,11 @@ var homes = []struct {
 	{regexp.MustCompile(`^html/template\.(HTML|HTMLAttr|JS|JSStr|CSS|Srcset|URL)$`), []string{"server/internal/console"}, "photos that were judged, as data: addresses"},
 	{regexp.MustCompile(`^log/slog\.NewTextHandler$`), nil, "logs are JSON, in which no value can make a line"},
 	{regexp.MustCompile(`^net/http\.(DefaultClient|Get|Head|Post|PostForm|DefaultServeMux|Handle|HandleFunc|ListenAndServe|ListenAndServeTLS)$`), nil, "clients and servers with bounds of their own"},
+	{regexp.MustCompile(`^math/big\.`), []string{"server/internal/pki", "issuer/internal/custody/token", "cardsvc/applet", "cardsvc/credential"}, "serial numbers, and points and signatures between encodings; keys and signatures are made by crypto/ecdsa, crypto/ed25519 and gmsm"},
+	{regexp.MustCompile(`^crypto/cipher\.NewGCM`), []string{"server/vault", "server/exchange", "server/internal/service", "issuer/internal/ceremony", "kiosk/internal/device", "cardsvc/credential"}, "what is sealed, each under a fresh nonce or a fresh key"},
+	{regexp.MustCompile(`^net/http/pprof\.`), []string{"server/internal/web"}, "profiles on the operators' port"},
+	{regexp.MustCompile(`^net/http\.(FileServer|FileServerFS|Dir)$`), []string{"kiosk/internal/web"}, "embedded files, never listed"},
+	{regexp.MustCompile(`^github.com/gofiber/fiber/v2\.(HeaderContentDisposition|Static)$`), []string{"server/internal/console"}, "names of files that are sent"},
 	{regexp.MustCompile(`^github.com/gofiber/fiber/v2\.(Query|Body|Params|Cookie|ReqHeader)Parser$`), nil, "what a request may set is named one by one"},
 }
 
@@ -296,6 +301,72 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 	if n < 6 {
 		t.Errorf("only %d clients: the test looks in the wrong place", n)
 	}
+}
+
+// outgoing and listening are what opens a line, or waits for one.
+var (
+	outgoing  = regexp.MustCompile(`^net\.(Dial|Dialer)|^crypto/tls\.Dial|^net/http\.Client$|^github.com/jackc/pgx/v5/pgxpool\.New|^github.com/redis/go-redis/v9\.New`)
+	listening = regexp.MustCompile(`^net\.(Listen$|ListenConfig|ListenTCP|ListenUnix)|^crypto/tls\.Listen`)
+)
+
+// Every line that a program opens or waits for stands in a table of docs/architecture.md, with the setting that says where it leads: there is no other, and none
+// goes where a request says.
+func TestLines(t *testing.T) {
+	all, _ := ours(t)
+	page, err := os.ReadFile(filepath.Join(all[module+"/server/internal/archtest"].Dir, "../../../docs/architecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, lines, _ := strings.Cut(string(page), "\n## Lines\n")
+	lines, _, _ = strings.Cut(lines, "\n## ")
+	told := map[string]string{} // room → "calls", "listens"
+	for line := range strings.Lines(lines) {
+		cells := strings.Split(strings.Trim(line, "|\n "), " | ")
+		if len(cells) != 5 || cells[0] == "Who" || strings.HasPrefix(cells[0], "---") {
+			continue
+		}
+		kind := "calls"
+		if strings.HasPrefix(cells[1], "listens") {
+			kind = "listens"
+		}
+		for _, room := range strings.Split(cells[4], ", ") {
+			told[strings.Trim(room, "`")+" "+kind] = line
+		}
+	}
+	done := map[string]bool{}
+	for _, s := range sources(t) {
+		s.names(func(name string, x *ast.SelectorExpr) {
+			for kind, what := range map[string]*regexp.Regexp{"calls": outgoing, "listens": listening} {
+				if at := s.room + " " + kind; what.MatchString(name) && s.opens(x) {
+					done[at] = true
+					if told[at] == "" {
+						t.Errorf("%s: %s, which docs/architecture.md, Lines, does not tell", s.at(), name)
+					}
+				}
+			}
+		})
+	}
+	for at := range told {
+		if !done[at] {
+			t.Errorf("docs/architecture.md tells of a line that is not there: %s", at)
+		}
+	}
+}
+
+// opens reports whether a name is used to open a line: a function that is called, or a type of which one is made.
+func (s source) opens(x *ast.SelectorExpr) (made bool) {
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.CompositeLit:
+			made = made || n.Type == x
+		case *ast.CallExpr:
+			made = made || n.Fun == x
+		case *ast.ValueSpec:
+			made = made || n.Type == x
+		}
+		return !made
+	})
+	return made
 }
 
 // edge are the rooms that meet the world's bytes first: none opens a file, so that no name from outside becomes a path.

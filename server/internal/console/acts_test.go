@@ -625,6 +625,14 @@ func TestLargeBody(t *testing.T) {
 	}
 }
 
+// The name of a file that is sent is the program's own, whatever an address put into it.
+func TestNamesOfFiles(t *testing.T) {
+	res, _ := client{t: t, app: app(t, consoletest.New()), who: "operator"}.get("/kiosks/" + url.PathEscape(`k-1"; filename=evil.html; x="学`) + "/receipt.json")
+	if got := res.Header.Get("Content-Disposition"); !regexp.MustCompile(`^attachment; filename="xueji-receipt-k-1[A-Za-z0-9._-]+\.json"$`).MatchString(got) {
+		t.Error(got)
+	}
+}
+
 // A credential is bound to addresses one a line or between commas, and to a key by its request; what is wrong is said at the form.
 func TestClientPosts(t *testing.T) {
 	f := consoletest.New()

@@ -27,9 +27,8 @@ func (k *console) packArchive(c *fiber.Ctx, who service.Staff) error {
 	if err != nil {
 		return err
 	}
-	c.Set(fiber.HeaderContentType, "application/zip")
+	fileHeader(c, "application/zip", "attachment", p.Name)
 	c.Set(fiber.HeaderCacheControl, "no-store")
-	c.Attachment(p.Name)
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
 		// What broke off has no directory and opens nowhere; that it was taken stands in the log.
 		if err := p.Write(w); err == nil {

@@ -228,9 +228,7 @@ func (k *console) carryReceipt(c *fiber.Ctx, who service.Staff) error {
 	if err != nil {
 		return err
 	}
-	c.Set(fiber.HeaderContentType, "application/octet-stream")
-	c.Set(fiber.HeaderContentDisposition, `attachment; filename="xueji-receipt-`+c.Params("id")+`.json"`)
-	return c.Send(raw)
+	return sendFile(c, fiber.MIMEOctetStream, "attachment", "xueji-receipt-"+c.Params("id")+".json", raw)
 }
 
 type kioskTask struct {

@@ -11,6 +11,7 @@ import (
 	"html/template"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -209,9 +210,16 @@ func (k *console) pdf(c *fiber.Ctx, name string, b []byte, err error) error {
 	return sendFile(c, "application/pdf", "inline", name, b)
 }
 
-func sendFile(c *fiber.Ctx, mediaType, disposition, name string, b []byte) error {
+// notInNames is what no name of a file that is sent has in it: it is this program's own, whatever it was put together of.
+var notInNames = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+
+func fileHeader(c *fiber.Ctx, mediaType, disposition, name string) {
 	c.Set(fiber.HeaderContentType, mediaType)
-	c.Set(fiber.HeaderContentDisposition, disposition+`; filename="`+name+`"`)
+	c.Set(fiber.HeaderContentDisposition, disposition+`; filename="`+notInNames.ReplaceAllString(name, "-")+`"`)
+}
+
+func sendFile(c *fiber.Ctx, mediaType, disposition, name string, b []byte) error {
+	fileHeader(c, mediaType, disposition, name)
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	return c.Send(b)

@@ -171,6 +171,9 @@ func TestPages(t *testing.T) {
 			if !strings.Contains(body, `<html lang="`+l+`">`) {
 				t.Errorf("%s: not in its language", where)
 			}
+			if p.Who != "" && res.StatusCode == 200 && strings.HasPrefix(res.Header.Get("Content-Type"), "text/html") && !strings.Contains(body, `<form method="post" action="/sign-out">`) {
+				t.Errorf("%s: no way out", where)
+			}
 			weight := assets + len(body)
 			if strings.HasPrefix(p.Path, "/cards") {
 				weight += len(issue)

@@ -108,6 +108,9 @@ func TestCodeFlow(t *testing.T) {
 	if got, err := p.Redeem(ctx, "good", nonce, verifier); err != nil || got != "u-77" {
 		t.Fatal(got, err)
 	}
+	if got, err := make("").Redeem(ctx, "good", nonce, verifier); err != nil || got != "u-77" { // nobody else's, unless the operator sets another
+		t.Fatal(got, err)
+	}
 	if got, err := make("email").Redeem(ctx, "good", nonce, verifier); err != nil || got != "li@example.cn" {
 		t.Fatal(got, err)
 	}

@@ -238,6 +238,13 @@ func TestProviderSignIn(t *testing.T) {
 		}
 		return b, state
 	}
+	// Nobody is led to the provider unasked: a page leads to the sign-in page, which has a button.
+	if st, _, h := r.browser().get("/todo"); st != http.StatusSeeOther || !strings.HasPrefix(h.Get("Location"), "/sign-in?") {
+		t.Fatal(st, h.Get("Location"))
+	}
+	if st, body, h := r.browser().get("/sign-in?next=/todo"); st != http.StatusOK || h.Get("Location")+h.Get("Refresh") != "" || !contains(body, "/sign-in/oidc") || contains(body, `http-equiv="refresh"`) {
+		t.Fatal(st)
+	}
 	b, state := start()
 	if st, _ := back(b, state); st != http.StatusUnauthorized {
 		t.Fatalf("somebody without an account: %d", st)
