@@ -230,7 +230,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 	units := s.ReloadUnits(ctx) // another server, or the command line, may have written some
 	_, err := s.ExpireCards(ctx)
 	_, late := s.Escalate(ctx)
-	return errors.Join(units, err, late, s.nightly(ctx), s.superviseSweep(ctx))
+	return errors.Join(units, err, late, s.nightly(ctx), s.sweepLetters(ctx), s.superviseSweep(ctx))
 }
 
 // HeldCards lists cards to be handed out, and those signed for, of a school or (grade 0 and class "" for all) of a class; at most maxHeld of each.

@@ -496,17 +496,22 @@ func (a *acquaintance) meet(ctx context.Context, pairs []match.Pair) error {
 	return nil
 }
 
-// checkHour is the hour of the night (Beijing) from which the whole register is checked, once a day over all servers.
+// checkHour is the hour of the night (Beijing) from which the whole register is checked and old letters are swept, once a day over all servers.
 const checkHour = 2
+
+// tonight reports whether it is time for a night's work that no server did today.
+func (s *Service) tonight(ctx context.Context, what string) (bool, error) {
+	now := s.now().In(registry.Beijing)
+	if now.Hour() != checkHour {
+		return false, nil
+	}
+	n, err := s.st.Next(ctx, what+"/"+now.Format(time.DateOnly), 1)
+	return n == 1, internal(err)
+}
 
 // nightly checks the register when it is time and no server did so today.
 func (s *Service) nightly(ctx context.Context) error {
-	now := s.now().In(registry.Beijing)
-	if now.Hour() != checkHour {
-		return nil
-	}
-	n, err := s.st.Next(ctx, "duplicates/"+now.Format(time.DateOnly), 1)
-	if err != nil || n != 1 {
+	if now, err := s.tonight(ctx, "duplicates"); err != nil || !now {
 		return err
 	}
 	c, err := s.CheckRegister(ctx)

@@ -255,6 +255,31 @@ func (s *Service) sendLetter(ctx context.Context, row store.OutboxRow) error {
 	return s.heard(ctx, peer, now, true)
 }
 
+// letterKeepDays is how long the letters of a case stay whole after the last of them was done: the half year for which logs are kept at least (GB/T 22239). Then the
+// heads, digests and receipts stay.
+const letterKeepDays = 180
+
+// sweepLetters takes the bodies of old letters, once a night.
+func (s *Service) sweepLetters(ctx context.Context) error {
+	if now, err := s.tonight(ctx, "letters"); err != nil || !now {
+		return err
+	}
+	now, swept := s.now(), 0
+	for ctx.Err() == nil {
+		n, err := s.st.SweepLetters(ctx, now.AddDate(0, 0, -letterKeepDays), now)
+		if swept += n; err != nil {
+			return internal(err)
+		}
+		if n == 0 {
+			break
+		}
+	}
+	if swept > 0 {
+		s.log.InfoContext(ctx, "letters of other provinces swept", "letters", swept)
+	}
+	return nil
+}
+
 // message is a letter as it is written, with its file's bytes.
 func (s *Service) message(ctx context.Context, l store.Letter, here string) (exchange.Message, error) {
 	id, err := hex.DecodeString(l.ID)

@@ -352,7 +352,7 @@ func calledUp(here, there *rig, uid registry.UID) (registry.UID, registry.CaseNo
 // 升学 over the border: refused of a child in the middle of a stage; a graduate's 学籍 goes on in the next stage under the same number, with the certificate and the
 // archive, and ends here as 升学.
 func TestMovesUpAcrossProvinces(t *testing.T) {
-	here, there, _, _ := pair(t)
+	here, there, out, _ := pair(t)
 	shell, no := calledUp(here, there, here.enrolled(0))
 	if c := caseAt(there, shell, no); c.Kind != registry.CaseAdvance || c.State != registry.CaseRefused || c.Steps[2].Refusal != registry.RefuseUnfit {
 		t.Fatalf("a child of the first grade: %+v", c)
@@ -385,6 +385,28 @@ func TestMovesUpAcrossProvinces(t *testing.T) {
 	}
 	if _, err := there.s.File(there.ctx, there.staff("registrar.farjunior"), p.Archive.Items[0].Digest); err != nil {
 		t.Errorf("the scan did not come along: %v", err)
+	}
+
+	// Half a year on, at night, the letters lose their bodies; one that comes again is still known, and the case's last letters find their way.
+	for _, r := range []*rig{here, there} {
+		r.pass((letterKeepDays + 1) * 24 * time.Hour)
+		must0(t, r.s.sweepLetters(r.ctx))
+		if l := must[store.Letter](t)(there.st.LetterIn(there.ctx, string(demo.Province), 1)); len(l.Body) == 0 {
+			t.Error("swept by day")
+		}
+		r.set(time.Date(2027, 4, 1, checkHour, 30, 0, 0, registry.Beijing))
+		must0(t, r.s.sweepLetters(r.ctx))
+	}
+	if l := must[store.Letter](t)(there.st.LetterIn(there.ctx, string(demo.Province), 1)); l.Body != nil || len(l.Digest) == 0 || l.State != store.LetterDone {
+		t.Errorf("after the night: %+v", l)
+	}
+	if _, err := there.s.TakeMessage(there.ctx, out.sent[0], "192.0.2.1"); err != nil {
+		t.Errorf("a swept letter comes again: %v", err)
+	}
+	must[registry.Pupil](t)(here.s.Act(here.ctx, old, uid, 0, registry.SendArchive{}))
+	settle(here, there)
+	if a := there.pupil(shell).Archive; a.State != registry.ArchiveTransit {
+		t.Errorf("the paper after the sweep: %+v", a)
 	}
 }
 

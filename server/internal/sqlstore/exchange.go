@@ -3,13 +3,16 @@ package sqlstore
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"xueji/server/internal/store"
 	"xueji/server/jobs"
 	"xueji/server/registry"
+	"xueji/server/vault"
 )
 
 // PutExchangeKey stores a new identity; the one before is retired.
@@ -186,13 +189,13 @@ func scanIn(r Rows, more ...any) (store.Letter, error) {
 func (s *Store) LetterOut(ctx context.Context, peer, id string) (store.Letter, error) {
 	return first(ctx, s, func(r Rows) (store.Letter, error) {
 		var body []byte
-		l, err := scanOut(r, &body)
+		var swept int64
+		l, err := scanOut(r, &body, &swept)
 		if err == nil {
-			err = s.open(place("exchange_out", "body", l.Peer, l.ID), &body)
+			err = s.openBody(&l, place("exchange_out", "body", l.Peer, l.ID), body, swept)
 		}
-		l.Body = body
 		return l, err
-	}, `SELECT `+outColumns+`, body FROM exchange_out WHERE peer = $1 AND id = $2`, peer, id)
+	}, `SELECT `+outColumns+`, body, swept_at FROM exchange_out WHERE peer = $1 AND id = $2`, peer, id)
 }
 
 // LettersOut lists them without bodies.
@@ -256,23 +259,84 @@ func (s *Store) TakeLetter(ctx context.Context, l store.Letter, work store.Outbo
 		return false, conflict("id")
 	case err != nil:
 		return false, err
-	case have.ID != l.ID || have.Prev != l.Prev || have.Thread != l.Thread || have.Kind != l.Kind || !bytes.Equal(have.Body, l.Body):
+	case have.ID != l.ID || have.Prev != l.Prev || have.Thread != l.Thread || have.Kind != l.Kind || !sameBody(have, l.Body):
 		return false, conflict("seq")
 	}
 	return false, nil
+}
+
+func sameBody(have store.Letter, body []byte) bool {
+	if have.Digest == nil {
+		return bytes.Equal(have.Body, body)
+	}
+	sum := sha256.Sum256(body)
+	return bytes.Equal(have.Digest, sum[:])
+}
+
+// openBody opens a letter's body, or the digest that stands for it once it was swept.
+func (s *Store) openBody(l *store.Letter, at vault.Place, body []byte, swept int64) error {
+	err := s.open(at, &body)
+	if l.Body = body; swept > 0 {
+		l.Body, l.Digest = nil, body
+	}
+	return err
+}
+
+// moving is, of a letter l, whether its case still moves: a letter of it that is not done or was done since $1, or a 学籍 that was released and whose end was not heard of.
+const moving = `EXISTS (SELECT 1 FROM exchange_out x WHERE x.peer = l.peer AND x.thread = l.thread AND (x.state <> 'done' OR x.settled_at >= $1))
+	OR EXISTS (SELECT 1 FROM exchange_in x WHERE x.peer = l.peer AND x.thread = l.thread AND (x.state <> 'done' OR x.settled_at >= $1))
+	OR EXISTS (SELECT 1 FROM exchange_out x WHERE x.peer = l.peer AND x.thread = l.thread AND x.kind = 'release'
+		AND NOT EXISTS (SELECT 1 FROM exchange_in y WHERE y.peer = x.peer AND y.thread = x.thread AND y.kind IN ('receipt', 'return')))`
+
+// SweepLetters takes the bodies of a batch of letters each way.
+func (s *Store) SweepLetters(ctx context.Context, before, now time.Time) (int, error) {
+	done := 0
+	for _, c := range []*sealedColumn{&lettersOut, &lettersIn} {
+		n, err := s.sweep(ctx, c, before, now)
+		done += n
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+func (s *Store) sweep(ctx context.Context, c *sealedColumn, before, now time.Time) (int, error) {
+	keys := c.keyColumns()
+	p := s.plan()
+	n := 0
+	err := s.query(ctx, func(r Rows) error {
+		row, err := c.scan(r)
+		if err != nil {
+			return err
+		}
+		body, at := bytes.Clone(row.blob), c.at(row.key)
+		if err := s.open(at, &body); err != nil {
+			return err
+		}
+		n++
+		sum := sha256.Sum256(body)
+		p.add(nil, fmt.Sprintf(`UPDATE %s SET body = $1, swept_at = $2 WHERE %s = $3 AND %s = $4 AND swept_at = 0`, c.table, keys[0], keys[1]), p.seal(at, sum[:]), nanos(now), row.key[0], row.key[1])
+		return nil
+	}, fmt.Sprintf(`SELECT %s, body FROM %s l WHERE state = 'done' AND swept_at = 0 AND settled_at < $1 AND NOT (%s) ORDER BY settled_at LIMIT %d`, strings.Join(keys, ", "), c.table, moving, c.batch),
+		nanos(before))
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	return n, s.db.Write(ctx, p.run)
 }
 
 // LetterIn reads one with its body.
 func (s *Store) LetterIn(ctx context.Context, peer string, seq uint64) (store.Letter, error) {
 	return first(ctx, s, func(r Rows) (store.Letter, error) {
 		var body []byte
-		l, err := scanIn(r, &body)
+		var swept int64
+		l, err := scanIn(r, &body, &swept)
 		if err == nil {
-			err = s.open(place("exchange_in", "body", l.Peer, decimal(l.Seq)), &body)
+			err = s.openBody(&l, place("exchange_in", "body", l.Peer, decimal(l.Seq)), body, swept)
 		}
-		l.Body = body
 		return l, err
-	}, `SELECT `+inColumns+`, body FROM exchange_in WHERE peer = $1 AND seq = $2`, peer, int64(seq))
+	}, `SELECT `+inColumns+`, body, swept_at FROM exchange_in WHERE peer = $1 AND seq = $2`, peer, int64(seq))
 }
 
 // LettersIn lists letters of a state.

@@ -51,8 +51,8 @@ var sealedColumns = []sealedColumn{
 	{table: "finding", column: "words", key: []string{"unit", "id"}, text: true},
 	{table: "correction_order", column: "doc", key: []string{"no"}, text: true},
 	{table: "exchange_key", column: "secret", key: []string{"id"}},
-	{table: "exchange_out", column: "body", key: []string{"peer", "id"}, batch: 16},
-	{table: "exchange_in", column: "body", key: []string{"peer", "#seq"}, batch: 4},
+	lettersOut,
+	lettersIn,
 	{table: "account", column: "name", key: []string{"id"}, text: true},
 	{table: "factor", column: "name", key: []string{"account", "id"}, text: true},
 	{table: "factor", column: "secret", key: []string{"account", "id"}},
@@ -60,6 +60,12 @@ var sealedColumns = []sealedColumn{
 	{table: "handed", column: "words", key: []string{"id"}, text: true},
 	{table: "card_lease", column: "name", key: []string{"student_uid"}, text: true},
 }
+
+// Letters carry files.
+var (
+	lettersOut = sealedColumn{table: "exchange_out", column: "body", key: []string{"peer", "id"}, batch: 16}
+	lettersIn  = sealedColumn{table: "exchange_in", column: "body", key: []string{"peer", "#seq"}, batch: 4}
+)
 
 // other is the condition of a value that does not begin with the header in parameter n, and the parameter.
 func (c *sealedColumn) other(n int, header []byte) (string, any) {

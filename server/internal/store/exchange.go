@@ -69,7 +69,8 @@ type Letter struct {
 	UID    registry.UID    // out: the pupil it is about, "" when there is none here
 	CaseNo registry.CaseNo // the case here
 	At     time.Time       // written
-	Body   []byte          // the letter in clear (exchange.EncodeLetter); sealed at rest
+	Body   []byte          // the letter in clear (exchange.EncodeLetter); sealed at rest; nil once it was swept
+	Digest []byte          // SHA-256 of the body that was swept
 	File   string          // out: digest of the file whose bytes are added when it is sent
 	State  string
 	// Code and Params say why it is refused or held; Unit is whose work it is to finish a held one.
@@ -129,7 +130,7 @@ type Exchange interface {
 	// SettleOut notes what became of an attempt: done with the receipt, or waiting or refused with why. A letter that is done stays done (no error).
 	SettleOut(ctx context.Context, peer, id, state string, receipt []byte, code registry.Code, params map[string]string, at time.Time) error
 	// TakeLetter stores a message once, with the outbox row (kind) that applies it, durable on return. fresh is false when it was there already; ErrConflict when one
-	// of its number, or its id under another number, is there and is another.
+	// of its number, or its id under another number, is there and is another. A letter that was swept is known by its digest.
 	TakeLetter(ctx context.Context, l Letter, work OutboxRow) (fresh bool, err error)
 	LetterIn(ctx context.Context, peer string, seq uint64) (Letter, error)
 	// LettersIn lists letters of a state from every peer, oldest first, without bodies.
@@ -142,6 +143,9 @@ type Exchange interface {
 	Followers(ctx context.Context, peer string, seq uint64) ([]uint64, error)
 	// ThreadOf finds the pupil and case here of a thread with a peer; ErrNotFound.
 	ThreadOf(ctx context.Context, peer, thread string) (registry.UID, registry.CaseNo, error)
+	// SweepLetters takes the bodies of some letters, in and out, and keeps their heads, digests and receipts: those of cases of which each letter here is done, the last
+	// since before a moment, and whose 学籍, if it was released, the other register has continued or given back. 0: no more are left.
+	SweepLetters(ctx context.Context, before, now time.Time) (int, error)
 	// PutOff moves a waiting outbox row's lease.
 	PutOff(ctx context.Context, uid registry.UID, id string, until time.Time) error
 	// Numbered finds whose a 学籍号 is; ErrNotFound.

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"reflect"
 	"sync"
@@ -161,15 +162,16 @@ func oldest(ls []store.Letter, done int) time.Time {
 	return t
 }
 
+func work(seq uint64) store.OutboxRow {
+	return store.OutboxRow{ID: fmt.Sprintf("w%d", seq), UID: store.PeerUID(peerX), Kind: "exchange_in", At: Epoch.UTC()}
+}
+
 func exchangeIn(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	in := func(seq, prev uint64) store.Letter {
 		l := farLetter(int(seq), peerX, "330000/1")
 		l.Seq, l.Prev, l.GotAt = seq, prev, Epoch.UTC()
 		return l
-	}
-	work := func(seq uint64) store.OutboxRow {
-		return store.OutboxRow{ID: fmt.Sprintf("w%d", seq), UID: store.PeerUID(peerX), Kind: "exchange_in", At: Epoch.UTC()}
 	}
 	take := func(l store.Letter) (bool, error) { return s.TakeLetter(ctx, l, work(l.Seq)) }
 	fresh, err := take(in(2, 1))
@@ -240,5 +242,83 @@ func exchangeIn(t *testing.T, s store.Store) {
 	must(t, err)
 	if l.State != store.LetterDone || l.Code != "" || string(l.Body) != string(in(2, 1).Body) {
 		t.Fatalf("%+v", l)
+	}
+}
+
+// exchangeSweep: bodies of old letters go, heads, digests and receipts stay; nothing that is held, waits, or whose case still moves is touched.
+func exchangeSweep(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	old, late := Epoch.UTC(), Epoch.UTC().AddDate(1, 0, 0)
+	n := 100
+	out := func(thread string, kind registry.LetterKind, done time.Time) string {
+		t.Helper()
+		n++
+		l := farLetter(n, peerX, thread)
+		l.Kind = kind
+		must(t, s.Commit(ctx, store.Batch{Letters: []store.Letter{l}}))
+		if !done.IsZero() {
+			must(t, s.SettleOut(ctx, peerX, l.ID, store.LetterDone, []byte("receipt"), "", nil, done))
+		}
+		return l.ID
+	}
+	in := func(thread string, kind registry.LetterKind, done time.Time) store.Letter {
+		t.Helper()
+		n++
+		l := farLetter(n, peerX, thread)
+		l.Seq, l.Kind, l.GotAt = uint64(n), kind, old
+		if fresh, err := s.TakeLetter(ctx, l, work(l.Seq)); err != nil || !fresh {
+			t.Fatalf("take: %v %v", fresh, err)
+		}
+		if done.IsZero() {
+			must(t, s.HoldLetter(ctx, peerX, l.Seq, registry.CodeDuplicate, nil, SchoolA, old))
+		} else {
+			must(t, s.Commit(ctx, store.Batch{Settle: &store.LetterSettle{Peer: peerX, Seq: l.Seq, From: store.LetterWaiting, UID: UID(4), CaseNo: l.CaseNo, At: done}}))
+		}
+		return l
+	}
+	asked, came := out("t/over", registry.LetterRequest, old), in("t/over", registry.LetterRelease, old)
+	outs := map[string]string{"unreceipted": out("t/waits", registry.LetterWord, old), "recent": out("t/recent", registry.LetterWord, old), "held": out("t/held", registry.LetterRequest, old),
+		"released": out("t/released", registry.LetterRelease, old)}
+	out("t/waits", registry.LetterWord, time.Time{})
+	in("t/recent", registry.LetterReceived, late)
+	held := in("t/held", registry.LetterRelease, time.Time{})
+	before := old.AddDate(0, 6, 0)
+	for want := 2; want >= 0; want -= 2 { // a second night finds nothing
+		if got, err := s.SweepLetters(ctx, before, late); err != nil || got != want {
+			t.Fatalf("swept %d, want %d: %v", got, want, err)
+		}
+	}
+	for name, id := range outs {
+		if l, err := s.LetterOut(ctx, peerX, id); err != nil || len(l.Body) == 0 || l.Digest != nil {
+			t.Errorf("%s: %+v %v", name, l, err)
+		}
+	}
+	if l, err := s.LetterIn(ctx, peerX, held.Seq); err != nil || string(l.Body) != string(held.Body) {
+		t.Errorf("held: %+v %v", l, err)
+	}
+	l, err := s.LetterOut(ctx, peerX, asked)
+	must(t, err)
+	if l.Body != nil || len(l.Digest) != sha256.Size || string(l.Receipt) != "receipt" || l.Kind != registry.LetterRequest || l.UID != UID(1) {
+		t.Errorf("swept out: %+v", l)
+	}
+	l, err = s.LetterIn(ctx, peerX, came.Seq)
+	must(t, err)
+	if sum := sha256.Sum256(came.Body); l.Body != nil || string(l.Digest) != string(sum[:]) || l.ID != came.ID || l.State != store.LetterDone {
+		t.Errorf("swept in: %+v", l)
+	}
+	if uid, _, err := s.ThreadOf(ctx, peerX, "t/over"); err != nil || uid != UID(1) {
+		t.Errorf("thread: %s %v", uid, err)
+	}
+	// The same letter once more is known, another in its place is refused.
+	if fresh, err := s.TakeLetter(ctx, came, work(came.Seq)); err != nil || fresh {
+		t.Errorf("a swept letter again: %v %v", fresh, err)
+	}
+	came.Body = []byte("another")
+	_, err = s.TakeLetter(ctx, came, work(came.Seq))
+	wantCode(t, err, registry.CodeConflict)
+	// The other register said that it continued the 学籍: now that case is over too.
+	in("t/released", registry.LetterReceipt, old)
+	if got, err := s.SweepLetters(ctx, before, late); err != nil || got != 2 {
+		t.Fatalf("swept %d of the released: %v", got, err)
 	}
 }

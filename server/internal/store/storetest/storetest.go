@@ -72,6 +72,7 @@ func Run(t *testing.T, open func(t testing.TB) store.Store) {
 		{"ExchangePeers", exchangePeers},
 		{"ExchangeOut", exchangeOut},
 		{"ExchangeIn", exchangeIn},
+		{"ExchangeSweep", exchangeSweep},
 		{"HostileText", hostileText},
 	} {
 		t.Run(c.name, func(t *testing.T) {
