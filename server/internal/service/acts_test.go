@@ -1,12 +1,17 @@
 package service
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/xuri/excelize/v2"
+
 	"xueji/server/internal/demo"
+	"xueji/server/internal/intake"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
 	"xueji/server/registry/supervise"
@@ -367,4 +372,112 @@ func TestArchiveLeaves(t *testing.T) {
 		t.Error("the former school's parcel is not what it handed over")
 	}
 	r.refused("registrar.yunhe", uid, registry.PutItem{Item: registry.ArchiveItem{No: 1, Group: 1, Title: "x", Pages: 1}}, registry.CodeForbidden)
+}
+
+// The empty workbook is refused as it is, and taken back with a pupil typed under its own headers.
+func TestTemplateComesBack(t *testing.T) {
+	r := newRig(t)
+	reg := r.staff("registrar.yunhe")
+	book := must[[]byte](t)(r.s.Template(r.ctx, reg))
+	_, err := r.s.StartImport(r.ctx, reg, "empty.xlsx", bytes.NewReader(book))
+	wantCode(t, err, registry.CodeInvalid)
+	f := must[*excelize.File](t)(excelize.OpenReader(bytes.NewReader(book)))
+	defer f.Close()
+	form, typed := r.form(0), 0
+	heads := must[[][]string](t)(f.GetRows(intake.SheetForm))[0]
+	for i, head := range heads {
+		at := slices.IndexFunc(registry.Fields, func(x registry.Field) bool { return intake.Header(x) == strings.Trim(head, "★ ") })
+		if at < 0 || form[registry.Fields[at].Key] == "" {
+			continue
+		}
+		cell := must[string](t)(excelize.CoordinatesToCellName(i+1, 2))
+		if err := f.SetCellStr(intake.SheetForm, cell, form[registry.Fields[at].Key]); err != nil {
+			t.Fatal(err)
+		}
+		typed++
+	}
+	var b bytes.Buffer
+	if err := f.Write(&b); err != nil || typed < len(form)-1 { // the portrait comes by itself
+		t.Fatalf("%d of %d items have a column: %v", typed, len(form), err)
+	}
+	imp := must[store.Import](t)(r.s.StartImport(r.ctx, reg, "one.xlsx", &b))
+	if err := r.s.RunImport(r.ctx, imp.ID); err != nil {
+		t.Fatal(err)
+	}
+	if imp = must[store.Import](t)(r.s.Import(r.ctx, reg, imp.ID)); imp.Good != 1 || imp.Bad != 0 {
+		t.Errorf("%+v", imp)
+	}
+}
+
+// The list of accounts ends at the reader's territory, and holds no secret.
+func TestStaffListEndsAtTheTerritory(t *testing.T) {
+	r := newRig(t)
+	units := func(login string) map[registry.Unit]int {
+		out := map[registry.Unit]int{}
+		var last store.Account
+		for _, a := range must[[]store.Account](t)(r.s.StaffList(r.ctx, r.staff(login))) {
+			out[a.Unit]++
+			if a.Password != "" {
+				t.Fatalf("%s is told a password's hash", login)
+			}
+			if a.Unit < last.Unit || a.Unit == last.Unit && a.Name < last.Name {
+				t.Errorf("%s: %s stands after %s", login, a.Name, last.Name)
+			}
+			last = a
+		}
+		return out
+	}
+	if got := units("leader.yunhe"); len(got) != 1 || got[demo.YunheShiyan] < 2 {
+		t.Errorf("a school's leader sees %v", got)
+	}
+	county, city := units("officer.yunhe"), units("officer.city")
+	if county[demo.YunheShiyan] == 0 || county[demo.Yunhe] == 0 || county[demo.QingshiCentre] != 0 || county[demo.City] != 0 {
+		t.Errorf("a county's officer sees %v", county)
+	}
+	if city[demo.YunheShiyan] == 0 || city[demo.QingshiCentre] == 0 || city[demo.City] == 0 {
+		t.Errorf("the city's officer sees %v", city)
+	}
+	_, err := r.s.StaffList(r.ctx, r.staff("registrar.yunhe"))
+	wantCode(t, err, registry.CodeForbidden)
+}
+
+// A substitution is ended before its day by who keeps the unit's accounts, at once: the session that acts in it is in its own role again.
+func TestSubstitutionIsEnded(t *testing.T) {
+	r := newRig(t)
+	lead := r.staff("leader.yunhe")
+	if err := r.s.NewSubstitution(r.ctx, lead, store.Substitution{Account: "a-leader.yunhe", Away: "a-registrar.yunhe", Until: r.s.Today().AddDays(5)}); err != nil {
+		t.Fatal(err)
+	}
+	in := r.signIn("leader.yunhe", From{Remote: "192.0.2.1"})
+	id := must[Me](t)(r.s.Me(r.ctx, r.who(in.Staff.Token))).StandIns[0].ID
+	if err := r.s.ActAs(r.ctx, r.who(in.Staff.Token), id); err != nil {
+		t.Fatal(err)
+	}
+	acting := r.who(in.Staff.Token)
+	for what, c := range map[string]struct {
+		who  Staff
+		code registry.Code
+	}{
+		"in the role itself": {acting, registry.CodeForbidden}, "another county's": {r.staff("security.qingshi"), registry.CodeNotFound}, "another school's leader": {r.staff("leader.qingshi"), registry.CodeNotFound},
+		"the registrar": {r.staff("registrar.yunhe"), registry.CodeForbidden},
+	} {
+		if err := r.s.EndSubstitution(r.ctx, c.who, id); registry.CodeOf(err) != c.code {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if w := r.who(in.Staff.Token); w.Role != registry.RoleRegistrar {
+		t.Fatal("ended by who may not")
+	}
+	if err := r.s.EndSubstitution(r.ctx, r.staff("security.yunhe"), id); err != nil {
+		t.Fatal(err)
+	}
+	if w := r.who(in.Staff.Token); w.Role != registry.RoleLeader || w.For != nil {
+		t.Error("still in the role")
+	}
+	if err := r.s.ActAs(r.ctx, r.who(in.Staff.Token), id); registry.CodeOf(err) != registry.CodeNotFound {
+		t.Errorf("taken again: %v", err)
+	}
+	if rows := must[[]SubstituteRow](t)(r.s.Substitutions(r.ctx, lead)); len(rows) != 0 {
+		t.Errorf("%+v", rows)
+	}
 }
