@@ -220,6 +220,33 @@ func TestArrangeInPage(t *testing.T) {
 	}
 }
 
+// A pupil of another province comes by 转学, or by 升学 where the school begins a stage: into that grade alone, without a transfer's reason.
+func TestFarPage(t *testing.T) {
+	f := consoletest.New()
+	a := app(t, f)
+	if _, body := (client{t: t, app: a, who: "registrar"}).get("/transfers/far?way=advance"); strings.Contains(body, "升学") && strings.Contains(body, "way=advance") || !strings.Contains(body, `name="reason"`) {
+		t.Error("升学 into a primary school")
+	}
+	reg := client{t: t, app: a, who: "registrar2"}
+	if _, body := reg.get("/transfers/far"); !strings.Contains(body, `href="/transfers/far?way=advance"`) || strings.Count(body, "<option value=\"7\"") != 1 || !strings.Contains(body, "<option value=\"3\"") {
+		t.Error("the page of 转学")
+	}
+	_, body := reg.get("/transfers/far?way=advance")
+	if strings.Contains(body, `name="reason"`) || !strings.Contains(body, `<option value="7"`) || strings.Contains(body, `<option value="3"`) {
+		t.Error("the page of 升学")
+	}
+	v := vals("way", "advance", "registry", registrytest.There, "number", "g320509201403090010", "name", "沈星", "birth", "2014-03-09", "grade", "7", "class", "1班", "guardian", "mother")
+	if res, body := reg.post("/transfers/far", v); res.StatusCode != 422 || !strings.Contains(body, `name="way" value="advance"`) || !strings.Contains(body, `value="沈星"`) {
+		t.Errorf("without consent: %d", res.StatusCode)
+	}
+	v.Set("consent", "1")
+	res, _ := reg.post("/transfers/far", v)
+	ev, ok := last(f).(registry.CallOver)
+	if res.StatusCode != 303 || !ok || ev.Way != registry.CaseAdvance || ev.ToGrade != 7 || ev.Number != "G320509201403090010" || ev.Reason != "" || ev.ToClass != "1班" {
+		t.Errorf("%d %+v", res.StatusCode, last(f))
+	}
+}
+
 // The archive's page takes it out by a form: a ZIP that anybody can check, and the cover and catalogue; an approval that does not hold is explained.
 func TestArchiveOutPage(t *testing.T) {
 	f := consoletest.New()
