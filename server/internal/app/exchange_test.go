@@ -230,8 +230,12 @@ func TestTwoProvinces(t *testing.T) {
 	reg = there.person("registrar.far", password)
 	reg.waitFor(far, "已办结")
 	there.person("registrar.up", password).waitFor(up, "已办结")
-	old = here.person("leader.yunhe", summary)
+	old = here.person("registrar.yunhe", summary)
 	old.waitFor("/pupils/"+string(child.UID), "此处为留存备份")
+	_, found, _ := old.post("/transfers/find", url.Values{"csrf": {old.csrf("/transfers/new")}, "id_number": {child.Form[registry.FIDNumber]}, "name": {child.Form[registry.FName]}})
+	if !strings.Contains(found, `href="/transfers/far"`) || strings.Contains(found, `action="/transfers"`) {
+		t.Errorf("a pupil who left is offered for a transfer within the province")
+	}
 	here.person("leader.mingde", summary).waitFor("/pupils/"+string(leaver.UID), "升学至苏江省松陵初级中学。此处为留存备份")
 
 	here.down()
