@@ -191,7 +191,7 @@ func TestIdentity(t *testing.T) {
 func TestLetters(t *testing.T) {
 	h := rt.Handover()
 	for _, l := range []registry.Letter{
-		{Kind: registry.LetterRequest, Case: "ZX-2026-0001-000001", Request: &registry.LetterAsk{Number: h.Number, Name: "欧阳明", Birth: "2017-03-09", To: rt.PrimaryC, ToGrade: 3, Reason: "迁居",
+		{Kind: registry.LetterRequest, Case: "ZX-2026-0001-000001", Request: &registry.LetterAsk{Way: registry.CaseAdvance, Number: h.Number, Name: "欧阳明", Birth: "2017-03-09", To: rt.PrimaryC, ToGrade: 3, Reason: "迁居",
 			Guardian: "母亲", Words: []registry.FarWord{{Party: registry.PartyReceiver, Unit: rt.PrimaryC, At: rt.Start.UTC()}}}, Schools: rt.Schools()[:1], Offices: rt.Offices()[1:3]},
 		{Kind: registry.LetterRelease, Case: "ZX-2026-0000-000042", Far: "ZX-2026-0001-000001", Handover: &h, Word: &registry.LetterSaid{Party: registry.PartySenderAuth, Unit: rt.CountyA}},
 		{Kind: registry.LetterFile, File: &registry.LetterScan{Digest: rt.Digest, Name: "户口簿.jpg", Type: "image/jpeg", Body: []byte{0xff, 0xd8}}},
