@@ -169,7 +169,7 @@ func (d *decision) recordAbsence(e RecordAbsence) error {
 	return nil
 }
 
-// timeAbsence sets kind and leave, and counts the two days from them: of an unexplained absence from its first day, of a leave from the first school day after it.
+// timeAbsence sets kind and leave, and the two days counted from them: of an unexplained absence from its first day, of a leave from the first school day after it.
 func (d *decision) timeAbsence(a *Absence, kind AbsenceKind, until Date) error {
 	if !slices.Contains(AbsenceKinds(), kind) {
 		return invalid("absence")
@@ -178,17 +178,22 @@ func (d *decision) timeAbsence(a *Absence, kind AbsenceKind, until Date) error {
 	if !leave && until != "" || leave && (!until.Valid() || until < a.Since || until > a.Since.AddMonths(d.env.Pack.SuspendMaxMonths)) {
 		return invalid("until") // longer than a suspension may be: it is one (Art. 19)
 	}
-	a.Kind, a.Until, a.ContactDue, a.Unsure = kind, until, "", false
-	from, days := a.Since, d.env.Pack.AbsenceReportDays
-	switch {
-	case leave:
-		from, days = until, days+1
-	case len(a.Contacts) == 0:
-		a.ContactDue, a.Unsure = d.env.Pack.AddSchoolDays(d.env.Calendar, a.Since, d.env.Pack.AbsenceContactDays)
-	}
-	due, unsure := d.env.Pack.AddSchoolDays(d.env.Calendar, from, days)
-	a.DueOn, a.Unsure = due, a.Unsure || unsure
+	a.Kind, a.Until = kind, until
+	a.ContactDue, a.DueOn, a.Unsure = d.env.Pack.absenceDue(d.env.Calendar, a)
 	return nil
+}
+
+// absenceDue counts by when the family is spoken with, "" when that is done or a leave runs, and by when the absence is settled.
+func (p *Pack) absenceDue(cal *Calendar, a *Absence) (contact, due Date, unsure bool) {
+	from, days, doubt := a.Since, p.AbsenceReportDays, false
+	switch {
+	case a.Kind != AbsenceUnexplained:
+		from, days = a.Until, days+1
+	case len(a.Contacts) == 0:
+		contact, doubt = p.AddSchoolDays(cal, a.Since, p.AbsenceContactDays)
+	}
+	due, unsure = p.AddSchoolDays(cal, from, days)
+	return contact, due, unsure || doubt
 }
 
 func (d *decision) followAbsence(e FollowAbsence) error {

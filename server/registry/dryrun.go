@@ -8,7 +8,7 @@ import (
 type PackChange struct {
 	CaseNo CaseNo `json:"case_no,omitempty"`
 	Party  Party  `json:"party,omitempty"`
-	What   string `json:"what"` // step_due, latest, archive_build, archive_send, suspend_until, guard, evidence, dropout_report, escalate_from, keep
+	What   string `json:"what"` // step_due, latest, archive_build, archive_send, suspend_until, guard, evidence, dropout_report, escalate_from, keep, absence
 	Was    string `json:"was,omitempty"`
 	Is     string `json:"is"`
 	Say    string `json:"say,omitempty"` // a guard's words
@@ -54,6 +54,10 @@ func DryRun(p Pupil, now, next *Pack, cal *Calendar, dir Directory) []PackChange
 	if (a.State == ArchiveCalled || a.State == ArchiveTransit) && !a.CalledAt.IsZero() {
 		due, _ := cal.AddMonths(DateOf(a.CalledAt), next.ArchiveSendMonths)
 		differ(a.CaseNo, PartySenderArchive, "archive_send", a.DueOn, due)
+	}
+	if away := p.Absent(); away != nil {
+		_, due, _ := next.absenceDue(cal, away)
+		differ("", "", "absence", away.DueOn, due)
 	}
 	if s := p.Suspension; s != nil {
 		if most := s.From.AddMonths(next.ExtendMaxMonths); s.Until > most {

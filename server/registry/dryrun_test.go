@@ -34,6 +34,14 @@ func TestDryRun(t *testing.T) {
 	if c := registry.DryRun(s.P, s.Env.Pack, s.Env.Pack, s.Env.Calendar, s.Env.Directory); len(c) != 0 {
 		t.Errorf("the same pack changes %+v", c)
 	}
+	later, err := registry.DefaultPack().Overlay([]byte(`{"version":"N","title":"t","absence_report_days":10}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	away := rt.In("absent")
+	if c := registry.DryRun(away.P, away.Env.Pack, later, away.Env.Calendar, away.Env.Directory); len(c) != 1 || c[0].What != "absence" || c[0].Was != "2026-09-14" || c[0].Is != "2026-09-20" {
+		t.Errorf("%+v", c)
+	}
 	m := rt.In("moved/called")
 	if c := registry.DryRun(m.P, m.Env.Pack, next, m.Env.Calendar, m.Env.Directory); len(c) != 1 || c[0].What != "archive_send" || c[0].Was == c[0].Is {
 		t.Errorf("%+v", c)

@@ -262,6 +262,12 @@ func TestArrangementJourney(t *testing.T) {
 	if _, _, err := r.s.Pupil(r.ctx, r.staff("registrar.yunhe2"), uid); err != nil {
 		t.Errorf("the school of study does not see the pupil: %v", err)
 	}
+	r.act("leader.yunhe2", uid, registry.RecordAbsence{Since: r.s.Today(), Absence: registry.AbsenceUnexplained}) // who teaches knows who stays away
+	for _, login := range []string{"registrar.yunhe", "registrar.yunhe2"} {
+		if list := must[Absences](t)(r.s.Absences(r.ctx, r.staff(login), AbsenceAsk{})); list.Total != 1 {
+			t.Errorf("%s sees %d absent", login, list.Total)
+		}
+	}
 	r.act("registrar.yunhe", uid, registry.EndArrange{Reason: "评估后回校"})
 	if p := r.pupil(uid); p.Study != nil || p.Mode != registry.ModeOrdinary {
 		t.Error("the arrangement has not ended")

@@ -108,7 +108,7 @@ func (s *Service) TryPack(ctx context.Context, who Staff, body []byte) (PackTria
 				return t, internal(err)
 			}
 			c := p.OpenCase()
-			if c == nil && p.Suspension == nil && p.Archive.BuildDue == "" && p.Archive.DueOn == "" {
+			if c == nil && p.Suspension == nil && p.Absent() == nil && p.Archive.BuildDue == "" && p.Archive.DueOn == "" {
 				continue
 			}
 			t.Cases++

@@ -46,14 +46,15 @@ func (s *Store) TasksAbove(ctx context.Context, unit registry.Unit, today regist
 		string(unit), string(today), int64(page(limit)))
 }
 
-// Absences lists pupils who stay away, the first to be settled first. The kind is written out, as the partial indexes have it.
+// Absences lists pupils who stay away, the first to be settled first: of an office right below it, of a school its own and those it teaches. The kind is written out, as
+// the partial indexes have it.
 func (s *Store) Absences(ctx context.Context, unit registry.Unit, below bool, limit, offset int) ([]store.TaskRow, error) {
-	column := "unit"
-	if below {
-		column = "above"
+	from := `SELECT * FROM task WHERE kind = 'absence' AND above = $1`
+	if !below {
+		from = `SELECT * FROM task WHERE kind = 'absence' AND unit = $1
+			UNION ALL SELECT k.* FROM task_other o JOIN task k ON k.student_uid = o.student_uid AND k.n = o.n WHERE o.unit = $1 AND k.kind = 'absence'`
 	}
-	return s.tasks(ctx, `task t JOIN pupil p ON p.student_uid = t.student_uid WHERE t.kind = 'absence' AND t.`+column+` = $1`+soonest+` LIMIT $2 OFFSET $3`,
-		string(unit), int64(page(limit)), int64(max(offset, 0)))
+	return s.tasks(ctx, `(`+from+`) t JOIN pupil p ON p.student_uid = t.student_uid`+soonest+` LIMIT $2 OFFSET $3`, string(unit), int64(page(limit)), int64(max(offset, 0)))
 }
 
 // OverdueTasks lists tasks of whatever unit that were due before a day.

@@ -134,7 +134,7 @@ type Lists interface {
 	// Waiting lists tasks that others have to do and that unit waits for.
 	Waiting(ctx context.Context, unit registry.Unit, limit int) ([]TaskRow, error)
 	TaskCounts(ctx context.Context, unit registry.Unit, today, soon registry.Date) (TaskCounts, error)
-	// Absences lists the open absences that a unit has to settle, or with below those of units right under an office, soonest due first.
+	// Absences lists the open absences that a unit has to settle or waits for, or with below those of units right under an office, soonest due first.
 	Absences(ctx context.Context, unit registry.Unit, below bool, limit, offset int) ([]TaskRow, error)
 	// OverdueTasks lists tasks of whatever unit that were due before a day, by due day. It is the sweeper's, who reads all of it page by page.
 	OverdueTasks(ctx context.Context, before registry.Date, limit, offset int) ([]TaskRow, error)

@@ -187,13 +187,13 @@ func tasks(t *testing.T, s store.Store) {
 	}
 	// absences are found by unit and from above, and nothing else with them
 	commit(4, 0, registry.Task{UID: UID(4), Kind: registry.TaskAbsenceContact, Unit: SchoolB, Above: CountyX, DueOn: "2026-09-02"}, registry.Task{UID: UID(4), Kind: registry.TaskAbsence, Unit: SchoolB, Above: CountyX, DueOn: "2026-09-08"})
-	commit(5, 0, registry.Task{UID: UID(5), Kind: registry.TaskAbsence, Unit: SchoolC, Above: CountyX, DueOn: "2026-09-07"})
+	commit(5, 0, registry.Task{UID: UID(5), Kind: registry.TaskAbsence, Unit: SchoolC, Above: CountyX, DueOn: "2026-09-07", Others: []registry.Unit{CountyY}})
 	for _, ask := range []struct {
 		unit   registry.Unit
 		below  bool
 		offset int
 		want   []registry.UID
-	}{{SchoolB, false, 0, []registry.UID{UID(4)}}, {SchoolA, false, 0, nil}, {CountyX, true, 0, []registry.UID{UID(5), UID(4)}}, {CountyX, true, 1, []registry.UID{UID(4)}}, {CountyX, false, 0, nil}} {
+	}{{SchoolB, false, 0, []registry.UID{UID(4)}}, {CountyY, false, 0, []registry.UID{UID(5)}}, {SchoolC, false, 0, []registry.UID{UID(5)}}, {SchoolA, false, 0, nil}, {CountyX, true, 0, []registry.UID{UID(5), UID(4)}}, {CountyX, true, 1, []registry.UID{UID(4)}}, {CountyX, false, 0, nil}} {
 		rows, err := s.Absences(ctx, ask.unit, ask.below, 10, ask.offset)
 		must(t, err)
 		var uids []registry.UID
