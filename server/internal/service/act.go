@@ -25,7 +25,7 @@ func (s *Service) decide(p registry.Pupil, ev registry.Event, actor registry.Act
 		return store.Change{}, internal(err)
 	}
 	c := store.Change{
-		Pupil: after,
+		Pupil: after, Before: &p,
 		Entry: store.Entry{At: at.UTC(), Actor: actor, Kind: ev.Kind(), CaseNo: caseOf(after, ev), Payload: payload, Pack: env.Pack.Version},
 		Tasks: registry.Tasks(after, env),
 		Index: indexOf(after),

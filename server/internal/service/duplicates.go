@@ -3,6 +3,7 @@ package service
 import (
 	"cmp"
 	"context"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -33,6 +34,9 @@ func inRegister(p *registry.Pupil) bool {
 
 // matchMoves are the blocking keys that a change of the record takes and lets go.
 func (s *Service) matchMoves(before, after registry.Pupil) (add, drop []int64) {
+	if inRegister(&before) == inRegister(&after) && maps.Equal(before.Form, after.Form) {
+		return nil, nil
+	}
 	keys := func(p *registry.Pupil) map[int64]bool {
 		out := map[int64]bool{}
 		if inRegister(p) {

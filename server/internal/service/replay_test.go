@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -46,6 +47,21 @@ type life struct {
 	form registry.Form // until enrolled
 	at   registry.Unit
 	lag  bool // whose turn it is takes longer than allowed
+}
+
+// events are those that happened.
+func (c *county) events() (n int) {
+	for _, k := range c.done {
+		n += k
+	}
+	return n
+}
+
+// processor is how long this process has kept processors busy.
+func processor() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 const replayStart registry.Date = "2024-09-02"
@@ -344,13 +360,17 @@ func TestYearsReplayed(t *testing.T) {
 		c.days[replayStart] = append(c.days[replayStart], len(c.lives)-1)
 	}
 	schools := map[registry.Unit]bool{}
-	start := time.Now()
+	start, busy, told := time.Now(), processor(), 0
 	var peak uint64
 	for end := replayStart.AddMonths(12 * *replayYears); c.day < end; c.day = c.day.AddDays(1) {
 		today := c.days[c.day]
 		delete(c.days, c.day)
 		if len(today) == 0 {
 			continue
+		}
+		if n := c.events(); n >= told+100_000 {
+			told = n
+			t.Logf("%s: %d events in %s, heap %d MiB", c.day, n, time.Since(start).Round(time.Second), peak>>20)
 		}
 		r.set(c.day.Time().Add(9 * time.Hour))
 		for _, i := range today {
@@ -362,16 +382,13 @@ func TestYearsReplayed(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		peak = max(peak, m.HeapInuse)
 	}
-	took := time.Since(start)
-	n, no := 0, 0
-	for _, k := range c.done {
-		n += k
-	}
+	took, cpu := time.Since(start), processor()-busy
+	n, no := c.events(), 0
 	for _, k := range c.refused {
 		no += k
 	}
-	t.Logf("%d pupils, %d schools, %d years: %d events in %s, %.0f/s (%.0f%% of it in Commit), heap at most %d MiB; %d refused by the rules, %d wrongful acts refused", len(c.lives),
-		len(schools), *replayYears, n, took.Round(time.Millisecond), float64(n)/took.Seconds(), 100*c.flushed.Seconds()/took.Seconds(), peak>>20, no, c.barred)
+	t.Logf("%d pupils, %d schools, %d years: %d events in %s, %.0f/s (%.0f%% of it in Commit), %.2f ms of processor an event, heap at most %d MiB; %d refused by the rules, %d wrongful acts refused",
+		len(c.lives), len(schools), *replayYears, n, took.Round(time.Millisecond), float64(n)/took.Seconds(), 100*c.flushed.Seconds()/took.Seconds(), 1000*cpu.Seconds()/float64(n), peak>>20, no, c.barred)
 	t.Logf("events %v", c.done)
 	t.Logf("cases %v", c.outcomes)
 	for _, k := range slices.Sorted(maps.Keys(c.refused)) {

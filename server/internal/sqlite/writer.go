@@ -16,7 +16,7 @@ const groupMax = 1024
 
 var errClosed = &registry.Error{Code: registry.CodeUnavailable, Err: errors.New("sqlite: the store is closed")}
 
-// writer is the one goroutine that writes. A group is one SQLite transaction; each member of it is a savepoint.
+// writer is the one goroutine that writes. A group is one SQLite transaction; each member of it is a savepoint, unless it is alone.
 type writer struct {
 	db    *sql.DB
 	conn  *sql.Conn
@@ -106,18 +106,26 @@ func (w *writer) commit(group []*work) {
 		answer(group, err)
 		return
 	}
+	run := w.member
+	if len(group) == 1 { // alone: the whole transaction is its own, and SQLite need not keep every page as it was before the savepoint
+		run = func(k *work) error { return w.call(k.fn) }
+	}
 	for _, k := range group {
 		k.err = k.ctx.Err()
 		if k.err != nil {
 			continue
 		}
-		if k.err = w.member(k); k.err != nil && w.broken() {
+		if k.err = run(k); k.err != nil && w.broken() {
 			// SQLite ended the whole transaction by itself (disk full, I/O error): nothing of the group is kept.
 			answer(group, fault(k.err))
 			return
 		}
 	}
-	if err := w.exec("COMMIT"); err != nil {
+	end := "COMMIT"
+	if len(group) == 1 && group[0].err != nil {
+		end = "ROLLBACK"
+	}
+	if err := w.exec(end); err != nil {
 		_ = w.exec("ROLLBACK")
 		answer(group, err)
 		return

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -121,7 +122,7 @@ func (p *plan) batch(ctx context.Context, key []byte, d Dialect, b store.Batch, 
 		}
 		i = n
 	}
-	p.claims(d, changes)
+	p.claims(d, changes, was)
 	p.certificates(changes)
 	cards := slices.Clone(b.Cards)
 	// An old card is let go before a new one is held.
@@ -198,7 +199,7 @@ const neverDue = "9999-12-31"
 type prior struct {
 	version, indexKey int64
 	school, sum       string
-	tokens            []int64 // nil when the row has clear terms
+	index             store.Index // empty when the row has clear terms
 }
 
 // prior reads the rows of pupils that change. It is no lock: a row that moves afterwards moves its version too, and the commit fails.
@@ -225,11 +226,9 @@ func (s *Store) prior(ctx context.Context, changes []store.Change) (map[string]p
 			if err != nil {
 				return err
 			}
-			k := s.v.Under(uint32(was.indexKey))
-			if k == nil {
+			if was.index = row.index(); s.v.Under(uint32(was.indexKey)) == nil {
 				return openFault(fmt.Errorf("sqlstore: index key %d is gone, and a pupil still stands under it", was.indexKey))
 			}
-			was.tokens = tokens(k, row.index())
 		}
 		out[uid] = was
 		return nil
@@ -260,10 +259,13 @@ func (p *plan) moves(ctx context.Context, key []byte, d Dialect, moves []store.C
 	if x.Name == "" {
 		x.Name = pu.Form[registry.FName]
 	}
-	index := p.v.Index()
-	now := prior{version: version + int64(len(moves)), indexKey: int64(index.N()), school: string(pu.School), tokens: tokens(index, x)}
-	now.sum = sum(now.indexKey, now.tokens, now.school)
-	was := all[uid]
+	was, index := all[uid], p.v.Index()
+	now := prior{version: version + int64(len(moves)), indexKey: int64(index.N()), school: string(pu.School), sum: was.sum}
+	var found []int64 // the tokens it is found by; not asked for when nothing of them moved
+	if fresh || was.indexKey != now.indexKey || was.school != now.school || !sameIndex(was.index, x) {
+		found = tokens(index, x)
+		now.sum = sum(now.indexKey, found, now.school)
+	}
 	card := ""
 	if pu.Card.Good() {
 		card = pu.Card.Number
@@ -298,9 +300,9 @@ func (p *plan) moves(ctx context.Context, key []byte, d Dialect, moves []store.C
 		case was.indexKey == 0:
 			p.add(nil, sqlTermsDrop, uid)
 		default:
-			p.dropTokens(d, uid, was.school, was.tokens)
+			p.dropTokens(d, uid, was.school, tokens(p.v.Under(uint32(was.indexKey)), was.index))
 		}
-		p.putTokens(d, uid, now.school, now.tokens)
+		p.putTokens(d, uid, now.school, found)
 	}
 	for i := range moves {
 		c := &moves[i]
@@ -314,10 +316,15 @@ func (p *plan) moves(ctx context.Context, key []byte, d Dialect, moves []store.C
 			p.add(nil, sqlOutbox, uid, o.ID, o.Kind, p.seal(place("outbox", "payload", uid, o.ID), o.Payload), nanos(o.At))
 		}
 	}
-	if err := p.cases(d, pu); err != nil {
+	if err := p.cases(d, pu, moves[0].Before); err != nil {
 		return err
 	}
 	return p.tasks(uid, fresh, last.Tasks)
+}
+
+// sameIndex reports whether a pupil is found by the same.
+func sameIndex(a, b store.Index) bool {
+	return a.Name == b.Name && a.IDTail == b.IDTail && a.NumTail == b.NumTail && a.Alt == b.Alt && slices.Equal(a.Pinyin, b.Pinyin) && slices.Equal(a.Initials, b.Initials)
 }
 
 // studySchool is where the pupil is taught, when that is not the school of the 学籍; "" otherwise.
@@ -342,12 +349,12 @@ func (p *plan) history(uid string, version int64, e store.Entry) {
 		p.seal(place("history", "payload", uid, n), e.Payload))
 }
 
-// cases writes closed cases before the open one: at every moment at most one is open.
-func (p *plan) cases(d Dialect, pu *registry.Pupil) error {
+// cases writes those that are not as they were: closed ones before the open one, for at every moment at most one is open.
+func (p *plan) cases(d Dialect, pu, before *registry.Pupil) error {
 	for _, open := range []bool{false, true} {
 		for i := range pu.Cases {
 			c := &pu.Cases[i]
-			if (c.State == registry.CaseOpen) != open {
+			if (c.State == registry.CaseOpen) != open || before != nil && sameCase(before.Case(c.No), c) {
 				continue
 			}
 			doc, err := encode("case", c)
@@ -364,6 +371,8 @@ func (p *plan) cases(d Dialect, pu *registry.Pupil) error {
 	}
 	return nil
 }
+
+func sameCase(was, is *registry.Case) bool { return was != nil && reflect.DeepEqual(was, is) }
 
 // caseUnits are the units that take part in a case, each once.
 func caseUnits(c *registry.Case) []string {
@@ -419,11 +428,15 @@ const (
 type claim struct{ table, key, uid string }
 
 // claims takes what must be unique over the whole register, in the order of table and key.
-func (p *plan) claims(d Dialect, changes []store.Change) {
+func (p *plan) claims(d Dialect, changes []store.Change, rows map[string]prior) {
 	var all []claim
 	for i := range changes {
 		c := &changes[i]
 		pu, uid := &c.Pupil, string(c.Pupil.UID)
+		was := c.Before
+		if was == nil {
+			was = &registry.Pupil{}
+		}
 		if c.Claims != nil {
 			hashes := make([]string, len(c.Claims))
 			for i, h := range c.Claims {
@@ -434,7 +447,7 @@ func (p *plan) claims(d Dialect, changes []store.Change) {
 				p.add(nil, fmt.Sprintf(sqlClaimsDrop, d.In("id_hash", 2)), uid, d.List(hashes))
 			}
 		}
-		if pu.Number != "" {
+		if pu.Number != "" && (pu.Number != was.Number || rows[uid].indexKey != int64(p.v.Index().N())) { // claimed under each living key
 			for _, n := range numberClaims(p.v, pu.Number) {
 				all = append(all, claim{sqlClaimNumber, n, uid})
 			}
@@ -444,11 +457,11 @@ func (p *plan) claims(d Dialect, changes []store.Change) {
 				all = append(all, claim{sqlClaimCertificate, k.No, uid})
 			}
 		}
-		if pu.Archive.No != "" {
+		if pu.Archive.No != "" && pu.Archive.No != was.Archive.No {
 			all = append(all, claim{sqlClaimArchive, pu.Archive.No, uid})
 		}
 		for i := range pu.Cases {
-			if k := &pu.Cases[i]; k.State == registry.CaseOpen || k.No == c.Entry.CaseNo || pu.Version == 0 {
+			if k := &pu.Cases[i]; (k.State == registry.CaseOpen || k.No == c.Entry.CaseNo || pu.Version == 0) && was.Case(k.No) == nil {
 				all = append(all, claim{sqlClaimCase, string(k.No), uid})
 			}
 		}

@@ -86,8 +86,10 @@ type Batch struct {
 
 // Change is one pupil's move.
 type Change struct {
-	Pupil  registry.Pupil // after; Pupil.Version is the version it was decided from (0: insert)
-	Entry  Entry          // history row; the store sets Version
+	Pupil registry.Pupil // after; Pupil.Version is the version it was decided from (0: insert)
+	// Before is the record it was decided from, as it was read: what is the same in both is not written again. nil: everything is.
+	Before *registry.Pupil
+	Entry  Entry // history row; the store sets Version
 	Tasks  []registry.Task
 	Outbox []OutboxRow
 	Index  Index

@@ -284,6 +284,54 @@ func archiveLookup(t *testing.T, s store.Store) {
 	wantCode(t, err, registry.CodeNotFound)
 }
 
+// onlyWhatMoved: a change that tells the record it was decided from writes what differs and leaves the rest held: cases, their lists, numbers.
+func onlyWhatMoved(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	p := Transfer(Pupil(1, "王小明", SchoolA, 1, "1班"), CaseNo(1), SchoolB, Epoch)
+	p.Number, p.Archive.No = "L330106201603050001", "DA-7K2M-1"
+	must(t, s.Commit(ctx, store.Batch{Changes: []store.Change{Change(p, registry.EvStartTransfer, store.Index{})}}))
+	move := func(do func(p *registry.Pupil)) error {
+		before, err := s.Pupil(ctx, UID(1))
+		must(t, err)
+		after := before.Clone()
+		do(&after)
+		c := Change(after, registry.EvDecideStep, store.Index{})
+		c.Before = &before
+		return s.Commit(ctx, store.Batch{Changes: []store.Change{c}})
+	}
+	must(t, move(func(p *registry.Pupil) { p.Class = "2班" }))
+	must(t, move(func(p *registry.Pupil) {
+		p.Cases[0].State, p.Cases[0].ClosedAt = registry.CaseWithdrawn, Epoch.Add(time.Hour)
+		*p = Transfer(*p, CaseNo(2), SchoolC, Epoch.Add(time.Hour))
+	}))
+	must(t, move(func(p *registry.Pupil) { p.Class = "3班" }))
+	for no, want := range map[registry.CaseNo]registry.CaseState{CaseNo(1): registry.CaseWithdrawn, CaseNo(2): registry.CaseOpen} {
+		if uid, err := s.FindCase(ctx, no); err != nil || uid != UID(1) {
+			t.Errorf("%s is %q's: %v", no, uid, err)
+		}
+		rows, err := s.Cases(ctx, CountyX, "", want, 10, 0)
+		must(t, err)
+		if len(rows) != 1 || rows[0].Case.No != no || rows[0].Case.State != want {
+			t.Errorf("%s cases: %+v", want, rows)
+		}
+	}
+	if uid, err := s.HolderOf(ctx, p.Number); err != nil || uid != UID(1) {
+		t.Errorf("the number is %q's: %v", uid, err)
+	}
+	if uid, err := s.FindArchive(ctx, p.Archive.No); err != nil || uid != UID(1) {
+		t.Errorf("the archive is %q's: %v", uid, err)
+	}
+	// Another number, case or archive number that is somebody's is refused all the same.
+	other := insert(t, s, Pupil(2, "李小红", SchoolA, 1, "1班"), store.Index{})
+	for _, take := range []func(p *registry.Pupil){func(q *registry.Pupil) { q.Number = p.Number }, func(q *registry.Pupil) { q.Archive.No = p.Archive.No }, func(q *registry.Pupil) { *q = Transfer(*q, CaseNo(1), SchoolB, Epoch) }} {
+		q := other.Clone()
+		take(&q)
+		c := Change(q, registry.EvDecideStep, store.Index{})
+		c.Before = &other
+		wantCode(t, s.Commit(ctx, store.Batch{Changes: []store.Change{c}}), registry.CodeConflict)
+	}
+}
+
 // severalMoves: a batch that moves a pupil several times leaves the last state, every step of the history, what lists read of the last state alone; and is refused when
 // its versions do not follow one another.
 func severalMoves(t *testing.T, s store.Store) {

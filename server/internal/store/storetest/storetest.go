@@ -17,6 +17,7 @@ func Run(t *testing.T, open func(t testing.TB) store.Store) {
 		{"BatchIsWhole", batchIsWhole},
 		{"ManyAtOnce", manyAtOnce},
 		{"SeveralMoves", severalMoves},
+		{"OnlyWhatMoved", onlyWhatMoved},
 		{"Claims", claims},
 		{"ClaimsRace", claimsRace},
 		{"OneOpenCase", oneOpenCase},
