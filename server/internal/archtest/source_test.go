@@ -492,7 +492,7 @@ var scriptUses = []struct {
 	{regexp.MustCompile(`postMessage|addEventListener\(\s*["']message["']|WebSocket|RTCPeerConnection|sendBeacon|XDomainRequest|\bopener\b`), nil},
 	// Objects are not filled from input: an Error gets its words.
 	{regexp.MustCompile(`__proto__|\.prototype\b|\["?constructor|Object\.(assign|setPrototypeOf|defineProperty)|structuredClone|\bmerge\(|\bextend\(`), map[string][]string{
-		"server/internal/console/issue.js": {`if (!r.ok) throw Object.assign(new Error(`}, "server/internal/console/read.js": {`if (!r.ok) throw Object.assign(new Error(`}, "server/internal/console/rewrite.js": {`if (!r.ok) throw Object.assign(new Error(`}}},
+		"server/internal/console/station.js": {`if (!r.ok) throw Object.assign(new Error(`}}},
 	// Nobody keeps a hand from pasting, nor a password manager from filling in.
 	{regexp.MustCompile(`(?i)["'](paste|copy|cut|beforeinput)["']|onpaste`), nil},
 }

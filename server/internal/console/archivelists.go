@@ -239,30 +239,35 @@ func (k *console) receiveShow(c *fiber.Ctx, who service.Staff, v receiving, pr *
 	return k.show(c, &who, "archivereceive", "receive.title", v, withActive("archives"), withProblem(pr))
 }
 
-func (k *console) receiveFind(c *fiber.Ctx, who service.Staff) error {
-	typed := strings.TrimSpace(c.FormValue("no"))
-	a, err := k.Service.Arriving(c.UserContext(), who, typed)
+// arriving reads the archive whose number was typed. Without one the answer is given already, or is the error.
+func (k *console) arriving(c *fiber.Ctx, who service.Staff) (receiving, error) {
+	v := receiving{Typed: strings.TrimSpace(c.FormValue("no"))}
+	a, err := k.Service.Arriving(c.UserContext(), who, v.Typed)
 	if mendable(err) {
 		c.Status(fiber.StatusUnprocessableEntity)
-		return k.receiveShow(c, who, receiving{Typed: typed}, k.problem(c, err))
+		return v, k.receiveShow(c, who, v, k.problem(c, err))
 	}
-	if err != nil {
+	if err == nil {
+		v.A = &a
+	}
+	return v, err
+}
+
+func (k *console) receiveFind(c *fiber.Ctx, who service.Staff) error {
+	v, err := k.arriving(c, who)
+	if v.A == nil {
 		return err
 	}
-	return k.receiveShow(c, who, receiving{Typed: typed, A: &a}, nil)
+	return k.receiveShow(c, who, v, nil)
 }
 
 // receiveDone registers the receipt: what was not ticked is missing.
 func (k *console) receiveDone(c *fiber.Ctx, who service.Staff) error {
-	typed := strings.TrimSpace(c.FormValue("no"))
-	a, err := k.Service.Arriving(c.UserContext(), who, typed)
-	if mendable(err) {
-		c.Status(fiber.StatusUnprocessableEntity)
-		return k.receiveShow(c, who, receiving{Typed: typed}, k.problem(c, err))
-	}
-	if err != nil {
+	v, err := k.arriving(c, who)
+	if v.A == nil {
 		return err
 	}
+	a := v.A
 	there := map[int]bool{}
 	for _, b := range c.Request().PostArgs().PeekMulti("there") {
 		n, _ := strconv.Atoi(string(b))
@@ -276,13 +281,13 @@ func (k *console) receiveDone(c *fiber.Ctx, who service.Staff) error {
 	}
 	if len(missing) > 0 && c.FormValue("sure") == "" {
 		c.Status(fiber.StatusUnprocessableEntity)
-		return k.receiveShow(c, who, receiving{Typed: typed, A: &a}, &problem{Title: k.words.say(k.lang(c), "receive.sure_first", "n", len(missing))})
+		return k.receiveShow(c, who, v, &problem{Title: k.words.say(k.lang(c), "receive.sure_first", "n", len(missing))})
 	}
 	here := "/pupils/" + string(a.UID) + "/archive"
 	if _, err = k.Service.Act(c.UserContext(), who, a.UID, seen(c), registry.ReceiveArchive{No: a.No, Missing: missing}); err != nil {
 		if correctable(err) {
 			c.Status(fiber.StatusUnprocessableEntity)
-			return k.receiveShow(c, who, receiving{Typed: typed, A: &a}, k.problem(c, err))
+			return k.receiveShow(c, who, v, k.problem(c, err))
 		}
 		return k.actFailed(c, who, a.UID, here, err)
 	}

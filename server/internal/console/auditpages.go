@@ -172,11 +172,8 @@ func (k *console) exportsPage(c *fiber.Ctx, who service.Staff, form store.Approv
 			row.State = "over"
 		}
 		for _, f := range a.Fields {
-			title := k.columnTitle(lang, f)
-			if x, ok := registry.FieldOf(f); ok && (x.Group == "g1" || x.Group == "g2") {
-				title = k.words.say(lang, "group."+string(x.Group)) + " " + title
-			}
-			row.Cols = append(row.Cols, title)
+			item, _ := registry.FieldOf(f)
+			row.Cols = append(row.Cols, strings.TrimSpace(k.ofGuardian(lang, item)+" "+k.columnTitle(lang, f)))
 		}
 		v.Rows = append(v.Rows, row)
 	}
@@ -185,11 +182,8 @@ func (k *console) exportsPage(c *fiber.Ctx, who service.Staff, form store.Approv
 		chosen[f] = true
 	}
 	for _, key := range service.Exportable() {
-		col := exportColumn{Key: key, Title: k.columnTitle(lang, key), On: chosen[key]}
-		if f, ok := registry.FieldOf(key); ok && (f.Group == "g1" || f.Group == "g2") {
-			col.Of = k.words.say(lang, "group."+string(f.Group))
-		}
-		v.Columns = append(v.Columns, col)
+		f, _ := registry.FieldOf(key)
+		v.Columns = append(v.Columns, exportColumn{Key: key, Title: k.columnTitle(lang, key), Of: k.ofGuardian(lang, f), On: chosen[key]})
 	}
 	return k.show(c, &who, "exports", "exports.title", v, withProblem(pr))
 }

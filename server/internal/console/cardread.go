@@ -39,7 +39,7 @@ func (k *console) mountCardRead(r fiber.Router) {
 func (m may) readsCards() bool { return m.ReadCards }
 
 func (k *console) cardRead(c *fiber.Ctx, who service.Staff) error {
-	return k.show(c, &who, "cardread", "cardread.title", cardReadView{k.StationURL, cardReadWords, who.Role != registry.RoleClerk, audit.Asked}, withScript("read"))
+	return k.show(c, &who, "cardread", "cardread.title", cardReadView{k.StationURL, cardReadWords, who.Role != registry.RoleClerk, audit.Asked}, withScript("station", "read"))
 }
 
 func (k *console) cardReadNonce(c *fiber.Ctx, who service.Staff) error {

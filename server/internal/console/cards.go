@@ -53,7 +53,7 @@ func (k *console) cards(c *fiber.Ctx, who service.Staff) error {
 			return err
 		}
 	}
-	return k.show(c, &who, "cards", "cards.title", v, withScript("issue"))
+	return k.show(c, &who, "cards", "cards.title", v, withScript("station", "issue"))
 }
 
 // issueWords are the texts that the issuing script says, by catalogue key.

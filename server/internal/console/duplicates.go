@@ -97,20 +97,7 @@ func (k *console) duplicateShow(c *fiber.Ctx, who service.Staff, pr *problem) er
 		if !ok || l.A.Values[key] == "" && l.B.Values[key] == "" {
 			continue
 		}
-		say := func(v string) string {
-			switch f.Type {
-			case registry.TypeCode:
-				return k.code(lang, f.List, v)
-			case registry.TypeDate:
-				return k.date(lang, registry.Date(v))
-			}
-			return v
-		}
-		r := compared{Field: f, A: say(l.A.Values[key]), B: say(l.B.Values[key])}
-		r.Same = l.Agree[key]
-		if f.Group == "g1" || f.Group == "g2" {
-			r.Of = k.words.say(lang, "group."+f.Group)
-		}
+		r := compared{Field: f, Of: k.ofGuardian(lang, f), A: k.valueWords(lang, f, l.A.Values[key], false), B: k.valueWords(lang, f, l.B.Values[key], false), Same: l.Agree[key]}
 		r.Bold = !r.Same && r.A != "" && r.B != ""
 		rows = append(rows, r)
 	}

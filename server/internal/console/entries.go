@@ -46,6 +46,21 @@ type findingView struct {
 	Warning bool
 }
 
+// inputOf is the HTML input type of an item.
+func inputOf(f registry.Field) string {
+	switch f.Type {
+	case registry.TypeDate:
+		return "date"
+	case registry.TypeMonth:
+		return "month"
+	case registry.TypePhone:
+		return "tel"
+	case registry.TypeMail:
+		return "email"
+	}
+	return "text"
+}
+
 type fieldGroup struct {
 	Name   string
 	Fields []fieldView
@@ -157,7 +172,7 @@ func (k *console) enrolAskShow(c *fiber.Ctx, who service.Staff, bad bool) error 
 	v := askView{Bad: bad, Modes: modesAt(school)}
 	v.answered, _ = k.answered(c, who)
 	for _, g := range gradesOf(school) {
-		v.Grades = append(v.Grades, askGrade{g, !slices.Contains(pack.EntryGrades, g)})
+		v.Grades = append(v.Grades, askGrade{g, k.later(answered{Grade: g})})
 	}
 	for _, d := range registry.DocumentKinds() {
 		v.Docs = append(v.Docs, askDoc{d, answered{Doc: d}.letter(pack)})
@@ -202,7 +217,7 @@ type entryParty struct {
 // summaryOf names the parties as registry.Decide will: the school's leader, the authority, and for a pupil without a document the offices above it up to the province.
 func (k *console) entrySummary(who service.Staff, a answered) entrySummary {
 	dir, pack := k.Service.Directory(), k.Service.Pack()
-	out := entrySummary{answered: a, Later: !slices.Contains(pack.EntryGrades, a.Grade), Letter: a.letter(pack), Chain: []entryParty{{registry.PartySchool, who.Unit}}}
+	out := entrySummary{answered: a, Later: k.later(a), Letter: a.letter(pack), Chain: []entryParty{{registry.PartySchool, who.Unit}}}
 	school, _ := dir.School(who.Unit)
 	out.Chain = append(out.Chain, entryParty{registry.PartyAuthority, school.Authority})
 	o, ok := dir.Office(school.Authority)
@@ -224,7 +239,7 @@ func (k *console) enrolFormPage(c *fiber.Ctx, who service.Staff) error {
 		c.Status(fiber.StatusUnprocessableEntity)
 		return k.enrolAskShow(c, who, true)
 	}
-	if k.entrySummary(who, a).Later { // outside the entry grades one searches first
+	if k.later(a) { // outside the entry grades one searches first
 		return k.searchShow(c, who, searchView{answered: a, F: registry.Form{}}, nil)
 	}
 	return k.enrolOneShow(c, who, enrolOneView{Summary: k.entrySummary(who, a)}, k.begun(a), nil, nil)
@@ -246,6 +261,7 @@ func (k *console) begun(a answered) registry.Form {
 	return f
 }
 
+// later: outside the grades in which schooling begins.
 func (k *console) later(a answered) bool {
 	return !slices.Contains(k.Service.Pack().EntryGrades, a.Grade)
 }
@@ -420,30 +436,18 @@ func (k *console) enrolOneShow(c *fiber.Ctx, who service.Staff, v enrolOneView, 
 					field.Article = "4"
 				}
 			}
-			fv := fieldView{Field: field, Value: f[field.Key], Findings: by[field.Key], Input: "text"}
+			fv := fieldView{Field: field, Value: f[field.Key], Findings: by[field.Key], Input: inputOf(field)}
 			for _, key := range []string{"entry.rule." + string(field.Key) + "." + string(a.Doc), "entry.rule." + string(field.Key)} {
 				if fv.Rule == "" && k.words.has(lang, key) {
 					fv.Rule = k.words.say(lang, key)
 				}
 			}
-			switch field.Type {
-			case registry.TypeCode:
+			if field.Type == registry.TypeCode && field.List != registry.ListRegion { // that list holds provinces only; six digits are typed
 				for _, it := range registry.List(field.List) {
 					if only := a.limited(field.Key); only == nil || slices.Contains(only, it.Code) {
 						fv.Items = append(fv.Items, it)
 					}
 				}
-			case registry.TypeDate:
-				fv.Input = "date"
-			case registry.TypeMonth:
-				fv.Input = "month"
-			case registry.TypePhone:
-				fv.Input = "tel"
-			case registry.TypeMail:
-				fv.Input = "email"
-			}
-			if field.List == registry.ListRegion { // the list holds provinces only; six digits are typed
-				fv.Items = nil
 			}
 			for _, x := range fv.Findings {
 				if !x.Warning {

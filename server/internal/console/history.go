@@ -118,11 +118,17 @@ func (k *console) changesOf(lang string, payload []byte, masked bool) []changeVi
 	return out
 }
 
-// shownValue is a form's value as a page shows it.
+// shownValue is a form's value as a page shows it, a dash for none.
 func (k *console) shownValue(lang string, f registry.Field, v string, masked bool) string {
-	switch {
-	case v == "":
+	if v == "" {
 		return k.words.say(lang, "dash")
+	}
+	return k.valueWords(lang, f, v, masked)
+}
+
+// valueWords is a form's value in words, "" for none.
+func (k *console) valueWords(lang string, f registry.Field, v string, masked bool) string {
+	switch {
 	case masked && maskField(f, v) != v:
 		return maskField(f, v)
 	case f.Type == registry.TypeCode:

@@ -146,29 +146,9 @@ func (k *console) actItems(c *fiber.Ctx, who service.Staff, p *registry.Pupil, x
 	lang, pack := k.lang(c), k.Service.Pack()
 	one := func(f registry.Field, masked bool) itemView {
 		val := p.Form[f.Key]
-		iv := itemView{fieldView: fieldView{Field: f, Value: val, Input: "text"}, Key: slices.Contains(pack.KeyItems, f.Key)}
-		switch {
-		case masked && maskField(f, val) != val:
-			iv.Now = maskField(f, val)
-		case f.Type == registry.TypeCode:
-			iv.Now = k.code(lang, f.List, val)
-		case f.Type == registry.TypeDate:
-			iv.Now = k.date(lang, registry.Date(val))
-		default:
-			iv.Now = val
-		}
-		switch f.Type {
-		case registry.TypeCode:
-			if f.List != registry.ListRegion {
-				iv.fieldView.Items = registry.List(f.List)
-			}
-		case registry.TypeDate:
-			iv.Input = "date"
-		case registry.TypeMonth:
-			iv.Input = "month"
-		}
-		if f.Group == "g1" || f.Group == "g2" {
-			iv.Of = k.words.say(lang, "group."+f.Group)
+		iv := itemView{fieldView: fieldView{Field: f, Value: val, Input: inputOf(f)}, Key: slices.Contains(pack.KeyItems, f.Key), Now: k.valueWords(lang, f, val, masked), Of: k.ofGuardian(lang, f)}
+		if f.Type == registry.TypeCode && f.List != registry.ListRegion {
+			iv.fieldView.Items = registry.List(f.List)
 		}
 		return iv
 	}

@@ -30,22 +30,7 @@ func (k *console) changeRows(lang string, list []registry.Change, masked bool) [
 		if !ok {
 			continue
 		}
-		say := func(v string) string {
-			switch {
-			case masked && maskField(f, v) != v:
-				return maskField(f, v)
-			case f.Type == registry.TypeCode:
-				return k.code(lang, f.List, v)
-			case f.Type == registry.TypeDate:
-				return k.date(lang, registry.Date(v))
-			}
-			return v
-		}
-		r := changeRow{Title: k.fieldTitle(lang, f), From: say(c.From), To: say(c.To), Key: key[c.Field]}
-		if f.Group == "g1" || f.Group == "g2" {
-			r.Of = k.words.say(lang, "group."+f.Group)
-		}
-		out = append(out, r)
+		out = append(out, changeRow{Title: k.fieldTitle(lang, f), Of: k.ofGuardian(lang, f), From: k.valueWords(lang, f, c.From, masked), To: k.valueWords(lang, f, c.To, masked), Key: key[c.Field]})
 	}
 	return out
 }

@@ -169,6 +169,14 @@ func (k *console) fieldTitle(lang string, f registry.Field) string {
 	return title
 }
 
+// ofGuardian says which guardian an item is of, "" for the pupil's own: guardians share one set of labels.
+func (k *console) ofGuardian(lang string, f registry.Field) string {
+	if f.Group == "g1" || f.Group == "g2" {
+		return k.words.say(lang, "group."+f.Group)
+	}
+	return ""
+}
+
 // clock is a deadline in words and as ticks, one for each working day.
 type clock struct {
 	Tone   string // "late", "soon", "fine"; "" without a date

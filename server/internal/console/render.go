@@ -63,18 +63,18 @@ func parseViews(k *console) (*views, error) {
 
 // page is what the layout reads; D is the page's own.
 type page struct {
-	Lang, Title, Active     string
-	Signed, Bare            bool
-	Name, Unit, Role        string
-	CSRF, Version, Path     string
-	Station                 string
-	May                     may
-	Flash                   *flash
-	Problem                 *problem
-	CSS, JS, ScriptJS, Icon string
-	Today                   string
-	Languages               []struct{ Code, Name string }
-	D                       any
+	Lang, Title, Active string
+	Signed, Bare        bool
+	Name, Unit, Role    string
+	CSRF, Version, Path string
+	Station             string
+	May                 may
+	Flash               *flash
+	Problem             *problem
+	CSS, JS, Icon       string
+	Today               string
+	Languages           []struct{ Code, Name string }
+	D                   any
 	// Shown is when the page was begun, µs: the event stream makes up for what came since.
 	Shown int64
 	// Nav is what the reader is offered, by group; Foot stands at the bottom of a small screen.
@@ -84,8 +84,8 @@ type page struct {
 	Practising, Again bool
 	// Refresh: without script the page asks for itself again.
 	Refresh bool
-	// Script names a second script of the page ("issue", "rewrite", "passkey").
-	Script string
+	// Scripts are the addresses of the page's own scripts, after the console's.
+	Scripts []string
 	// Onward leads to another page of ours at once.
 	Onward string
 	// Acting is whose role the reader acts in.
@@ -124,9 +124,6 @@ func (k *console) show(c *fiber.Ctx, who *service.Staff, name, titleKey string, 
 	for _, o := range opts {
 		o(&p)
 	}
-	if p.Script != "" {
-		p.ScriptJS = assetPath(p.Script + ".js")
-	}
 	b := k.views.bufs.Get().(*bytes.Buffer)
 	defer k.views.bufs.Put(b)
 	b.Reset()
@@ -140,10 +137,18 @@ func (k *console) show(c *fiber.Ctx, who *service.Staff, name, titleKey string, 
 
 func withProblem(p *problem) func(*page)    { return func(x *page) { x.Problem = p } }
 func withActive(name string) func(*page)    { return func(x *page) { x.Active = name } }
-func withScript(name string) func(*page)    { return func(x *page) { x.Script = name } }
 func withRefresh(on bool) func(*page)       { return func(x *page) { x.Refresh = on } }
 func withTitle(title string) func(*page)    { return func(x *page) { x.Title = title } }
 func (k *console) lang(c *fiber.Ctx) string { return k.words.lang(k.Lang(c)) }
+
+// withScript adds scripts of the page, in the order in which they run.
+func withScript(names ...string) func(*page) {
+	return func(x *page) {
+		for _, n := range names {
+			x.Scripts = append(x.Scripts, assetPath(n+".js"))
+		}
+	}
+}
 
 // flash is one sentence carried over a redirect, in a cookie that the next page takes away. It names no pupil.
 type flash struct {

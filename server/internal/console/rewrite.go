@@ -26,7 +26,7 @@ func (k *console) rewrite(c *fiber.Ctx, who service.Staff) error {
 	if !mayOf(who).Cards {
 		return &registry.Error{Code: registry.CodeForbidden}
 	}
-	return k.show(c, &who, "rewrite", "rewrite.title", rewriteView{k.StationURL, rewriteWords}, withActive("cards"), withScript("rewrite"))
+	return k.show(c, &who, "rewrite", "rewrite.title", rewriteView{k.StationURL, rewriteWords}, withActive("cards"), withScript("station", "rewrite"))
 }
 
 // rewriteTicket says whose card was laid, and orders its new record when it is behind or somebody asks.

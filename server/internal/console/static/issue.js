@@ -2,14 +2,11 @@
 // station's cardsvc on the loopback (readers, relay to the issuer). No key and nothing personal passes through it but the names on the list.
 (() => {
   "use strict";
-  const root = document.getElementById("issue");
-  if (!root) return;
+  const page = xjStation("issue", "issue-words");
+  if (!page) return;
+  const { root, words, ours } = page;
   const $ = (s) => root.querySelector(s);
-  const station = root.dataset.station.replace(/\/$/, "");
-  const words = {};
-  for (const s of document.getElementById("issue-words").content.querySelectorAll("[data-key]")) words[s.dataset.key] = s.textContent;
-  const say = (key, vars = {}) => Object.entries(vars).reduce((t, [k, v]) => t.replaceAll("{" + k + "}", v), words["issue." + key] || key);
-  const csrf = document.querySelector('meta[name="csrf"]').content;
+  const say = (key, vars) => page.say("issue." + key, vars);
 
   // This desk among all desks of the same person; a reader is a lane of it.
   let desk = "";
@@ -21,38 +18,21 @@
   const lanesEl = $("[data-lanes]"), queueEl = $("[data-queue]");
   const blank = lanesEl.querySelector(".stage").cloneNode(true);
   let total = Number(root.dataset.total);
-  let online = false, trustAt = 0, seconds = 0, spoiled = 0;
+  let seconds = 0, spoiled = 0;
   const later = [];       // put behind everybody else
   const made = [];
   const lanes = [];
   const from = { run: root.dataset.run || "", school: root.dataset.school, class: root.dataset.class };
 
-  // ---- this server ----
-  const ours = async (url, body, init = {}) => {
-    if (body) init = { method: "POST", body: JSON.stringify(body), ...init };
-    const r = await fetch(url, { ...init, headers: { Accept: "application/json", "Content-Type": "application/json", "X-Csrf-Token": csrf } });
-    const d = await r.json().catch(() => ({}));
-    if (!r.ok) throw Object.assign(new Error(d.title || say("fail.server")), { help: d.help || "", code: d.code || "" });
-    return d;
-  };
   const reload = async () => {
     const d = await ours("/cards/queue?" + new URLSearchParams(from));
     const had = new Set(made.map((m) => m.uid));
     total = d.total;
     queueEl.replaceChildren(...d.rows.filter((r) => !had.has(r.uid)).map((r) => {
-      const li = document.createElement("li"), n = document.createElement("span"), s = document.createElement("small");
-      li.dataset.uid = r.uid; n.className = "name"; n.textContent = r.name; s.textContent = r.sub; li.append(n, s);
+      const li = page.entry(r.name, r.sub);
+      li.dataset.uid = r.uid;
       return li;
     }));
-  };
-  // The station checks cards with what the register hands it: certificates and the status list.
-  const trust = async () => {
-    if (Date.now() - trustAt < 10 * 60 * 1000) return;
-    try {
-      const t = await ours("/cards/trust");
-      const r = await fetch(station + "/v1/trust", { method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify(t) });
-      if (r.ok) trustAt = Date.now(); else console.warn(say("trust_failed"));
-    } catch { /* asked again at the next connection */ }
   };
 
   // rate is cards a minute as they really came off the readers of this page, hands included: over the last twelve, pauses of more than five minutes apart left out.
@@ -98,11 +78,7 @@
     get lane() { return desk + "/" + (this.reader ? this.reader.id : ""); }
     get ask() { return { ...from, uid: this.pupil ? this.pupil.uid : "", lane: this.lane }; }
     get here() { return this.reader && this.reader.state !== "gone"; }
-    show(tone, title, help = "") {
-      this.el.dataset.tone = tone;
-      this.$("[data-say]").textContent = title;
-      this.$("[data-help-text]").textContent = help;
-    }
+    show(tone, title, help) { page.stage(this.el, tone, title, help); }
     focus() { const b = this.el.querySelector("[data-act]:not([hidden])"); if (b) b.focus(); }
     button(name, on) { this.$('[data-act="' + name + '"]').hidden = !on; }
 
@@ -121,14 +97,12 @@
       if (this.mode === "work") return;
       this.$("[data-progress]").hidden = true;
       if (this.mode === "pause") return this.show("wait", say("paused"), say("paused_help"));
-      if (!online) return this.show("bad", say("offline"), say("offline_help", { url: station }));
-      if (!this.here) return this.show("bad", say("no_reader"), say("no_reader_help"));
+      const missing = page.missing(this.here ? r : null);
+      if (missing && !(page.online && this.here)) return this.show("bad", ...missing);
       if (this.mode === "halt") return this.show("bad", say("fail_title"), this.sent);
       if (this.mode === "done") return this.show("ok", this.sent, say("success_help"));
       if (!p && this.empty) return this.others > 0 ? this.show("wait", say("others"), say("others_help", { n: this.others })) : this.show("ok", say("all_done"), say("all_done_help"));
-      if (r.state === "unknown") return this.show("bad", say("unknown"), say("unknown_help"));
-      if (r.state === "mute") return this.show("bad", say("mute"), say("mute_help"));
-      if (r.state === "many") return this.show("bad", say("many"), say("many_help"));
+      if (missing) return this.show("bad", ...missing);
       if (this.mode === "back") return this.show("bad", say("put_back"), say("put_back_help", { name: p.name }));
       if (r.state === "card" && r.tap === this.usedTap) return this.show("wait", say("remove"), say("remove_help"));
       if (!p && !this.awake) return this.show("wait", say("idle"), say("idle_help"));
@@ -138,7 +112,7 @@
 
     // next draws a name that no other reader has.
     async next() {
-      if (this.drawing || this.pupil || !this.here || !online) return;
+      if (this.drawing || this.pupil || !this.here || !page.online) return;
       this.drawing = this.awake = true;
       try {
         const d = await ours("/cards/next", { ...from, lane: this.lane, later });
@@ -167,11 +141,7 @@
       try {
         const t = await ours("/cards/ticket", { ...this.ask, reason: "" });
         this.show("work", say("working"), say("working_help"));
-        const r = await fetch(station + "/v1/readers/" + encodeURIComponent(this.reader.id) + "/relay", {
-          method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ ticket: t.ticket }),
-        });
-        out = await r.json();
-        if (!r.ok) out = { ok: false, code: out.code || "internal", detail: out.detail };
+        out = await page.theirs(page.at(this.reader) + "/relay", { ticket: t.ticket });
         if (out.ok && !out.card_no) out.card_no = t.card_no;
       } catch (e) {
         out = { ok: false, code: "server", said: e.help !== undefined ? [e.message, e.help].filter(Boolean).join(" ") : "", theirs: e.code === "conflict" };
@@ -185,9 +155,7 @@
       seconds += millis / 1000;
       total = Math.max(0, total - 1);
       for (const li of queueEl.children) if (li.dataset.uid === p.uid) { li.remove(); break; }
-      const row = document.createElement("li"), n = document.createElement("span"), s = document.createElement("small");
-      n.className = "name"; n.textContent = p.name; s.textContent = out.card_no || ""; row.append(n, s);
-      $("[data-made] ol").prepend(row);
+      $("[data-made] ol").prepend(page.entry(p.name, out.card_no));
       this.pupil = null;
       this.mode = "done";
       this.sent = say(out.resumed ? "resumed" : "success", { name: p.name, no: out.card_no || "" });
@@ -246,7 +214,7 @@
       const r = this.reader;
       if (!r) { this.draw(); return; }
       if (r.state === "empty" && (this.mode === "done" || this.mode === "halt" && this.swap)) this.mode = "wait";
-      const ready = r.state === "card" && r.tap !== this.usedTap && (this.mode === "wait" || this.mode === "back" || this.mode === "done") && online;
+      const ready = r.state === "card" && r.tap !== this.usedTap && (this.mode === "wait" || this.mode === "back" || this.mode === "done") && page.online;
       if (!this.pupil && !this.empty && (this.awake || ready) && this.mode !== "halt") { this.draw(); this.next(); return; }
       if (ready && this.pupil) { this.issue(r.tap); return; }
       this.draw();
@@ -295,16 +263,13 @@
     l.settle();
   };
 
-  const es = new EventSource(station + "/v1/events");
-  es.onopen = () => { online = true; trust(); lanes.forEach((l) => l.settle()); };
-  es.onerror = () => { online = false; lanes.forEach((l) => { if (l.mode !== "work") l.draw(); }); };
-  es.addEventListener("reader", (e) => follow(JSON.parse(e.data)));
-  es.addEventListener("relay", (e) => {
-    const p = JSON.parse(e.data), l = lanes.find((x) => x.mode === "work" && x.reader && x.reader.id === p.reader);
-    if (!l) return;
-    const bar = l.$("[data-progress]");
-    if (p.total > 0) { bar.max = p.total; bar.value = p.done; }
-    if (words["issue.step." + p.step]) l.$("[data-say]").textContent = words["issue.step." + p.step];
+  page.listen({
+    line: () => lanes.forEach((l) => { if (page.online) l.settle(); else if (l.mode !== "work") l.draw(); }),
+    reader: follow,
+    relay: (p) => {
+      const l = lanes.find((x) => x.mode === "work" && x.reader && x.reader.id === p.reader);
+      if (l) page.step(l.el, p);
+    },
   });
   // 1–8 go to a reader's buttons.
   addEventListener("keydown", (e) => {
@@ -312,8 +277,8 @@
     const l = lanes[Number(e.key) - 1];
     if (l) { e.preventDefault(); l.focus(); }
   });
-  addEventListener("pagehide", () => { es.close(); lanes.forEach((l) => l.release(true)); });
+  addEventListener("pagehide", () => lanes.forEach((l) => l.release(true)));
   // Names that others made or left meanwhile fall off the list beside.
-  setInterval(() => { if (online && lanes.every((l) => l.mode !== "work")) reload().then(drawList).catch(() => {}); }, 30000);
+  setInterval(() => { if (page.online && lanes.every((l) => l.mode !== "work")) reload().then(drawList).catch(() => {}); }, 30000);
   lanes[0].draw();
 })();

@@ -2,41 +2,16 @@
 // here, once, and is kept nowhere.
 (() => {
   "use strict";
-  const root = document.getElementById("read");
-  if (!root) return;
+  const page = xjStation("read", "read-words");
+  if (!page) return;
+  const { root, words, say, ours, theirs, trust, make, active } = page;
   const $ = (s) => root.querySelector(s);
-  const station = root.dataset.station.replace(/\/$/, "");
-  const words = {};
-  for (const s of document.getElementById("read-words").content.querySelectorAll("[data-key]")) words[s.dataset.key] = s.textContent;
-  const say = (key, vars = {}) => Object.entries(vars).reduce((t, [k, v]) => t.replaceAll("{" + k + "}", v), words[key] || key);
-  const csrf = document.querySelector('meta[name="csrf"]').content;
   const whys = $("[data-whys]");
-
-  let online = false, trustAt = 0, busy = false;
+  let busy = false;
   let used = ""; // reader and tap that were served
-  const readers = new Map();
 
-  const ours = async (url, body) => {
-    const r = await fetch(url, { method: body ? "POST" : "GET", body: body && JSON.stringify(body), headers: { Accept: "application/json", "Content-Type": "application/json", "X-Csrf-Token": csrf } });
-    const d = await r.json().catch(() => ({}));
-    if (!r.ok) throw Object.assign(new Error(d.title || say("issue.fail.server")), { help: d.help || "" });
-    return d;
-  };
-  const theirs = async (path, body, method = "POST") => {
-    const r = await fetch(station + path, { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
-    const d = await r.json().catch(() => ({}));
-    return r.ok ? d : { ...d, ok: false, code: d.code || "internal" };
-  };
-  const trust = async () => {
-    if (Date.now() - trustAt < 10 * 60 * 1000) return;
-    try { await theirs("/v1/trust", await ours("/cards/trust"), "PUT"); trustAt = Date.now(); } catch { /* asked again at the next card */ }
-  };
-
-  const make = (tag, text, name) => { const e = document.createElement(tag); e.textContent = text; if (name) e.className = name; return e; };
   const show = (tone, title, help = "") => {
-    $(".stage").dataset.tone = tone;
-    $("[data-say]").textContent = title;
-    $("[data-help-text]").textContent = help;
+    page.stage($(".stage"), tone, title, help);
     $('[data-act="again"]').hidden = tone !== "bad" && tone !== "ask" && tone !== "ok" || !used;
   };
   const facts = (list) => {
@@ -75,7 +50,6 @@
       return tr;
     }));
   };
-  const active = () => [...readers.values()].find((r) => r.state === "card") || [...readers.values()].find((r) => r.state !== "gone" && r.state !== "empty") || [...readers.values()].find((r) => r.state !== "gone");
 
   // settle shows what stands on the reader, and begins with a card that was not served yet. What was said of the last card goes with it.
   const settle = () => {
@@ -83,15 +57,14 @@
     const r = active();
     $("[data-reader]").textContent = r ? r.name : "";
     $(".stage").classList.toggle("on", !!r && r.state !== "empty");
-    if (r && r.state === "card" && online) {
+    if (r && r.state === "card" && page.online) {
       if (r.id + " " + r.tap !== used) serve(r);
       return;
     }
     used = "";
     clear();
-    if (!online) return show("bad", say("issue.offline"), say("issue.offline_help", { url: station }));
-    if (!r) return show("bad", say("issue.no_reader"), say("issue.no_reader_help"));
-    if (words["issue." + r.state]) return show("bad", say("issue." + r.state), say("issue." + r.state + "_help"));
+    const missing = page.missing(r);
+    if (missing) return show("bad", ...missing);
     show("ready", say("cardread.put"), say("cardread.put_help"));
   };
 
@@ -102,7 +75,7 @@
     show("work", say("cardread.reading"), say("cardread.reading_help"));
     try {
       await trust();
-      const at = "/v1/readers/" + encodeURIComponent(r.id), { nonce } = await ours("/cards/read/nonce");
+      const at = page.at(r), { nonce } = await ours("/cards/read/nonce");
       let tap = await theirs(at + "/check", { nonce });
       if (tap.code === "no_issuer") tap = await theirs(at + "/tap", { nonce });
       if (tap.ok === false) show("bad", say("cardread.fail"), words["cardread.fail." + tap.code] || say("cardread.fail.internal"));
@@ -125,7 +98,7 @@
       show("bad", say("cardread.fail"), [e.message, e.help].filter(Boolean).join(" "));
     }
     busy = false;
-    const now = readers.get(r.id);
+    const now = page.reader(r.id);
     if (!now || now.state !== "card" || now.tap !== r.tap) settle(); // it left, or another was laid meanwhile
   };
 
@@ -135,14 +108,7 @@
     whys.addEventListener("submit", (e) => { e.preventDefault(); again(); });
     whys.addEventListener("change", () => { if ($(".stage").dataset.tone === "ask") again(); });
   }
-  const es = new EventSource(station + "/v1/events");
-  es.onopen = () => { online = true; trust(); settle(); };
-  es.onerror = () => { online = false; settle(); };
-  es.addEventListener("reader", (e) => {
-    const r = JSON.parse(e.data);
-    readers.set(r.id, r);
-    settle();
-  });
-  addEventListener("pagehide", () => { es.close(); clear(); });
+  page.listen({ line: settle, reader: settle });
+  addEventListener("pagehide", clear);
   settle();
 })();
