@@ -46,8 +46,8 @@ func BenchmarkMillion(b *testing.B) {
 		t.add(line{what: fmt.Sprintf("register of %s pupils made, %s MiB", number(float64(*millionPupils)), number(float64(size)/(1<<20))),
 			ours: number(rate) + " pupils/s", limit: "the same bytes as bare SQLite inserts " + number(float64(*millionPupils)/least) + "/s", ratio: took.Seconds() / least})
 	}
-	r.Serve("server")
-	for _, p := range askPages(b, r, *millionTurns) {
+	server := r.Serve("server")
+	for _, p := range askPages(b, r, server, *millionTurns) {
 		t.add(line{what: fmt.Sprintf("%s, 99th of 100 (%d asked)", p.name(), *millionTurns), ours: number(p.p99.Seconds()*1000) + " ms, " + number(float64(p.bytes)/1024) + " KiB", limit: "50 ms, 150 KiB",
 			ratio: max(float64(p.p99)/float64(pageLimit), float64(p.bytes)/pageBytes), aim: 1})
 	}

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -172,4 +174,21 @@ func (p *Program) signal(s syscall.Signal) {
 func (p *Program) Tail() string {
 	b, _ := os.ReadFile(p.Log)
 	return string(b[max(0, len(b)-3000):])
+}
+
+// CPU is what the process has had of all processors so far, in hundredths of a second: unlike a time by the clock it does not grow with what else the machine does.
+func (p *Program) CPU() time.Duration {
+	p.T.Helper()
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(p.cmd.Process.Pid) + "/stat")
+	if err != nil {
+		p.T.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(b), ") ") // the name may hold spaces
+	f := strings.Fields(rest)
+	if len(f) < 13 {
+		p.T.Fatalf("stat of %s: %s", p.Name, b)
+	}
+	user, _ := strconv.Atoi(f[11])
+	system, _ := strconv.Atoi(f[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
 }

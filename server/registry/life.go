@@ -1,5 +1,7 @@
 package registry
 
+import "slices"
+
 // Vocabulary of the parts of a pupil's life beyond enrolment, transfer and suspension: who studies where, who left and how, and which record is whose.
 
 // Mode is 就读形式. "" is the ordinary one.
@@ -172,13 +174,12 @@ func (s Standing) Living() bool {
 }
 
 // Ended reports whether schooling ended with a 学籍 behind it: certificates, moving up and out, death.
-func (s Standing) Ended() bool {
-	switch s {
-	case StandingPromoted, StandingGraduated, StandingCompleted, StandingLeft, StandingDeceased:
-		return true
-	}
-	return false
-}
+func (s Standing) Ended() bool { return slices.Contains(ended[:], s) }
+
+var ended = [...]Standing{StandingPromoted, StandingGraduated, StandingCompleted, StandingLeft, StandingDeceased}
+
+// Ended are the standings of those whose schooling here is over.
+func Ended() []Standing { return ended[:] }
 
 // Away reports whether another register has the 学籍: this is the read-only copy that stays (Art. 9).
 func (s Standing) Away() bool { return s == StandingMoved || s == StandingMovedUp }

@@ -15,6 +15,7 @@ import (
 type handoutClass struct {
 	Grade int
 	Class string
+	N     int
 	Rows  []store.CardRow
 	UIDs  string
 }
@@ -47,29 +48,61 @@ func (k *console) handoutShow(c *fiber.Ctx, who service.Staff, pr *problem) erro
 		v.School = string(v.Schools[0].Code)
 	}
 	if v.School != "" {
-		waiting, given, err := k.Service.HeldCards(c.UserContext(), who, registry.Unit(v.School), v.Grade, v.Class)
-		if err != nil {
+		if err := k.handoutLists(c, who, &v); err != nil {
 			return err
-		}
-		v.Given, v.GivenN, v.Brief = given[:min(len(given), handoutRows)], len(given), len(waiting) > handoutRows
-		for _, row := range waiting {
-			n := len(v.Classes)
-			if n == 0 || v.Classes[n-1].Grade != row.Grade || v.Classes[n-1].Class != row.Class {
-				v.Classes = append(v.Classes, handoutClass{Grade: row.Grade, Class: row.Class})
-				n++
-			}
-			cl := &v.Classes[n-1]
-			cl.Rows = append(cl.Rows, row)
-			if row.Card.State.Good() {
-				v.Waiting++
-				cl.UIDs += "," + string(row.UID)
-			}
-		}
-		for i := range v.Classes {
-			v.Classes[i].UIDs = strings.TrimPrefix(v.Classes[i].UIDs, ",")
 		}
 	}
 	return k.show(c, &who, "handout", "handout.title", v, withActive("handout"), withProblem(pr))
+}
+
+// handoutLists fills in the cards by class: all names, or, when they are too many, the classes alone.
+func (k *console) handoutLists(c *fiber.Ctx, who service.Staff, v *handoutView) error {
+	counts, err := k.Service.HeldCounts(c.UserContext(), who, registry.Unit(v.School))
+	if err != nil {
+		return err
+	}
+	for _, n := range counts {
+		if v.Grade != 0 && v.Grade != n.Grade || v.Class != "" && v.Class != n.Class {
+			continue
+		}
+		v.Waiting, v.GivenN = v.Waiting+n.Waiting, v.GivenN+n.Given
+		if n.Waiting > 0 {
+			v.Classes = append(v.Classes, handoutClass{Grade: n.Grade, Class: n.Class, N: n.Waiting})
+		}
+	}
+	if v.Brief = v.Waiting > handoutRows; v.Brief {
+		return nil
+	}
+	if v.GivenN > 0 {
+		if v.Given, err = k.Service.GivenCards(c.UserContext(), who, registry.Unit(v.School), v.Grade, v.Class); err != nil {
+			return err
+		}
+	}
+	if v.Waiting == 0 {
+		return nil
+	}
+	waiting, err := k.Service.HeldCards(c.UserContext(), who, registry.Unit(v.School), v.Grade, v.Class)
+	if err != nil {
+		return err
+	}
+	v.Classes, v.Waiting = nil, 0
+	for _, row := range waiting {
+		n := len(v.Classes)
+		if n == 0 || v.Classes[n-1].Grade != row.Grade || v.Classes[n-1].Class != row.Class {
+			v.Classes = append(v.Classes, handoutClass{Grade: row.Grade, Class: row.Class})
+			n++
+		}
+		cl := &v.Classes[n-1]
+		cl.Rows = append(cl.Rows, row)
+		if row.Card.State.Good() {
+			v.Waiting++
+			cl.UIDs += "," + string(row.UID)
+		}
+	}
+	for i := range v.Classes {
+		v.Classes[i].UIDs = strings.TrimPrefix(v.Classes[i].UIDs, ",")
+	}
+	return nil
 }
 
 // handedOut is the receipt of a slip: the pupils ticked, or the whole class.

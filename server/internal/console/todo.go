@@ -41,6 +41,8 @@ type taskView struct {
 	Href    string
 	Group   bool
 	Count   int
+
+	task store.TaskRow
 }
 
 type filter struct {
@@ -102,7 +104,6 @@ func (k *console) todoView(c *fiber.Ctx, who service.Staff) (*todoView, error) {
 	if err != nil {
 		return nil, err
 	}
-	cases := k.openCases(ctx, who)
 	kind, when, group := c.Query("kind"), c.Query("when"), c.Query("group")
 	v := &todoView{Counts: t.Counts, Orders: t.Orders, Held: t.Held, When: when, Group: group, Empty: len(t.Mine)+len(t.Handed) == 0}
 
@@ -135,7 +136,7 @@ func (k *console) todoView(c *fiber.Ctx, who service.Staff) (*todoView, error) {
 		}
 	}
 
-	list := byDue(k.taskRows(lang, who, rows, t, cases, group == ""), handed)
+	list := byDue(k.taskRows(lang, who, rows, t, group == ""), handed)
 	page, _ := strconv.Atoi(c.Query("page"))
 	page = max(1, page)
 	from := min(len(list), (page-1)*todoPage)
@@ -158,7 +159,7 @@ func (k *console) todoView(c *fiber.Ctx, who service.Staff) (*todoView, error) {
 	if to < len(list) {
 		v.Next = link(page + 1)
 	}
-	v.Waiting = k.taskRows(lang, who, t.Waiting, t, cases, true)
+	v.Waiting = k.taskRows(lang, who, t.Waiting, t, true)
 	v.Waiting = v.Waiting[:min(sidePage, len(v.Waiting))]
 	v.MoreWait = t.Counts.Waiting
 	for i := range v.Waiting {
@@ -167,21 +168,32 @@ func (k *console) todoView(c *fiber.Ctx, who service.Staff) (*todoView, error) {
 			v.Waiting[i].Href = "/cases?kind=enrol&state=open" // a group's own page lists what is mine
 		}
 	}
-	v.Above = k.taskRows(lang, who, t.Above[:min(sidePage, len(t.Above))], t, cases, false)
+	v.Above = k.taskRows(lang, who, t.Above[:min(sidePage, len(t.Above))], t, false)
+	k.withCases(ctx, lang, who, v.Rows, v.Waiting, v.Above)
 	return v, nil
 }
 
-// openCases reads the cases behind the rows, for routes and progress; without them the list still stands.
-func (k *console) openCases(ctx context.Context, who service.Staff) map[registry.CaseNo]registry.Case {
-	rows, err := k.Service.Cases(ctx, who, "", registry.CaseOpen, 500, 0)
+// withCases reads the cases behind the rows that are shown, for routes and progress; without them the list still stands.
+func (k *console) withCases(ctx context.Context, lang string, who service.Staff, lists ...[]taskView) {
+	var tasks []store.TaskRow
+	for _, rows := range lists {
+		for i := range rows {
+			if rows[i].task.CaseNo != "" {
+				tasks = append(tasks, rows[i].task)
+			}
+		}
+	}
+	cases, err := k.Service.CasesBehind(ctx, who, tasks)
 	if err != nil {
-		return nil
+		return
 	}
-	m := make(map[registry.CaseNo]registry.Case, len(rows))
-	for _, r := range rows {
-		m[r.Case.No] = r.Case
+	for _, rows := range lists {
+		for i := range rows {
+			if cs, ok := cases[rows[i].task.CaseNo]; ok && rows[i].task.Kind == registry.TaskStep {
+				k.progress(lang, who, &rows[i], cs)
+			}
+		}
 	}
-	return m
 }
 
 // handedRow is the row of newcomers that other systems handed in on a day: they are looked through one by one.
@@ -241,7 +253,7 @@ func groupKey(r store.TaskRow) string {
 	return ""
 }
 
-func (k *console) taskRows(lang string, who service.Staff, rows []store.TaskRow, t service.ToDo, cases map[registry.CaseNo]registry.Case, fold bool) []taskView {
+func (k *console) taskRows(lang string, who service.Staff, rows []store.TaskRow, t service.ToDo, fold bool) []taskView {
 	size := map[string]int{}
 	if fold {
 		for _, r := range rows {
@@ -261,7 +273,7 @@ func (k *console) taskRows(lang string, who service.Staff, rows []store.TaskRow,
 			out[i].Count++
 			continue
 		}
-		v := k.taskRow(lang, who, r, t, cases)
+		v := k.taskRow(lang, who, r, t)
 		if size[g] < groupFrom {
 			out = append(out, v)
 			continue
@@ -283,13 +295,13 @@ func (k *console) taskRows(lang string, who service.Staff, rows []store.TaskRow,
 	return out
 }
 
-func (k *console) taskRow(lang string, who service.Staff, r store.TaskRow, t service.ToDo, cases map[registry.CaseNo]registry.Case) taskView {
+func (k *console) taskRow(lang string, who service.Staff, r store.TaskRow, t service.ToDo) taskView {
 	say := func(key string, pairs ...any) string { return k.words.say(lang, key, pairs...) }
 	dir := k.Service.Directory()
 	uid := r.Task.UID
 	v := taskView{
 		Title: r.Name, Arrived: r.Arrived, Clock: k.clock(lang, r.Arrived, r.DueOn, r.Unsure), Href: "/pupils/" + string(uid), Count: 1,
-		Sub: k.grade(lang, r.Grade), Route: dir.Name(r.School),
+		Sub: k.grade(lang, r.Grade), Route: dir.Name(r.School), task: r,
 	}
 	if r.Number != "" {
 		v.Sub += " · " + say("pupil.tail", "tail", tail(string(r.Number), 4))
@@ -336,30 +348,34 @@ func (k *console) taskRow(lang string, who service.Staff, r store.TaskRow, t ser
 			v.Href += "#card"
 		}
 	}
-	if cs, ok := cases[r.CaseNo]; ok && r.Kind == registry.TaskStep {
-		now := cs.Current()
-		for i := range cs.Steps {
-			switch {
-			case i < now || now < 0:
-				v.Dots = append(v.Dots, "d")
-			case i == now:
-				v.Dots = append(v.Dots, "n")
-			default:
-				v.Dots = append(v.Dots, "")
-			}
-		}
-		v.DotsSay = say("todo.progress", "done", max(0, now), "total", len(cs.Steps))
-		switch cs.Kind {
-		case registry.CaseTransfer:
-			v.Route = say("route", "from", dir.Name(cs.From), "to", dir.Name(cs.To))
-			if way := k.way(who, cs); way != "" {
-				v.Kind += " · " + say("way."+way)
-			}
-		case registry.CaseSuspend:
-			v.Route = dir.Name(r.School) + " · " + say("suspend.until", "day", k.day(lang, cs.Until))
+	return v
+}
+
+// progress draws a step's case: how far it is, from where to where.
+func (k *console) progress(lang string, who service.Staff, v *taskView, cs registry.Case) {
+	say := func(key string, pairs ...any) string { return k.words.say(lang, key, pairs...) }
+	dir := k.Service.Directory()
+	now := cs.Current()
+	for i := range cs.Steps {
+		switch {
+		case i < now || now < 0:
+			v.Dots = append(v.Dots, "d")
+		case i == now:
+			v.Dots = append(v.Dots, "n")
+		default:
+			v.Dots = append(v.Dots, "")
 		}
 	}
-	return v
+	v.DotsSay = say("todo.progress", "done", max(0, now), "total", len(cs.Steps))
+	switch cs.Kind {
+	case registry.CaseTransfer:
+		v.Route = say("route", "from", dir.Name(cs.From), "to", dir.Name(cs.To))
+		if way := k.way(who, cs); way != "" {
+			v.Kind += " · " + say("way."+way)
+		}
+	case registry.CaseSuspend:
+		v.Route = dir.Name(v.task.School) + " · " + say("suspend.until", "day", k.day(lang, cs.Until))
+	}
 }
 
 // refOf is "uid:seen" of a step that who may decide now, else "".
@@ -511,14 +527,17 @@ func (k *console) receiving(c *fiber.Ctx, who service.Staff, refs []service.Ref)
 	for _, r := range refs {
 		want[r.UID] = r
 	}
-	cases := k.openCases(c.UserContext(), who)
+	tasks := slices.DeleteFunc(t.Mine, func(r store.TaskRow) bool {
+		_, ok := want[r.Task.UID]
+		return !ok || r.Party != registry.PartyReceiver || r.Kind != registry.TaskStep
+	})
+	cases, err := k.Service.CasesBehind(c.UserContext(), who, tasks)
+	if err != nil {
+		return nil
+	}
 	var out []acceptRow
-	for _, r := range t.Mine {
-		ref, ok := want[r.Task.UID]
-		if !ok || r.Party != registry.PartyReceiver || r.Kind != registry.TaskStep {
-			continue
-		}
-		cs := cases[r.CaseNo]
+	for _, r := range tasks {
+		ref, cs := want[r.Task.UID], cases[r.CaseNo]
 		out = append(out, acceptRow{Ref: fmt.Sprintf("%s:%d", ref.UID, ref.Seen), UID: string(ref.UID), Name: r.Name, Grade: k.grade(k.lang(c), max(cs.ToGrade, r.Grade)),
 			Route: k.Service.Directory().Name(r.School), Class: cs.ToClass})
 	}

@@ -107,8 +107,9 @@ func (e *engine) Dialect() sqlstore.Dialect {
 			}
 			return v
 		},
-		In:     func(column string, n int) string { return fmt.Sprintf("%s = ANY($%d::text[])", column, n) },
-		Unnest: func(n int) string { return fmt.Sprintf("(SELECT unnest($%d::text[]) AS value)", n) },
+		Unindexed: func(column string) string { return column },
+		In:        func(column string, n int) string { return fmt.Sprintf("%s = ANY($%d::text[])", column, n) },
+		Unnest:    func(n int) string { return fmt.Sprintf("(SELECT unnest($%d::text[]) AS value)", n) },
 		Numbers: func(v []int64) any {
 			if v == nil {
 				return []int64{}

@@ -79,6 +79,7 @@ var table = []struct {
 }{
 	//                                                                                reg    reg'  lead   lead'  off    off'  city   clerk  clerk' oper
 	{"ToDo", func(w *world, who Staff) error { _, err := w.r.s.ToDo(w.c(), who); return err }, "ok ok ok ok ok ok ok ok ok ok"},
+	{"CasesBehind", func(w *world, who Staff) error { _, err := w.r.s.CasesBehind(w.c(), who, nil); return err }, "ok ok ok ok ok ok ok ok ok ok"},
 	{"Live", func(w *world, who Staff) error {
 		ctx, cancel := context.WithCancel(w.c())
 		defer cancel()
@@ -367,11 +368,19 @@ var table = []struct {
 		return err
 	}, "no no no no no no no card card no"},
 	{"SpoilCard", func(w *world, who Staff) error { return w.r.s.SpoilCard(w.c(), who, IssueRequest{UID: w.uid}) }, "no nf no nf no nf no state nf nf"},
-	{"HeldCards", func(w *world, who Staff) error {
-		waiting, given, err := w.r.s.HeldCards(w.c(), who, demo.YunheShiyan, 0, "")
-		if err == nil && len(waiting)+len(given) != 1 {
+	{"HeldCounts", func(w *world, who Staff) error {
+		n, err := w.r.s.HeldCounts(w.c(), who, demo.YunheShiyan)
+		if err == nil && (len(n) != 1 || n[0].Waiting+n[0].Given != 1) {
 			return registry.ErrConflict
 		}
+		return err
+	}, "ok nf ok nf no no no ok nf no"},
+	{"HeldCards", func(w *world, who Staff) error {
+		_, err := w.r.s.HeldCards(w.c(), who, demo.YunheShiyan, 0, "")
+		return err
+	}, "ok nf ok nf no no no ok nf no"},
+	{"GivenCards", func(w *world, who Staff) error {
+		_, err := w.r.s.GivenCards(w.c(), who, demo.YunheShiyan, 0, "")
 		return err
 	}, "ok nf ok nf no no no ok nf no"},
 	{"DeliverySlip", func(w *world, who Staff) error {

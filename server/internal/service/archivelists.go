@@ -171,11 +171,15 @@ func (s *Service) KeptForGood(ctx context.Context, who Staff, school registry.Un
 	if err := s.papersOf(who, school); err != nil {
 		return nil, err
 	}
-	rows, err := s.rowsOf(ctx, store.Query{All: true, School: school}, func(p *registry.Pupil) bool {
-		return p.Archive.State == registry.ArchivePermanent || p.Archive.KeepDue != ""
-	}, func(r store.Summary) bool { return !r.Standing.Ended() })
-	if err != nil {
-		return nil, err
+	var rows []ArchiveRow
+	for _, st := range registry.Ended() {
+		part, err := s.rowsOf(ctx, store.Query{All: true, School: school, Standing: st}, func(p *registry.Pupil) bool {
+			return p.Archive.State == registry.ArchivePermanent || p.Archive.KeepDue != ""
+		}, nil)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, part...)
 	}
 	slices.SortStableFunc(rows, func(a, b ArchiveRow) int { return cmp.Compare(b.DueOn, a.DueOn) }) // what is still to be done first
 	return rows, s.record(ctx, who, audit.Entry{Kind: audit.Search, What: "archive_kept", N: len(rows)})
@@ -243,7 +247,7 @@ func (s *Service) movedFrom(ctx context.Context, uid registry.UID, from, to regi
 	})
 }
 
-// leftLimit is how many closed cases are searched for pupils who left.
+// leftLimit is how many closed cases of a kind are searched for pupils who left.
 const leftLimit = 500
 
 func (s *Service) Left(ctx context.Context, who Staff) ([]ArchiveRow, error) {
@@ -251,14 +255,18 @@ func (s *Service) Left(ctx context.Context, who Staff) ([]ArchiveRow, error) {
 	if err := sc.Check(access.PutPaper); err != nil {
 		return nil, err
 	}
-	cases, err := s.Cases(ctx, who, "", registry.CaseCompleted, leftLimit, 0)
-	if err != nil {
-		return nil, err
+	var cases []store.CaseRow
+	for _, kind := range []registry.CaseKind{registry.CaseTransfer, registry.CaseAdvance} {
+		part, err := s.Cases(ctx, who, kind, registry.CaseCompleted, leftLimit, 0)
+		if err != nil {
+			return nil, err
+		}
+		cases = append(cases, part...)
 	}
 	var out []ArchiveRow
 	seen := map[registry.UID]bool{}
 	for _, c := range cases {
-		if c.Case.Kind != registry.CaseTransfer && c.Case.Kind != registry.CaseAdvance || seen[c.UID] || !sc.HasUnit(c.Case.From) {
+		if seen[c.UID] || !sc.HasUnit(c.Case.From) {
 			continue
 		}
 		seen[c.UID] = true

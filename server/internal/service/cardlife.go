@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"xueji/server/internal/access"
@@ -233,26 +234,37 @@ func (s *Service) Sweep(ctx context.Context) error {
 	return errors.Join(units, err, late, s.nightly(ctx), s.sweepLetters(ctx), s.superviseSweep(ctx))
 }
 
-// HeldCards lists cards to be handed out, and those signed for, of a school or (grade 0 and class "" for all) of a class; at most maxHeld of each.
-func (s *Service) HeldCards(ctx context.Context, who Staff, school registry.Unit, grade int, class string) (waiting, given []store.CardRow, err error) {
-	if waiting, err = s.held(ctx, who, school, grade, class, false); err != nil {
-		return nil, nil, err
-	}
-	given, err = s.held(ctx, who, school, grade, class, true)
-	return waiting, given, err
-}
-
-func (s *Service) held(ctx context.Context, who Staff, school registry.Unit, grade int, class string, delivered bool) ([]store.CardRow, error) {
-	sc := s.scope(who)
-	if err := sc.Check(access.Deliver); err != nil {
+// HeldCards lists cards to be handed out, of a school or (grade 0 and class "" for all) of a class, at most maxHeld.
+func (s *Service) HeldCards(ctx context.Context, who Staff, school registry.Unit, grade int, class string) ([]store.CardRow, error) {
+	if err := s.mayDeliver(who, school); err != nil {
 		return nil, err
 	}
-	if !sc.HasSchool(school) {
-		return nil, registry.ErrNotFound
+	out, err := s.waitingCards(ctx, school, grade, class)
+	return out, s.listedCards(ctx, who, out, err)
+}
+
+// GivenCards lists the first of those that were signed for, at most givenShown.
+func (s *Service) GivenCards(ctx context.Context, who Staff, school registry.Unit, grade int, class string) ([]store.CardRow, error) {
+	if err := s.mayDeliver(who, school); err != nil {
+		return nil, err
 	}
-	var out []store.CardRow
+	out, err := s.st.HeldCards(ctx, school, grade, class, true, givenShown, 0)
+	return out, s.listedCards(ctx, who, out, err)
+}
+
+func (s *Service) listedCards(ctx context.Context, who Staff, rows []store.CardRow, err error) error {
+	if err != nil {
+		return internal(err)
+	}
+	for i := range rows {
+		rows[i].Card.Ticket = nil
+	}
+	return s.record(ctx, who, audit.Entry{Kind: audit.Search, What: "cards", N: len(rows)})
+}
+
+func (s *Service) waitingCards(ctx context.Context, school registry.Unit, grade int, class string) (out []store.CardRow, err error) {
 	for len(out) < maxHeld {
-		page, err := s.st.HeldCards(ctx, school, grade, class, delivered, maxHeld-len(out), len(out))
+		page, err := s.st.HeldCards(ctx, school, grade, class, false, maxHeld-len(out), len(out))
 		if err != nil {
 			return nil, internal(err)
 		}
@@ -261,11 +273,32 @@ func (s *Service) held(ctx context.Context, who Staff, school registry.Unit, gra
 		}
 		out = append(out, page...)
 	}
-	for i := range out {
-		out[i].Card.Ticket = nil
-	}
-	return out, s.record(ctx, who, audit.Entry{Kind: audit.Search, What: "cards", N: len(out)})
+	return out, nil
 }
+
+// HeldCounts counts a school's cards to be handed out, and those signed for, by class, in the order of classes.
+func (s *Service) HeldCounts(ctx context.Context, who Staff, school registry.Unit) ([]store.HeldCount, error) {
+	if err := s.mayDeliver(who, school); err != nil {
+		return nil, err
+	}
+	out, err := s.st.HeldCounts(ctx, school)
+	slices.SortFunc(out, func(a, b store.HeldCount) int { return compareClasses(a.Grade, b.Grade, a.Class, b.Class) })
+	return out, internal(err)
+}
+
+func (s *Service) mayDeliver(who Staff, school registry.Unit) error {
+	sc := s.scope(who)
+	if err := sc.Check(access.Deliver); err != nil {
+		return err
+	}
+	if !sc.HasSchool(school) {
+		return registry.ErrNotFound
+	}
+	return nil
+}
+
+// givenShown is how many cards that were signed for a page names.
+const givenShown = 100
 
 // maxHeld is how many cards one slip or one receipt covers: the largest schools have fewer pupils.
 const maxHeld = 5000

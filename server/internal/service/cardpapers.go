@@ -24,7 +24,10 @@ func (s *Service) CardLabels(ctx context.Context, who Staff, uids []registry.UID
 // DeliverySlip is what a class signs for its cards (grade 0 and class "": every class of the school, each on its own pages). Cards that were signed for, and lost ones, are
 // not on it. CodeWrongState when nothing waits to be handed out.
 func (s *Service) DeliverySlip(ctx context.Context, who Staff, school registry.Unit, grade int, class string) ([]byte, error) {
-	waiting, err := s.held(ctx, who, school, grade, class, false)
+	if err := s.mayDeliver(who, school); err != nil {
+		return nil, err
+	}
+	waiting, err := s.waitingCards(ctx, school, grade, class)
 	if err != nil {
 		return nil, err
 	}

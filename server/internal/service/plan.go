@@ -209,10 +209,13 @@ func (pl *planner) classes(ctx context.Context) ([]PlanClass, error) {
 		out[i].Stop += n
 		out[i].Whys = append(out[i].Whys, PlanWhy{c.err, n})
 	}
-	slices.SortFunc(out, func(a, b PlanClass) int { // 2班 before 10班
-		return cmp.Or(a.Grade-b.Grade, len(a.Class)-len(b.Class), strings.Compare(a.Class, b.Class))
-	})
+	slices.SortFunc(out, func(a, b PlanClass) int { return compareClasses(a.Grade, b.Grade, a.Class, b.Class) })
 	return out, nil
+}
+
+// compareClasses is the order of classes: 2班 before 10班.
+func compareClasses(g, h int, a, b string) int {
+	return cmp.Or(g-h, len(a)-len(b), strings.Compare(a, b))
 }
 
 // count reads how many pupils share a key.

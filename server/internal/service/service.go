@@ -67,6 +67,8 @@ type Console interface {
 	Pack() *registry.Pack
 
 	// To do.
+	// CasesBehind reads the open cases behind tasks of a list, by number: those that the unit takes part in.
+	CasesBehind(ctx context.Context, who Staff, tasks []store.TaskRow) (map[registry.CaseNo]registry.Case, error)
 	ToDo(ctx context.Context, who Staff) (ToDo, error)
 	// Live delivers a value each time something changed for the unit (notices, tasks), and one at once when something may have since a time (zero: none); ends with
 	// ctx. Slow readers lose repeats, never the last.
@@ -149,7 +151,10 @@ type Console interface {
 	IssueCard(ctx context.Context, who Staff, r IssueRequest) (IssueTicket, error)
 	SpoilCard(ctx context.Context, who Staff, r IssueRequest) error
 	// Handing out: what a class has to sign for, the slip to sign, and its receipt.
-	HeldCards(ctx context.Context, who Staff, school registry.Unit, grade int, class string) (waiting, given []store.CardRow, err error)
+	HeldCards(ctx context.Context, who Staff, school registry.Unit, grade int, class string) ([]store.CardRow, error)
+	GivenCards(ctx context.Context, who Staff, school registry.Unit, grade int, class string) ([]store.CardRow, error)
+	// HeldCounts counts them by class, in the order of classes.
+	HeldCounts(ctx context.Context, who Staff, school registry.Unit) ([]store.HeldCount, error)
 	DeliverCards(ctx context.Context, who Staff, uids []registry.UID) (int, error)
 	DeliverySlip(ctx context.Context, who Staff, school registry.Unit, grade int, class string) ([]byte, error)
 	CardLabels(ctx context.Context, who Staff, uids []registry.UID) ([]byte, error) // A4, ten to a page

@@ -84,6 +84,28 @@ func (s *Service) ToDo(ctx context.Context, who Staff) (ToDo, error) {
 	return out, s.record(ctx, who, audit.Entry{Kind: audit.Search, What: "todo", N: len(out.Mine) + len(out.Waiting) + len(out.Above)})
 }
 
+// CasesBehind reads the cases of tasks.
+func (s *Service) CasesBehind(ctx context.Context, who Staff, tasks []store.TaskRow) (map[registry.CaseNo]registry.Case, error) {
+	if err := s.scope(who).Check(access.ToDo); err != nil {
+		return nil, err
+	}
+	out := map[registry.CaseNo]registry.Case{}
+	for part := range slices.Chunk(tasks, sideLimit) {
+		q := store.CaseQuery{Units: []registry.Unit{who.Unit}, State: registry.CaseOpen, Nos: []registry.CaseNo{}, Limit: sideLimit}
+		for _, t := range part {
+			q.UIDs, q.Nos = append(q.UIDs, t.Task.UID), append(q.Nos, t.CaseNo)
+		}
+		rows, err := s.st.CasesOf(ctx, q)
+		if err != nil {
+			return nil, internal(err)
+		}
+		for _, r := range rows {
+			out[r.Case.No] = r.Case
+		}
+	}
+	return out, nil
+}
+
 // handedToDo adds the newcomers that other systems handed in.
 func (s *Service) handedToDo(ctx context.Context, school registry.Unit, out *ToDo) error {
 	came, err := s.st.HandedAt(ctx, school, store.HandedWaiting)

@@ -147,7 +147,8 @@ func (e *engine) Dialect() sqlstore.Dialect {
 		In: func(column string, n int) string {
 			return fmt.Sprintf("%s IN (SELECT value FROM json_each($%d))", column, n)
 		},
-		Unnest: func(n int) string { return fmt.Sprintf("json_each($%d)", n) },
+		Unnest:    func(n int) string { return fmt.Sprintf("json_each($%d)", n) },
+		Unindexed: func(column string) string { return "+" + column },
 		Numbers: func(v []int64) any {
 			b := []byte{'['}
 			for i, n := range v {

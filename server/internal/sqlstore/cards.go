@@ -168,6 +168,9 @@ func (s *Store) CardLife(ctx context.Context, uid registry.UID) (map[string][]re
 	return out, err
 }
 
+// cardGiven: signed for. Before slips were kept, cards in use were handed out already.
+const cardGiven = "(i.delivered_at > 0 OR i.state = 'active' AND i.moves <= 1)"
+
 // HeldCards lists the held cards of a school or class. Pupil and card lie on one node: both are distributed by the pupil.
 func (s *Store) HeldCards(ctx context.Context, school registry.Unit, grade int, class string, delivered bool, limit, offset int) ([]store.CardRow, error) {
 	w := &where{d: s.d}
@@ -178,8 +181,7 @@ func (s *Store) HeldCards(ctx context.Context, school registry.Unit, grade int, 
 	if class != "" {
 		w.and("p.class = $%d", class)
 	}
-	// Before slips were kept, cards in use were handed out already.
-	given := "(i.delivered_at > 0 OR i.state = 'active' AND i.moves <= 1)"
+	given := cardGiven
 	if !delivered {
 		given = "NOT " + given
 	}
@@ -196,6 +198,21 @@ func (s *Store) HeldCards(ctx context.Context, school registry.Unit, grade int, 
 	for _, v := range rows {
 		out = append(out, store.CardRow{Summary: v.Summary, Card: v.card})
 	}
+	return out, err
+}
+
+// HeldCounts counts held cards by class.
+func (s *Store) HeldCounts(ctx context.Context, school registry.Unit) ([]store.HeldCount, error) {
+	var out []store.HeldCount
+	err := s.query(ctx, func(r Rows) error {
+		var c store.HeldCount
+		var all, given int64
+		err := r.Scan(&c.Grade, &c.Class, &all, &given)
+		c.Waiting, c.Given = int(all-given), int(given)
+		out = append(out, c)
+		return err
+	}, `SELECT p.grade, p.class, COUNT(*), SUM(CASE WHEN `+cardGiven+` THEN 1 ELSE 0 END) FROM pupil p JOIN issuance i ON i.student_uid = p.student_uid
+		WHERE p.school = $1 AND `+heldState+` GROUP BY p.grade, p.class`, string(school))
 	return out, err
 }
 

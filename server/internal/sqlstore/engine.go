@@ -51,6 +51,8 @@ type Dialect struct {
 	Numbers       func([]int64) any
 	InNumbers     func(column string, n int) string
 	UnnestNumbers func(n int) string
+	// Unindexed names a column so that a planner without statistics does not choose an index by it.
+	Unindexed func(column string) string
 	// ForUpdate locks the rows a transaction read; SkipLocked also passes over those another has locked. "" where there is one writer.
 	ForUpdate  string
 	SkipLocked string

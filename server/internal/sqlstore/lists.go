@@ -86,6 +86,9 @@ func (s *Store) Cases(ctx context.Context, unit registry.Unit, kind registry.Cas
 	w := &where{d: s.d}
 	w.and("u.unit = $%d", string(unit))
 	if kind != "" {
+		if kind != registry.CaseEnrol { // nearly all cases are: the others have an index of their own
+			w.conds = append(w.conds, "u.kind <> 'enrol'")
+		}
 		w.and("u.kind = $%d", string(kind))
 	}
 	if state != "" {
@@ -109,6 +112,9 @@ func (s *Store) CasesOf(ctx context.Context, q store.CaseQuery) ([]store.CaseRow
 	}
 	if q.State != "" {
 		w.and("c.state = $%d", string(q.State))
+	}
+	if q.Nos != nil {
+		w.conds = append(w.conds, s.d.In("c.student_uid", w.arg(s.d.List(texts(q.UIDs)))), s.d.In("c.case_no", w.arg(s.d.List(texts(q.Nos)))))
 	}
 	sql := `SELECT ` + summaryColumns + `, c.case_no, c.doc FROM pupil_case c JOIN pupil p ON p.student_uid = c.student_uid`
 	if len(w.conds) > 0 {

@@ -84,11 +84,16 @@ func (s *Store) branches(q store.Query, h *hunt) []branch {
 	if q.Text != "" && h == nil {
 		return nil
 	}
+	// Whom a text finds are few: they are looked up one by one, and not the school's pupils whether they are among them.
+	school := "p.school"
+	if h != nil {
+		school = s.d.Unindexed(school)
+	}
 	build := func(elsewhere bool, scope func(w *where)) branch {
 		w := &where{d: s.d}
 		scope(w)
 		if q.School != "" {
-			w.and("p.school = $%d", string(q.School))
+			w.and(school+" = $%d", string(q.School))
 		}
 		if q.Grade != 0 {
 			w.and("p.grade = $%d", int64(q.Grade))
@@ -100,6 +105,9 @@ func (s *Store) branches(q store.Query, h *hunt) []branch {
 			w.and("p.study_school <> '' AND p.study_school = $%d", string(q.Study))
 		}
 		if q.Standing != "" {
+			if q.Standing != registry.StandingEnrolled { // the few others have an index of their own
+				w.conds = append(w.conds, "p.standing <> 'enrolled'")
+			}
 			w.and("p.standing = $%d", string(q.Standing))
 		}
 		if q.UIDs != nil {
@@ -114,8 +122,8 @@ func (s *Store) branches(q store.Query, h *hunt) []branch {
 		switch {
 		case h == nil:
 		case elsewhere && h.plain():
-			// Few pupils, whom the scope finds: each is asked whether it has the token.
-			w.conds = append(w.conds, "EXISTS (SELECT 1 FROM search_token t WHERE "+s.d.InNumbers("t.token", w.arg(s.d.Numbers(h.tokens)))+" AND t.school = p.school AND t.student_uid = p.student_uid)")
+			// Few pupils, whom the scope finds: each is asked whether it has the token. (An EXISTS SQLite turns into a join, and begins with everybody who has it.)
+			w.conds = append(w.conds, "(SELECT 1 FROM search_token t WHERE "+s.d.InNumbers("t.token", w.arg(s.d.Numbers(h.tokens)))+" AND t.school = p.school AND t.student_uid = p.student_uid LIMIT 1) = 1")
 		default:
 			w.conds = append(w.conds, "p.student_uid IN ("+s.found(w, q, h)+")")
 		}
@@ -136,10 +144,10 @@ func (s *Store) branches(q store.Query, h *hunt) []branch {
 				return // narrower than the list, and in it
 			}
 			if len(schools) == 1 {
-				w.and("p.school = $%d", schools[0])
+				w.and(school+" = $%d", schools[0])
 				return
 			}
-			w.conds = append(w.conds, s.d.In("p.school", w.arg(s.d.List(schools))))
+			w.conds = append(w.conds, s.d.In(school, w.arg(s.d.List(schools))))
 		}))
 	}
 	if q.Unit != "" && (q.School == "" || !slices.Contains(q.Schools, q.School)) { // else nobody is elsewhere

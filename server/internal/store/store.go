@@ -210,6 +210,13 @@ type BasisCount struct {
 	N        int
 }
 
+// HeldCount is how many held cards of a class wait to be handed out, and how many were signed for.
+type HeldCount struct {
+	Grade          int
+	Class          string
+	Waiting, Given int
+}
+
 // ClassTask is a task with where its pupil is.
 type ClassTask struct {
 	registry.Task
@@ -227,11 +234,14 @@ type CaseRow struct {
 
 // CaseQuery narrows a list of cases over units that take part in them.
 type CaseQuery struct {
-	Units  []registry.Unit // nil: none; see All
-	All    bool
-	Kind   registry.CaseKind  // "" for all
-	State  registry.CaseState // "" for all
-	Limit  int                // ≤ 500
+	Units []registry.Unit // nil: none; see All
+	All   bool
+	Kind  registry.CaseKind  // "" for all
+	State registry.CaseState // "" for all
+	// Nos narrows to these cases of the pupils UIDs; nil does not.
+	Nos    []registry.CaseNo
+	UIDs   []registry.UID
+	Limit  int // ≤ 500
 	Offset int
 }
 
@@ -485,6 +495,8 @@ type Cards interface {
 	// HeldCards lists the held cards of a school's pupils (grade 0 and class "" for all), by grade, class and name; delivered selects those signed for or
 	// those not.
 	HeldCards(ctx context.Context, school registry.Unit, grade int, class string, delivered bool, limit, offset int) ([]CardRow, error)
+	// HeldCounts counts them by class, in no order.
+	HeldCounts(ctx context.Context, school registry.Unit) ([]HeldCount, error)
 	// ExpiredCards lists held cards whose last day is before today, oldest first.
 	ExpiredCards(ctx context.Context, today registry.Date, limit int) ([]Issuance, error)
 	// NextCard draws a card serial and a status-list index; both only grow.

@@ -297,7 +297,35 @@ func (f *Fake) SpoilCard(_ context.Context, _ service.Staff, r service.IssueRequ
 	return f.refused()
 }
 
-func (f *Fake) HeldCards(_ context.Context, who service.Staff, school registry.Unit, grade int, class string) (waiting, given []store.CardRow, err error) {
+func (f *Fake) HeldCounts(ctx context.Context, who service.Staff, school registry.Unit) ([]store.HeldCount, error) {
+	waiting, given, err := f.held(who, school, 0, "")
+	var out []store.HeldCount
+	for i, row := range append(waiting, given...) {
+		n := slices.IndexFunc(out, func(c store.HeldCount) bool { return c.Grade == row.Grade && c.Class == row.Class })
+		if n < 0 {
+			n = len(out)
+			out = append(out, store.HeldCount{Grade: row.Grade, Class: row.Class})
+		}
+		if i < len(waiting) {
+			out[n].Waiting++
+		} else {
+			out[n].Given++
+		}
+	}
+	return out, err
+}
+
+func (f *Fake) HeldCards(_ context.Context, who service.Staff, school registry.Unit, grade int, class string) ([]store.CardRow, error) {
+	waiting, _, err := f.held(who, school, grade, class)
+	return waiting, err
+}
+
+func (f *Fake) GivenCards(_ context.Context, who service.Staff, school registry.Unit, grade int, class string) ([]store.CardRow, error) {
+	_, given, err := f.held(who, school, grade, class)
+	return given, err
+}
+
+func (f *Fake) held(who service.Staff, school registry.Unit, grade int, class string) (waiting, given []store.CardRow, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.inScope(who, school) {

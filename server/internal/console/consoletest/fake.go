@@ -242,6 +242,17 @@ func (f *Fake) ToDo(ctx context.Context, who service.Staff) (service.ToDo, error
 	return t, nil
 }
 
+func (f *Fake) CasesBehind(_ context.Context, _ service.Staff, tasks []store.TaskRow) (map[registry.CaseNo]registry.Case, error) {
+	out := map[registry.CaseNo]registry.Case{}
+	for _, t := range tasks {
+		p := f.Get(t.Task.UID)
+		if c := p.Case(t.CaseNo); c != nil {
+			out[c.No] = *c
+		}
+	}
+	return out, nil
+}
+
 // Live never loses the notice between a page and its connection: when something was told since, the reader is told at once.
 func (f *Fake) Live(ctx context.Context, _ service.Staff, since time.Time) (<-chan service.Notice, error) {
 	c := make(chan service.Notice, 8)
