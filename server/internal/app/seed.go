@@ -54,7 +54,7 @@ func (c *seedCmd) fill(e *env, o *opened) error {
 	if err != nil {
 		return err
 	}
-	g := demo.New(c.Seed).On(s.Today())
+	g := demo.New(c.Seed).On(s.Today()).For(c.Pupils)
 	schools, offices := g.Units()
 	if err := s.PutUnits(e.ctx, schools, offices); err != nil {
 		return err

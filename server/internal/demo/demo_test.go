@@ -13,6 +13,7 @@ import (
 	"xueji/server/internal/demo"
 	"xueji/server/internal/intake"
 	"xueji/server/registry"
+	"xueji/server/registry/units"
 )
 
 const today registry.Date = "2026-11-23"
@@ -287,6 +288,40 @@ func BenchmarkPupils(b *testing.B) {
 	g := demo.New(1).On(today)
 	for b.Loop() {
 		for range g.Pupils(1000) {
+		}
+	}
+}
+
+// A large register has as many schools as one has, all that the rules of opening accept, and every child a seat.
+func TestLargeRegister(t *testing.T) {
+	const n = 60_000
+	g := demo.New(3).On("2026-11-29").For(n)
+	schools, offices := g.Units()
+	if len(schools) != 50 {
+		t.Fatalf("%d schools", len(schools))
+	}
+	if _, refused := units.Establish(units.Units{}, units.Units{Schools: schools, Offices: offices}); len(refused) > 0 {
+		t.Fatal(refused)
+	}
+	names := map[string]bool{}
+	for _, s := range schools {
+		if names[s.Name] {
+			t.Errorf("two schools are called %s", s.Name)
+		}
+		names[s.Name] = true
+	}
+	count := map[registry.Unit]int{}
+	for p := range g.Pupils(n) {
+		count[p.School]++
+	}
+	for _, s := range schools {
+		if k := count[s.Code]; k > 3600 || k == 0 {
+			t.Errorf("%s has %d pupils", s.Name, k)
+		}
+	}
+	for _, want := range []string{"云河区第三初级中学", "青石县第十小学", "云河区第二十小学"} {
+		if !names[want] {
+			t.Errorf("%s is not there: %v", want, slices.Sorted(maps.Keys(names)))
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
@@ -13,17 +14,30 @@ import (
 
 // Generator invents the same people for the same seed and day.
 type Generator struct {
-	seed  uint64
-	today registry.Date
+	seed    uint64
+	today   registry.Date
+	schools []registry.School
 }
 
 // New begins a province. Ages fit the school year of today; see On.
 func New(seed uint64) *Generator {
-	return &Generator{seed: seed, today: registry.DateOf(time.Now())}
+	return &Generator{seed: seed, today: registry.DateOf(time.Now()), schools: schools}
 }
 
 // On is g for another day, for tests that must not change with the calendar.
-func (g *Generator) On(today registry.Date) *Generator { return &Generator{g.seed, today} }
+func (g *Generator) On(today registry.Date) *Generator { return &Generator{g.seed, today, g.schools} }
+
+// pupilsPerSchool is about what a school of a large register has.
+const pupilsPerSchool = 1200
+
+// For is g with as many schools as a register of so many pupils has: the dozen, and more of the usual kinds from some 15,000 pupils on.
+func (g *Generator) For(pupils int) *Generator {
+	list := slices.Clone(schools)
+	for i := range max(0, pupils/pupilsPerSchool-len(schools)) {
+		list = append(list, numbered(i))
+	}
+	return &Generator{g.seed, g.today, list}
+}
 
 // Person is a child with a whole form that registry.CheckForm accepts.
 type Person struct {
@@ -72,12 +86,14 @@ type world struct {
 	serials map[string]uint16 // region and day of birth, by sex → how many
 	seats   []*seat
 	classNo map[string]int
+	first   map[registry.Unit]int // grade of each school
 }
 
 func (g *Generator) world() *world {
-	w := &world{serials: map[string]uint16{}, classNo: map[string]int{}}
-	for _, s := range schools {
+	w := &world{serials: map[string]uint16{}, classNo: map[string]int{}, first: map[registry.Unit]int{}}
+	for _, s := range g.schools {
 		w.seats = append(w.seats, &seat{s, map[int]int{}})
+		w.first[s.Code] = s.FromGrade
 	}
 	return w
 }
@@ -186,7 +202,7 @@ func (w *world) family(g *Generator, k uint64) []Person {
 		}
 		p.Form = form(r, formIn{name: name, male: male, birth: born, id: id, people: people.code, hukou: hukou, native: native, rural: county == Qingshi || migrant && r.IntN(4) > 0,
 			migrant: migrant, only: children == 1 && !twins, address: address, post: at.post, grade: grade, class: p.Class,
-			classNo: w.number(p), enrol: enrolMonth(year, grade, p.School), mother: mother, father: father})
+			classNo: w.number(p), enrol: enrolMonth(year, grade, w.first[p.School]), mother: mother, father: father})
 		out = append(out, p)
 	}
 	return out
@@ -230,13 +246,7 @@ func weight(s *seat, grade int) int {
 }
 
 // enrolMonth is when a pupil of the grade came to the school: at its first grade.
-func enrolMonth(year, grade int, at registry.Unit) string {
-	first := grade
-	for _, s := range schools {
-		if s.Code == at {
-			first = s.FromGrade
-		}
-	}
+func enrolMonth(year, grade, first int) string {
 	return fmt.Sprintf("%04d-09", year-(grade-first))
 }
 

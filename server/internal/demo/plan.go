@@ -87,7 +87,7 @@ func (g *Generator) Plan(o Options) iter.Seq[Story] {
 		}
 		p.actors[a.Unit][a.Role] = actor
 	}
-	for _, s := range schools {
+	for _, s := range g.schools {
 		p.places[s.Code] = s
 	}
 	return func(yield func(Story) bool) {

@@ -1,7 +1,9 @@
 package demo
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"xueji/server/registry"
 )
@@ -43,9 +45,9 @@ var away = []struct{ hukou, idPrefix, name string }{
 	{"421126", "421196", "湖北"}, {"430524", "430596", "湖南"}, {"610924", "610996", "陕西"}, {"653101", "653197", "新疆"}, {"622921", "622996", "甘肃"},
 }
 
-// Units gives the schools and offices: one province, one city, two counties, a dozen schools of seven kinds, two of them run by the city.
+// Units gives the schools and offices: one province, one city, two counties, a dozen schools of seven kinds, two of them run by the city, and those of For.
 func (g *Generator) Units() ([]registry.School, []registry.Office) {
-	return append([]registry.School(nil), schools...), []registry.Office{
+	return slices.Clone(g.schools), []registry.Office{
 		{Code: Province, Name: "之江省教育厅", Tier: registry.TierProvince},
 		{Code: City, Name: "云州市教育局", Tier: registry.TierCity, Parent: Province},
 		{Code: Yunhe, Name: "云河区教育局", Tier: registry.TierCounty, Parent: City},
@@ -66,6 +68,47 @@ var schools = []registry.School{
 	school("3133010011", "青石中学", registry.KindJunior, Qingshi, Qingshi, 7, 9, true, "竹海路 19 号"),
 	school("4133010002", "青石县第一中学", registry.KindComplete, Qingshi, Qingshi, 7, 12, true, "溪口街 1 号"),
 	school("5133010001", "云州市启明学校", registry.KindSpecial, Yunhe, City, 1, 9, true, "桂花路 90 号"),
+}
+
+// numbered is the i-th school beyond the dozen: 云河区第三小学, 青石县第三小学 …, of six three primary, two junior and a senior one.
+func numbered(i int) registry.School {
+	county := []registry.Unit{Yunhe, Qingshi}[i%2]
+	n := i/2 + 3
+	code := func(kind string) registry.Unit { return registry.Unit(fmt.Sprintf("%s3302%04d", kind, i+1)) }
+	name := counties[county].name + "第" + numeral(n)
+	at := fmt.Sprintf("%s %d 号", counties[county].streets[n%len(counties[county].streets)], 1+n*7%300)
+	switch n % 6 {
+	case 0, 3:
+		return school(code("31"), name+"初级中学", registry.KindJunior, county, county, 7, 9, true, at)
+	case 1:
+		return school(code("34"), name+"高级中学", registry.KindSenior, county, county, 10, 12, true, at)
+	}
+	return school(code("21"), name+"小学", registry.KindPrimary, county, county, 1, 6, n%9 > 0, at)
+}
+
+// numeral is 3 → 三, 12 → 十二, 340 → 三百四十; below 10,000.
+func numeral(n int) string {
+	digits := []rune("零一二三四五六七八九")
+	var b []rune
+	gap := false
+	for _, u := range []struct {
+		n    int
+		name string
+	}{{1000, "千"}, {100, "百"}, {10, "十"}, {1, ""}} {
+		d := n / u.n % 10
+		if d == 0 {
+			gap = len(b) > 0
+			continue
+		}
+		if gap {
+			b, gap = append(b, digits[0]), false
+		}
+		if d > 1 || u.n != 10 || len(b) > 0 { // 十二, not 一十二
+			b = append(b, digits[d])
+		}
+		b = append(b, []rune(u.name)...)
+	}
+	return string(b)
 }
 
 func school(code registry.Unit, name string, kind registry.SchoolKind, county, authority registry.Unit, from, to int, public bool, at string) registry.School {
@@ -110,10 +153,10 @@ func (g *Generator) Accounts() []Account {
 	var out []Account
 	add := func(role registry.Role, unit registry.Unit) {
 		out = append(out, Account{
-			Login: string(role) + "." + shortNames[unit], Name: names[len(out)%len(names)], Unit: unit, Role: role, TrainedOn: "2024-08-20",
+			Login: string(role) + "." + cmp.Or(shortNames[unit], string(unit)), Name: names[len(out)%len(names)], Unit: unit, Role: role, TrainedOn: "2024-08-20",
 		})
 	}
-	for _, s := range schools {
+	for _, s := range g.schools[:len(schools)] {
 		add(registry.RoleRegistrar, s.Code)
 		add(registry.RoleLeader, s.Code)
 	}
@@ -125,6 +168,10 @@ func (g *Generator) Accounts() []Account {
 	for _, o := range []registry.Unit{Yunhe, Qingshi, City, Province} {
 		add(registry.RoleSecurity, o)
 		add(registry.RoleAuditor, o)
+	}
+	for _, s := range g.schools[len(schools):] {
+		add(registry.RoleRegistrar, s.Code)
+		add(registry.RoleLeader, s.Code)
 	}
 	for i := range out {
 		out[i].TrainedCert = fmt.Sprintf("PX-2024-%05d", i+1)
