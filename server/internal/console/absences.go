@@ -114,7 +114,7 @@ func absenceTabs(classes []service.AbsenceClass, bySchool bool) []service.Absenc
 // absences lists who stays away, by class.
 func (k *console) absences(c *fiber.Ctx, who service.Staff) error {
 	lang := k.lang(c)
-	ask := service.AbsenceAsk{School: registry.Unit(c.Query("school")), Class: c.Query("class"), Limit: absencePage}
+	ask := service.AbsenceAsk{School: k.schoolOf(who, c.Query("school")), Class: c.Query("class"), Limit: absencePage}
 	ask.Grade, _ = strconv.Atoi(c.Query("grade"))
 	page, _ := strconv.Atoi(c.Query("page"))
 	page = max(1, page)

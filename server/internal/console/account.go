@@ -211,6 +211,7 @@ type staffGroup struct {
 
 type staffView struct {
 	Groups   []staffGroup
+	Find     finder
 	Subs     []service.SubstituteRow
 	Keep     bool
 	MayStand bool
@@ -226,6 +227,7 @@ func (k *console) staffShow(c *fiber.Ctx, who service.Staff, pr *problem) error 
 		return err
 	}
 	var v staffView
+	as, v.Find = find(c, as, "/staff", nil, func(a store.Account) string { return k.Service.Directory().Name(a.Unit) + " " + a.Name + " " + a.Login })
 	for _, a := range as {
 		if n := len(v.Groups); n == 0 || v.Groups[n-1].Unit != a.Unit {
 			v.Groups = append(v.Groups, staffGroup{Unit: a.Unit})
@@ -264,13 +266,13 @@ func (k *console) newStaffForm(c *fiber.Ctx, who service.Staff, a store.Account,
 	return k.show(c, &who, "staffnew", "staffnew.title", fiber.Map{"Places": places, "Roles": roles, "A": a}, withProblem(pr), withActive("staff"))
 }
 
-func formAccount(c *fiber.Ctx) store.Account {
-	return store.Account{ID: c.Params("id"), Login: c.FormValue("login"), Name: c.FormValue("name"), Unit: registry.Unit(c.FormValue("unit")), Role: registry.Role(c.FormValue("role")),
+func (k *console) formAccount(c *fiber.Ctx, who service.Staff) store.Account {
+	return store.Account{ID: c.Params("id"), Login: c.FormValue("login"), Name: c.FormValue("name"), Unit: k.schoolOf(who, c.FormValue("unit")), Role: registry.Role(c.FormValue("role")),
 		TrainedOn: registry.Date(c.FormValue("trained_on")), TrainedCert: c.FormValue("trained_cert"), ExternalID: c.FormValue("external_id")}
 }
 
 func (k *console) newStaff(c *fiber.Ctx, who service.Staff) error {
-	a, code, err := k.Service.NewAccount(c.UserContext(), who, formAccount(c))
+	a, code, err := k.Service.NewAccount(c.UserContext(), who, k.formAccount(c, who))
 	if err != nil {
 		return k.refusedAt(c, err, func(c *fiber.Ctx, p *problem) error { return k.newStaffForm(c, who, a, p) })
 	}
@@ -316,7 +318,7 @@ func (k *console) staffAct(c *fiber.Ctx, who service.Staff, err error, done stri
 }
 
 func (k *console) changeStaff(c *fiber.Ctx, who service.Staff) error {
-	return k.staffAct(c, who, k.Service.ChangeAccount(c.UserContext(), who, formAccount(c)), "staffpage.changed")
+	return k.staffAct(c, who, k.Service.ChangeAccount(c.UserContext(), who, k.formAccount(c, who)), "staffpage.changed")
 }
 
 func (k *console) switchStaff(c *fiber.Ctx, who service.Staff) error {

@@ -66,7 +66,7 @@ func (k *console) listRows(lang string, rows []service.ArchiveRow) []archiveList
 
 // listed begins a list's page: whose archives, of which school.
 func (k *console) listed(c *fiber.Ctx, who service.Staff, kind string) archiveListPage {
-	v := archiveListPage{Kind: kind, Tabs: archiveLists(who), Schools: k.Service.Schools(who), School: registry.Unit(c.Query("school"))}
+	v := archiveListPage{Kind: kind, Tabs: archiveLists(who), Schools: k.Service.Schools(who), School: k.schoolOf(who, c.Query("school"))}
 	if v.School == "" && who.Unit.IsSchool() {
 		v.School = who.Unit
 	}
@@ -126,7 +126,7 @@ func (k *console) archivesLeft(c *fiber.Ctx, who service.Staff) error {
 // archivesHandover lists what travels, or went with the end of a school, from one unit to another: the reader's own unless the address names others.
 func (k *console) archivesHandover(c *fiber.Ctx, who service.Staff) error {
 	v := k.listed(c, who, "handover")
-	v.From, v.To = registry.Unit(strings.TrimSpace(c.Query("from"))), registry.Unit(strings.TrimSpace(c.Query("to")))
+	v.From, v.To = k.schoolOf(who, c.Query("from")), k.schoolOf(who, c.Query("to"))
 	if who.Unit.IsSchool() && v.From == "" && v.To == "" {
 		v.From = who.Unit
 	}

@@ -189,7 +189,7 @@ func (k *console) exportsPage(c *fiber.Ctx, who service.Staff, form store.Approv
 }
 
 func (k *console) putApproval(c *fiber.Ctx, who service.Staff) error {
-	a := store.Approval{No: c.FormValue("no"), To: c.FormValue("to"), Purpose: c.FormValue("purpose"), School: registry.Unit(c.FormValue("school")), Grade: formInt(c, "grade"),
+	a := store.Approval{No: c.FormValue("no"), To: c.FormValue("to"), Purpose: c.FormValue("purpose"), School: k.schoolOf(who, c.FormValue("school")), Grade: formInt(c, "grade"),
 		Until: registry.Date(c.FormValue("until"))}
 	form, err := c.MultipartForm()
 	if err != nil {

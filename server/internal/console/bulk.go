@@ -172,6 +172,8 @@ type promotionView struct {
 	Closed      bool
 	From, To    registry.Date
 	Runs        []store.BulkRun
+	Schools     int // of the board
+	Find        finder
 	Board       []promotionRow
 	School      registry.Unit
 	Repeat      []int
@@ -220,6 +222,8 @@ func (k *console) promotionShow(c *fiber.Ctx, who service.Staff, pr *problem) er
 				v.Board = append(v.Board, row)
 			}
 		}
+		v.Schools = len(v.Board)
+		v.Board, v.Find = find(c, v.Board, "/promotion", nil, func(r promotionRow) string { return schoolText(r.School) })
 		return k.show(c, &who, "promotion", "promotion.title", v, withProblem(pr))
 	}
 	ask := service.BulkAsk{Kind: store.BulkPromote, School: v.School}

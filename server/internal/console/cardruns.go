@@ -47,7 +47,7 @@ func (k *console) runsShow(c *fiber.Ctx, who service.Staff, pr *problem) error {
 	if err != nil {
 		return err
 	}
-	v := runsView{Schools: k.Service.Schools(who), Grade: gradeOf(c.FormValue("grade", c.Query("grade"))), Grades: seq(1, 12), School: c.FormValue("school", c.Query("school")), Class: strings.TrimSpace(c.FormValue("class", c.Query("class")))}
+	v := runsView{Schools: k.Service.Schools(who), Grade: gradeOf(c.FormValue("grade", c.Query("grade"))), Grades: seq(1, 12), School: string(k.schoolOf(who, c.FormValue("school", c.Query("school")))), Class: strings.TrimSpace(c.FormValue("class", c.Query("class")))}
 	for _, r := range rows {
 		v.Rows = append(v.Rows, runOf(r))
 	}
@@ -56,7 +56,7 @@ func (k *console) runsShow(c *fiber.Ctx, who service.Staff, pr *problem) error {
 
 // newRun plans an issuing list.
 func (k *console) newRun(c *fiber.Ctx, who service.Staff) error {
-	r, err := k.Service.StartRun(c.UserContext(), who, registry.Unit(c.FormValue("school")), gradeOf(c.FormValue("grade")), strings.TrimSpace(c.FormValue("class")))
+	r, err := k.Service.StartRun(c.UserContext(), who, k.schoolOf(who, c.FormValue("school")), gradeOf(c.FormValue("grade")), strings.TrimSpace(c.FormValue("class")))
 	if err != nil {
 		if correctable(err) {
 			c.Status(fiber.StatusUnprocessableEntity)

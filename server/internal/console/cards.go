@@ -32,7 +32,7 @@ func (k *console) cards(c *fiber.Ctx, who service.Staff) error {
 	if !mayOf(who).Cards {
 		return &registry.Error{Code: registry.CodeForbidden}
 	}
-	v := cardsView{Schools: k.Service.Schools(who), School: c.Query("school"), Class: strings.TrimSpace(c.Query("class")), Station: k.StationURL, Words: issueWords}
+	v := cardsView{Schools: k.Service.Schools(who), School: string(k.schoolOf(who, c.Query("school"))), Class: strings.TrimSpace(c.Query("class")), Station: k.StationURL, Words: issueWords}
 	if v.School == "" && len(v.Schools) > 0 {
 		v.School = string(v.Schools[0].Code)
 	}

@@ -101,7 +101,7 @@ func (k *console) newClient(c *fiber.Ctx, who service.Staff) error {
 	if !mayOf(who).KeepClients {
 		return &registry.Error{Code: registry.CodeForbidden}
 	}
-	f := store.Client{Name: c.FormValue("name"), Unit: registry.Unit(c.FormValue("unit")), Approval: c.FormValue("approval"), Until: registry.Date(c.FormValue("until")),
+	f := store.Client{Name: c.FormValue("name"), Unit: k.schoolOf(who, c.FormValue("unit")), Approval: c.FormValue("approval"), Until: registry.Date(c.FormValue("until")),
 		Nets: listed(c.FormValue("nets"))}
 	for _, b := range c.Context().PostArgs().PeekMulti("scope") {
 		f.Scopes = append(f.Scopes, string(b))

@@ -100,6 +100,7 @@ func Mount(r fiber.Router, d Deps) error {
 
 	r.Get("/pupils", k.staff(k.pupils))
 	r.Get("/pupils/suggest", k.staff(k.suggest))
+	r.Get("/schools", k.staff(k.schoolsLike))
 	r.Get("/pupils/:uid", k.staff(k.why(k.pupil)))
 	r.Post("/pupils/:uid/why", k.staff(k.giveWhy))
 	r.Post("/pupils/:uid/unmask", k.staff(k.why(k.pupilUnmasked)))

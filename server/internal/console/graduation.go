@@ -207,8 +207,8 @@ type certificatesView struct {
 
 const certificateRows = 100
 
-func certificateAsk(c *fiber.Ctx) service.CertificateAsk {
-	a := service.CertificateAsk{School: registry.Unit(c.Query("school")), Text: strings.TrimSpace(c.Query("q")), Year: c.Query("year"), End: registry.Standing(c.Query("end")), Limit: certificateRows}
+func (k *console) certificateAsk(c *fiber.Ctx, who service.Staff) service.CertificateAsk {
+	a := service.CertificateAsk{School: k.schoolOf(who, c.Query("school")), Text: strings.TrimSpace(c.Query("q")), Year: c.Query("year"), End: registry.Standing(c.Query("end")), Limit: certificateRows}
 	if n, err := strconv.Atoi(a.Year); err != nil || n < 1950 || n > 2200 {
 		a.Year = ""
 	}
@@ -217,7 +217,7 @@ func certificateAsk(c *fiber.Ctx) service.CertificateAsk {
 
 // certificates is the register (Art. 13).
 func (k *console) certificates(c *fiber.Ctx, who service.Staff) error {
-	a := certificateAsk(c)
+	a := k.certificateAsk(c, who)
 	n, _ := strconv.Atoi(c.Query("page"))
 	a.Offset = max(0, min(n, 10000)) * certificateRows
 	rows, total, err := k.Service.Certificates(c.UserContext(), who, a)
@@ -256,7 +256,7 @@ func (k *console) certificateOne(c *fiber.Ctx, who service.Staff) error {
 }
 
 func (k *console) certificateRegister(c *fiber.Ctx, who service.Staff) error {
-	a := certificateAsk(c)
+	a := k.certificateAsk(c, who)
 	b, err := k.Service.CertificateRegister(c.UserContext(), who, a)
 	return k.pdf(c, "certificates.pdf", b, err)
 }

@@ -43,7 +43,7 @@ func (k *console) handoutShow(c *fiber.Ctx, who service.Staff, pr *problem) erro
 	if !mayOf(who).HandOut {
 		return &registry.Error{Code: registry.CodeForbidden}
 	}
-	v := handoutView{Schools: k.Service.Schools(who), School: c.Query("school"), Grade: gradeOf(c.Query("grade")), Class: strings.TrimSpace(c.Query("class"))}
+	v := handoutView{Schools: k.Service.Schools(who), School: string(k.schoolOf(who, c.Query("school"))), Grade: gradeOf(c.Query("grade")), Class: strings.TrimSpace(c.Query("class"))}
 	if v.School == "" && len(v.Schools) > 0 {
 		v.School = string(v.Schools[0].Code)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +43,7 @@ type kiosksView struct {
 	Server  string
 	Name    string
 	Keep    bool
+	Find    finder
 	Tasks   int // refused events that wait for the reader
 	Carried *service.Carried
 }
@@ -66,8 +68,17 @@ func (k *console) kiosksShow(c *fiber.Ctx, who service.Staff, v kiosksView, pr *
 	for _, r := range rows {
 		v.Rows = append(v.Rows, k.kioskRow(k.lang(c), r, now))
 	}
+	slices.SortStableFunc(v.Rows, func(a, b kioskRow) int {
+		return slices.Index(kioskStates, a.State) - slices.Index(kioskStates, b.State)
+	})
+	v.Rows, v.Find = find(c, v.Rows, "/kiosks", nil, func(r kioskRow) string {
+		return k.Service.Directory().Name(r.School) + " " + string(r.School) + " " + r.Name
+	})
 	return k.show(c, &who, "kiosks", "kiosks.title", v, withProblem(pr))
 }
+
+// kioskStates are in the order of the list: those that want somebody first.
+var kioskStates = []string{"ill", "silent", "never", "lapsed", "waiting", "live", "revoked"}
 
 func (k *console) kioskRow(lang string, r store.Kiosk, now time.Time) kioskRow {
 	row := kioskRow{Kiosk: r}
@@ -167,7 +178,7 @@ func (k *console) newKiosk(c *fiber.Ctx, who service.Staff) error {
 		c.Status(fiber.StatusUnprocessableEntity)
 		return k.kiosksShow(c, who, kiosksView{}, &problem{Title: k.words.say(k.lang(c), "kiosks.need_name"), Field: "name"})
 	}
-	kk, code, err := k.Service.NewKiosk(c.UserContext(), who, registry.Unit(c.FormValue("school")), name)
+	kk, code, err := k.Service.NewKiosk(c.UserContext(), who, k.schoolOf(who, c.FormValue("school")), name)
 	if err != nil {
 		if correctable(err) {
 			c.Status(fiber.StatusUnprocessableEntity)
@@ -186,7 +197,7 @@ func (k *console) revokeKiosk(c *fiber.Ctx, who service.Staff) error {
 }
 
 func (k *console) moveKiosk(c *fiber.Ctx, who service.Staff) error {
-	if err := k.Service.MoveKiosk(c.UserContext(), who, c.Params("id"), registry.Unit(c.FormValue("school"))); err != nil {
+	if err := k.Service.MoveKiosk(c.UserContext(), who, c.Params("id"), k.schoolOf(who, c.FormValue("school"))); err != nil {
 		return err
 	}
 	return k.done(c, "/kiosks", flash{Key: "kiosks.moved"})

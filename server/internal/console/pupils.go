@@ -46,7 +46,7 @@ func (k *console) pupils(c *fiber.Ctx, who service.Staff) error {
 	page, _ := strconv.Atoi(c.Query("page"))
 	page = max(1, page)
 	v.Q = store.Query{
-		Text: strings.TrimSpace(c.Query("q")), School: registry.Unit(c.Query("school")), Grade: grade, Class: strings.TrimSpace(c.Query("class")),
+		Text: strings.TrimSpace(c.Query("q")), School: k.schoolOf(who, c.Query("school")), Grade: grade, Class: strings.TrimSpace(c.Query("class")),
 		Standing: registry.Standing(c.Query("standing")), NoCard: c.Query("nocard") != "", Limit: pupilPage, Offset: (page - 1) * pupilPage,
 	}
 	v.Standing = string(v.Q.Standing)

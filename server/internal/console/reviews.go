@@ -17,6 +17,8 @@ func urlQuery(s string) string { return url.QueryEscape(s) }
 
 type reviewsView struct {
 	Rows     []reviewRow
+	Schools  int
+	Find     finder
 	Term     string
 	Open     bool // some school in scope has none this term
 	Officer  bool
@@ -78,7 +80,8 @@ func (k *console) reviews(c *fiber.Ctx, who service.Staff) error {
 		}
 		v.Rows = append(v.Rows, row)
 	}
-	v.Open = v.Missing > 0 && v.Term == v.ThisTerm
+	v.Open, v.Schools = v.Missing > 0 && v.Term == v.ThisTerm, len(v.Rows)
+	v.Rows, v.Find = find(c, v.Rows, "/reviews", map[string]string{"term": v.Term}, func(r reviewRow) string { return schoolText(r.School) })
 	return k.show(c, &who, "reviews", "reviews.title", fiber.Map{"V": v, "Term": k.term(k.lang(c), v.Term), "Words": k.termWords(k.lang(c), v.Terms)})
 }
 

@@ -428,6 +428,7 @@ func (k *console) monthName(lang, month string) string {
 
 type statisticsView struct {
 	service.Statistics
+	Find     finder // of Schools
 	Chart    chart
 	Most     int // the largest group of the bars
 	PlaceSay []string
@@ -466,6 +467,7 @@ func (k *console) statistics(c *fiber.Ctx, who service.Staff) error {
 	for _, r := range st.Schools {
 		v.Most = max(v.Most, r.N)
 	}
+	v.Schools, v.Find = find(c, st.Schools, "/statistics", map[string]string{"year": strconv.Itoa(st.Year)}, func(r service.StatRow) string { return k.Service.Directory().Name(r.Unit) + " " + string(r.Unit) })
 	for _, s := range standingOrder {
 		if n := st.Standing[s]; n > 0 {
 			v.Standing = append(v.Standing, standingCount{s, n})

@@ -20,7 +20,9 @@ import (
 
 type unitsView struct {
 	Schools []registry.School
+	Find    finder
 	Ended   []registry.School
+	Near    []registry.School // who may take over from One: the open ones of its region or authority
 	One     *registry.School
 	Runs    []store.BulkRun
 	Own     registry.Unit
@@ -82,6 +84,14 @@ func (k *console) unitsShow(c *fiber.Ctx, who service.Staff, form map[string]str
 			v.Ended = append(v.Ended, s)
 		}
 	}
+	if v.One != nil {
+		for _, s := range k.Service.Schools(who) {
+			if s.Open() && s.Code != v.One.Code && (s.Region == v.One.Region || s.Authority == v.One.Authority) {
+				v.Near = append(v.Near, s)
+			}
+		}
+	}
+	v.Schools, v.Find = find(c, v.Schools, "/units", nil, schoolText)
 	runs, err := k.Service.BulkRuns(c.UserContext(), who, store.BulkEndUnit, "")
 	if err != nil {
 		return err
@@ -123,9 +133,9 @@ func (k *console) actUnit(c *fiber.Ctx, who service.Staff) error {
 	case "rename":
 		act = units.Rename{Code: code, Name: get("name")}
 	case "merge":
-		act = units.Merge{Code: code, Into: registry.Unit(get("into")), On: registry.Date(get("on")), Ref: get("ref")}
+		act = units.Merge{Code: code, Into: k.schoolOf(who, get("into")), On: registry.Date(get("on")), Ref: get("ref")}
 	case "close":
-		act = units.Close{Code: code, Keeper: registry.Unit(get("keeper")), On: registry.Date(get("on")), Ref: get("ref")}
+		act = units.Close{Code: code, Keeper: registry.Unit(cmp.Or(string(k.schoolOf(who, get("keeper"))), string(who.Unit))), On: registry.Date(get("on")), Ref: get("ref")}
 	default:
 		return &registry.Error{Code: registry.CodeInvalid, Field: "act"}
 	}

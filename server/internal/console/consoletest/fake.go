@@ -738,3 +738,12 @@ func (f *Fake) ApprovalForm(context.Context, service.Staff, string) ([]byte, err
 func (f *Fake) ExportList(context.Context, service.Staff, string) ([]byte, int, error) {
 	return []byte("PK"), 1, nil
 }
+
+// AddSchools opens n more primary schools of the county, 第1小学 to 第n小学.
+func (f *Fake) AddSchools(n int) {
+	for i := range n {
+		f.schools = append(f.schools, registry.School{Code: registry.Unit(fmt.Sprintf("21330%05d", 10001+i)), Name: fmt.Sprintf("第%d小学", i+1), Kind: registry.KindPrimary, Region: string(registrytest.CountyA),
+			Authority: registrytest.CountyA, FromGrade: 1, ToGrade: 6, Public: true})
+	}
+	f.dir = registrytest.NewDirectory(f.schools, registrytest.Offices())
+}

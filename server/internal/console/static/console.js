@@ -52,6 +52,14 @@
     if (e.target.matches('[data-all],input[name="ref"]')) mark();
     if (e.target.matches("[data-auto]")) e.target.form.requestSubmit();
   });
+  document.addEventListener("input", async (e) => { // one school of many is found by its name
+    if (!e.target.matches("[data-schools]")) return;
+    const typed = e.target.value, r = await fetch(`/schools?q=${encodeURIComponent(typed)}&offices=${e.target.dataset.schools}`);
+    if (!r.ok || e.target.value !== typed) return;
+    const list = document.getElementById("schools") || document.body.appendChild(document.createElement("datalist"));
+    list.id = "schools";
+    list.replaceChildren(...(await r.json()).map((s) => new Option(s, s)));
+  });
   document.addEventListener("click", (e) => {
     const repair = e.target.closest("[data-repair]");
     if (repair) { const f = document.getElementById(repair.dataset.repair); f.value = repair.textContent; f.focus(); return; }

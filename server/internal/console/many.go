@@ -1,0 +1,130 @@
+package console
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"xueji/server/internal/service"
+	"xueji/server/registry"
+)
+
+// manySchools is how many schools a list to choose from may hold; where more are in scope one is typed and found (a page stays small).
+const manySchools = 200
+
+// schoolPick is how a form asks for a school of those in scope.
+type schoolPick struct {
+	Name    string // of the field
+	Schools []registry.School
+	At      string // code of the chosen one
+	None    string // what no school is called; "" where one must be chosen
+	Auto    bool   // a choice sends the form
+}
+
+// pick is schoolPick for templates; at is a code of whatever type.
+func pick(schools []registry.School, at any, none string, auto bool) schoolPick {
+	return pickAs("school", schools, at, none, auto)
+}
+
+func pickAs(name string, schools []registry.School, at any, none string, auto bool) schoolPick {
+	return schoolPick{name, schools, fmt.Sprint(at), none, auto}
+}
+
+// Many reports whether the school is typed.
+func (p schoolPick) Many() bool { return len(p.Schools) > manySchools }
+
+// Typed is the chosen school as the field shows it.
+func (p schoolPick) Typed() string {
+	for _, s := range p.Schools {
+		if string(s.Code) == p.At {
+			return schoolText(s)
+		}
+	}
+	return p.At
+}
+
+// schoolOf reads what was chosen or typed: a code (also an office's), a name with its code, or a part of a name that one school in scope alone has. What fits no school stays as it
+// is, for whoever answers to say so.
+func (k *console) schoolOf(who service.Staff, typed string) registry.Unit {
+	typed = strings.TrimSpace(typed)
+	code := typed[strings.LastIndexByte(typed, ' ')+1:]
+	if registry.CheckSchoolCode(registry.Unit(code)) == nil || len(code) == 6 && registry.ValidRegion(code) {
+		return registry.Unit(strings.Clone(code))
+	}
+	if typed != "" {
+		if like := k.Service.SchoolsLike(who, typed, 2); len(like) == 1 {
+			return like[0].Code
+		}
+	}
+	return registry.Unit(strings.Clone(typed))
+}
+
+// manyRows is how many rows of a list that is whole in memory a page shows.
+const manyRows = 100
+
+// finder narrows such a list by a text that somebody types, and cuts it into pages.
+type finder struct {
+	Action string            // the page's own address
+	Keep   map[string]string // of its query, besides the finder's
+	Q      string
+	Pager  pagerView
+}
+
+// Shown reports whether there is anything to find.
+func (f finder) Shown() bool { return f.Q != "" || f.Pager.Prev != "" || f.Pager.Next != "" }
+
+// find gives the rows of the page that is asked for whose text holds what is asked for.
+func find[T any](c *fiber.Ctx, all []T, action string, keep map[string]string, text func(T) string) ([]T, finder) {
+	f := finder{Action: action, Keep: keep, Q: strings.Clone(strings.TrimSpace(c.Query("q")))}
+	if f.Q != "" {
+		all = slices.DeleteFunc(slices.Clone(all), func(t T) bool { return !strings.Contains(text(t), f.Q) })
+	}
+	page, _ := strconv.Atoi(c.Query("page"))
+	page = max(1, min(page, (len(all)+manyRows-1)/manyRows))
+	first, last := min((page-1)*manyRows, len(all)), min(page*manyRows, len(all))
+	link := func(n int) string {
+		q := url.Values{"q": {f.Q}, "page": {strconv.Itoa(n)}}
+		for k, v := range keep {
+			q.Set(k, v)
+		}
+		return action + "?" + q.Encode()
+	}
+	f.Pager = pagerView{First: first + 1, Last: last, Total: len(all)}
+	if page > 1 {
+		f.Pager.Prev = link(page - 1)
+	}
+	if last < len(all) {
+		f.Pager.Next = link(page + 1)
+	}
+	return all[first:last], f
+}
+
+// placed is the unit of a list of places as a field shows it, where the list is too long to choose from.
+func placed(places []service.Place, at registry.Unit) string {
+	for _, p := range places {
+		if p.Unit == at {
+			return p.Name + " " + string(p.Unit)
+		}
+	}
+	return string(at)
+}
+
+func schoolText(s registry.School) string { return s.Name + " " + string(s.Code) }
+
+// schoolsLike answers what is typed into a form's field for a school.
+func (k *console) schoolsLike(c *fiber.Ctx, who service.Staff) error {
+	out, q := []string{}, strings.TrimSpace(c.Query("q"))
+	for _, s := range k.Service.SchoolsLike(who, q, 20) {
+		out = append(out, schoolText(s))
+	}
+	for _, o := range k.Service.Offices(who) {
+		if c.Query("offices") != "" && strings.Contains(o.Name, q) && len(out) < 25 {
+			out = append(out, o.Name+" "+string(o.Code))
+		}
+	}
+	return c.JSON(out)
+}

@@ -1,0 +1,48 @@
+package console_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"xueji/server/internal/console/consoletest"
+	"xueji/server/registry/units"
+)
+
+// Where an office has hundreds of schools, no page lists them all: one is typed and found, and long lists are narrowed and turned over.
+func TestManySchools(t *testing.T) {
+	f := consoletest.New()
+	o := client{t: t, app: app(t, f), who: "officer"}
+	if _, body := o.get("/pupils"); strings.Contains(body, "data-schools") || !strings.Contains(body, `<select name="school"`) {
+		t.Error("a few schools are not chosen from a list")
+	}
+	f.AddSchools(600)
+	for _, page := range []string{"/pupils", "/exports", "/certificates", "/cards/handout", "/units", "/units?code=2133000101", "/promotion", "/reviews", "/kiosks", "/archives/kept"} {
+		res, body := o.get(page)
+		if res.StatusCode == 200 && strings.Count(body, "第") > 400 {
+			t.Errorf("%s lists the schools: %d bytes", page, len(body))
+		}
+	}
+	if _, body := o.get("/schools?q=第17小"); body != `["第17小学 2133010017"]` {
+		t.Errorf("a part of a name finds %s", body)
+	}
+	for typed, want := range map[string]string{"第17小学 2133010017": "第17小学 2133010017", "第18小": "第18小学 2133010018", "2133010019": "第19小学 2133010019"} {
+		if _, body := o.get("/pupils?school=" + url.QueryEscape(typed)); !strings.Contains(body, `value="`+want+`"`) {
+			t.Errorf("%s is not read as %s", typed, want)
+		}
+	}
+	_, body := o.get("/units?page=2")
+	if !strings.Contains(body, "page=3") || !strings.Contains(body, "page=1") || strings.Contains(body, ">第1小学<") {
+		t.Error("the second page of the schools is not the second page")
+	}
+	if _, body := o.get("/units?q=第333小学"); !strings.Contains(body, ">第333小学<") || strings.Contains(body, ">第334小学<") {
+		t.Error("the list is not narrowed")
+	}
+	res, _ := o.post("/units", vals("act", "merge", "code", "2133010017", "into", "第18小学 2133010018", "on", string(f.Today()), "ref", "x"))
+	if res.StatusCode >= 400 {
+		t.Fatal(res.StatusCode)
+	}
+	if got := f.Posted[len(f.Posted)-1].(units.Merge); got.Into != "2133010018" {
+		t.Errorf("%+v", got)
+	}
+}
