@@ -13,15 +13,11 @@ import (
 	profiles "xueji/firmware-profiles"
 )
 
-// guarded runs a test with every kind of card that keeps its sealed place from those who have no key.
+// guarded runs a test with every kind of card that keeps its sealed place from those who have no key; the sealed place of the others is read by anyone
+// (docs/threat-model.md).
 func guarded(t *testing.T, run func(t *testing.T, b *bench)) {
 	n := 0
-	everyKind(t, func(t *testing.T, b *bench) {
-		if !b.p.Guards() {
-			t.Skip("its sealed place is read by anyone: docs/threat-model.md")
-		}
-		run(t, b)
-	})
+	kindsThat(t, (*profiles.Profile).Guards, run)
 	set, err := profiles.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -284,10 +280,7 @@ func TestCardsOfBefore(t *testing.T) {
 // TestTornBetweenVersions: a card torn out while it was prepared before there were reading keys is finished by today's profile. On a DESFire the number of keys cannot be
 // changed any more: such a blank card is put aside.
 func TestTornBetweenVersions(t *testing.T) {
-	guarded(t, func(t *testing.T, b *bench) {
-		if b.p.Direct() {
-			t.Skip("the number of its keys stands")
-		}
+	kindsThat(t, func(p *profiles.Profile) bool { return p.Guards() && !p.Direct() }, func(t *testing.T, b *bench) {
 		ctx := context.Background()
 		before := unguardedProfile(t, b.p.Name)
 		for _, cut := range cuts(func(tx applet.Transmitter) {

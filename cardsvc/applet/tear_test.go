@@ -88,12 +88,17 @@ func benchOf(t testing.TB, name string) *bench {
 
 // everyKind runs a test with every profile that has a software card.
 func everyKind(t *testing.T, run func(t *testing.T, b *bench)) {
+	kindsThat(t, func(*profiles.Profile) bool { return true }, run)
+}
+
+// kindsThat runs a test with the kinds of card that are as the test needs them.
+func kindsThat(t *testing.T, are func(*profiles.Profile) bool, run func(t *testing.T, b *bench)) {
 	set, err := profiles.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range cardsim.Kinds() {
-		if _, ok := set.Get(name); !ok {
+		if p, ok := set.Get(name); !ok || !are(p) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {

@@ -3,9 +3,6 @@ package web
 import (
 	"fmt"
 	"image"
-	"io"
-	"log/slog"
-	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,7 +10,6 @@ import (
 
 	"xueji/kiosk/internal/camera"
 	"xueji/kiosk/internal/flow"
-	"xueji/kiosk/internal/words"
 	"xueji/packaging/axetest"
 	"xueji/packaging/browsertest"
 
@@ -70,43 +66,25 @@ func TestFrameGuards(t *testing.T) {
 
 // TestCameraPictures looks at the question for the archive's code where there is a camera: offered, and on.
 func TestCameraPictures(t *testing.T) {
-	c, err := words.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	still := newStill(view(flow.Scan, nil))
-	s, err := New(still, c, slog.New(slog.NewTextHandler(io.Discard, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Speak(&Voice{})
-	s.Film(true)
-	srv := httptest.NewServer(s)
-	t.Cleanup(srv.Close)
-	ctx := browsertest.StartWhole(t, 12*time.Minute, chromedp.Flag("hide-scrollbars", false), chromedp.Flag("use-fake-device-for-media-stream", true), chromedp.Flag("use-fake-ui-for-media-stream", true))
-	await := func(js string) {
-		t.Helper()
-		if _, err := chromedp.Run(ctx, chromedp.Poll[bool](js, chromedp.WithPollingTimeout(time.Minute))); err != nil {
-			t.Fatalf("%s: %v", js, err)
-		}
-	}
+	ctx := browsertest.StartWhole(t, 12*time.Minute, chromedp.Flag("hide-scrollbars", false), chromedp.Flag("use-fake-device-for-media-stream", true),
+		chromedp.Flag("use-fake-ui-for-media-stream", true))
+	g := glassAt(ctx, t, view(flow.Scan, nil))
+	g.server.Film(true)
 	var rev uint64 = 100
 	for _, size := range orientations {
-		if err := chromedp.Do(ctx, chromedp.EmulateViewport(size.w, size.h), chromedp.Navigate(srv.URL+"/")); err != nil {
-			t.Fatal(err)
-		}
+		g.open(t, size.w, size.h)
 		for _, note := range []string{"", "scan.bad"} {
 			for _, on := range []bool{false, true} {
 				var pictures []image.Image
 				for _, lang := range flow.Langs {
 					rev++
-					still.show(view(flow.Scan, set(func(st *flow.State) {
+					g.show(view(flow.Scan, set(func(st *flow.State) {
 						st.Goal, st.Note, st.Lang, st.Rev, st.Touched = flow.GoalArchive, note, lang, rev, testNow.Add(-4*time.Second)
 					})))
-					await(fmt.Sprintf(`document.documentElement.dataset.rev === "%d" && document.documentElement.lang === %q && !document.querySelector("[data-camera]").hidden`, rev, lang))
+					g.until(t, fmt.Sprintf(`document.documentElement.dataset.rev === "%d" && document.documentElement.lang === %q && !document.querySelector("[data-camera]").hidden`, rev, lang))
 					name := fmt.Sprintf("scan-camera %s on=%v note=%q %s", size.name, on, note, lang)
 					if on {
-						await(`(() => { if (!document.documentElement.dataset.camera) document.querySelector('[data-film="on"]').click(); const v = document.querySelector("[data-finder] video"); return !!v && v.videoWidth > 0; })()`)
+						g.until(t, `(() => { if (!document.documentElement.dataset.camera) document.querySelector('[data-film="on"]').click(); const v = document.querySelector("[data-finder] video"); return !!v && v.videoWidth > 0; })()`)
 					}
 					for _, low := range []bool{true, false} {
 						bad, err := chromedp.Run(ctx, chromedp.Evaluate[string](fmt.Sprintf(`(() => { const b = document.querySelector('[data-aid="low"]'); if ((b.getAttribute("aria-pressed") === "true") !== %v) b.click(); return %s; })()`, low, clipped)))
@@ -123,7 +101,7 @@ func TestCameraPictures(t *testing.T) {
 					keep(t, filepath.Join(screensDir, map[bool]string{false: "scan-camera", true: "scan-camera-on"}[on]+"."+size.name+".png"), pictures, size.w < size.h)
 				}
 				if on {
-					await(`(() => { const b = document.querySelector('[data-film="off"]'); if (document.documentElement.dataset.camera) b.click(); return !document.documentElement.dataset.camera; })()`)
+					g.until(t, `(() => { const b = document.querySelector('[data-film="off"]'); if (document.documentElement.dataset.camera) b.click(); return !document.documentElement.dataset.camera; })()`)
 				}
 			}
 		}

@@ -5,8 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"image"
-	"io"
-	"log/slog"
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
@@ -17,7 +15,6 @@ import (
 
 	"xueji/kiosk/internal/desk"
 	"xueji/kiosk/internal/flow"
-	"xueji/kiosk/internal/words"
 	"xueji/packaging/axetest"
 	"xueji/packaging/browsertest"
 
@@ -65,6 +62,41 @@ func (d *stillDesk) tell() {
 // browser starts a Chromium whose scroll bars show.
 func browser(t testing.TB) context.Context {
 	return browsertest.Start(t, 12*time.Minute, chromedp.Flag("hide-scrollbars", false))
+}
+
+// glass is a kiosk's page in a browser, over a desk that stands still.
+type glass struct {
+	*stillDesk
+	server *Server
+	ctx    context.Context
+	url    string
+}
+
+// glassAt serves a page that begins with v to the browser of ctx.
+func glassAt(ctx context.Context, t *testing.T, v desk.View) *glass {
+	t.Helper()
+	s, d := serve(t)
+	d.show(v)
+	s.Speak(&Voice{})
+	srv := httptest.NewServer(s)
+	t.Cleanup(func() { srv.CloseClientConnections(); srv.Close() }) // the page listens until its browser ends
+	return &glass{d, s, ctx, srv.URL}
+}
+
+// open lays the page on a glass of w by h pixels.
+func (g *glass) open(t *testing.T, w, h int64) {
+	t.Helper()
+	if err := chromedp.Do(g.ctx, chromedp.EmulateViewport(w, h), chromedp.Navigate(g.url+"/")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// until waits for what js says of the page.
+func (g *glass) until(t *testing.T, js string) {
+	t.Helper()
+	if _, err := chromedp.Run(g.ctx, chromedp.Poll[bool](js, chromedp.WithPollingInterval(5*time.Millisecond), chromedp.WithPollingTimeout(time.Minute))); err != nil {
+		t.Fatalf("%s: %v", js, err)
+	}
 }
 
 // clipped finds what a person could not read or reach: text cut by its box, buttons below the fold or too small for a finger. With the buttons low, whatever
@@ -130,19 +162,8 @@ const screensDir = "../../../docs/screens/kiosk"
 // TestPictures looks at every screen in three languages, on a standing and on a lying glass: nothing cut, nothing out of reach, no target under 48 px, nothing
 // serious that axe-core finds (contrast, names, roles). Then once more with the buttons low, and in large type.
 func TestPictures(t *testing.T) {
-	c, err := words.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	still := newStill(view(flow.Home, nil))
-	s, err := New(still, c, slog.New(slog.NewTextHandler(io.Discard, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Speak(&Voice{})
-	srv := httptest.NewServer(s)
-	t.Cleanup(srv.Close)
-	ctx := browser(t)
+	g := glassAt(browser(t), t, view(flow.Home, nil))
+	ctx := g.ctx
 	var rev uint64
 	show := func(t *testing.T, f fixture, lang flow.Lang, low, large bool) {
 		t.Helper()
@@ -153,11 +174,8 @@ func TestPictures(t *testing.T) {
 		}
 		rev++
 		v.State.Rev = rev
-		still.show(v)
-		shown := fmt.Sprintf(`document.documentElement.dataset.rev === "%d" && document.documentElement.dataset.screen === %q && document.documentElement.lang === %q`, rev, v.State.Screen, lang)
-		if _, err := chromedp.Run(ctx, chromedp.Poll[bool](shown, chromedp.WithPollingInterval(5*time.Millisecond), chromedp.WithPollingTimeout(time.Minute))); err != nil {
-			t.Fatalf("%s: %v", f.name, err)
-		}
+		g.show(v)
+		g.until(t, fmt.Sprintf(`document.documentElement.dataset.rev === "%d" && document.documentElement.dataset.screen === %q && document.documentElement.lang === %q`, rev, v.State.Screen, lang))
 		js := fmt.Sprintf(`(() => { for (const [aid, on] of [["low", %v], ["large", %v]]) { const b = document.querySelector('[data-aid="' + aid + '"]'); if ((b.getAttribute("aria-pressed") === "true") !== on) b.click(); } return %s; })()`, low, large, clipped)
 		bad, err := chromedp.Run(ctx, chromedp.Evaluate[string](js))
 		if err != nil {
@@ -169,9 +187,7 @@ func TestPictures(t *testing.T) {
 	}
 	for _, size := range orientations {
 		t.Run(size.name, func(t *testing.T) {
-			if err := chromedp.Do(ctx, chromedp.EmulateViewport(size.w, size.h), chromedp.Navigate(srv.URL+"/")); err != nil {
-				t.Fatal(err)
-			}
+			g.open(t, size.w, size.h)
 			for _, f := range fixtures() {
 				if !slices.ContainsFunc(strings.Split(*onlyScreens, ","), func(p string) bool { return strings.HasPrefix(f.name, p) }) {
 					continue

@@ -1,15 +1,11 @@
 package web
 
 import (
-	"io"
-	"log/slog"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"xueji/kiosk/internal/desk"
 	"xueji/kiosk/internal/flow"
@@ -106,36 +102,20 @@ func TestRecordings(t *testing.T) {
 
 // At the glass: the button speaks in the screen's language and goes on with the next question; it is silent and the buttons are up again for the next family.
 func TestHelps(t *testing.T) {
-	c, err := words.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	still := newStill(view(flow.Menu, nil))
-	s, err := New(still, c, slog.New(slog.NewTextHandler(io.Discard, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Speak(&Voice{})
-	srv := httptest.NewServer(s)
-	t.Cleanup(srv.Close)
-	ctx := browser(t)
+	g := glassAt(browser(t), t, view(flow.Menu, nil))
 	until := func(js string) {
 		t.Helper()
-		if _, err := chromedp.Run(ctx, chromedp.Poll[bool](js, chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(time.Minute))); err != nil {
-			t.Fatalf("%s: %v", js, err)
-		}
+		g.until(t, js)
 	}
 	show := func(screen flow.Screen, lang flow.Lang) {
 		v := view(screen, set(func(st *flow.State) { st.Goal, st.Lang = flow.GoalTransfer, lang }))
-		v.State.Rev = still.View().State.Rev + 1
-		still.show(v)
+		v.State.Rev = g.View().State.Rev + 1
+		g.show(v)
 		until(`document.documentElement.dataset.screen === "` + string(screen) + `" && document.documentElement.lang === "` + string(lang) + `"`)
 	}
-	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1080, 1920), chromedp.Navigate(srv.URL+"/")); err != nil {
-		t.Fatal(err)
-	}
+	g.open(t, 1080, 1920)
 	until(`document.documentElement.dataset.screen === "menu"`)
-	if err := chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](`window.said = []; speechSynthesis.speak = (u) => said.push(u.lang + " " + u.text); speechSynthesis.cancel = () => said.push("hush"); 0`),
+	if err := chromedp.Do(g.ctx, chromedp.Evaluate[chromedp.Void](`window.said = []; speechSynthesis.speak = (u) => said.push(u.lang + " " + u.text); speechSynthesis.cancel = () => said.push("hush"); 0`),
 		chromedp.Click(chromedp.CSS(`[data-aid="hear"]`)), chromedp.Click(chromedp.CSS(`[data-aid="low"]`))); err != nil {
 		t.Fatal(err)
 	}
