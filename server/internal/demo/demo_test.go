@@ -208,6 +208,12 @@ func TestPlan(t *testing.T) {
 				ok = p.Standing == registry.StandingSuspended && due > day.AddDays(60)
 			case demo.DoubleEntry:
 				ok = p.Standing == registry.StandingApproval && p.Number == "" && due >= day
+			case demo.Absent:
+				ok = p.Absent() != nil && len(p.Absent().Contacts) == 1 && p.Absent().DueOn >= day
+			case demo.AbsentOverdue: // between terms no school day passes
+				ok = p.Absent() != nil && (p.Absent().DueOn < day || day == "2026-09-01" || day == "2026-02-10")
+			case demo.OnLeave:
+				ok = p.Absent() != nil && p.Absent().Until > day
 			case demo.SuspensionEnding:
 				ok = p.Standing == registry.StandingSuspended && due <= day.AddDays(30)
 			}
@@ -215,7 +221,7 @@ func TestPlan(t *testing.T) {
 				t.Errorf("%s: %s stands wrong: %s lock %q archive %s tasks %+v", day, s.Label, p.Standing, p.Lock, p.Archive.State, tasks)
 			}
 		}
-		if cards != 43 || seen[demo.NeedsCard] != 40 || seen[demo.DoubleEntry] != 3 || seen[demo.TransferOverdue] != 2 || len(seen) != 15 {
+		if cards != 43 || seen[demo.NeedsCard] != 40 || seen[demo.DoubleEntry] != 3 || seen[demo.TransferOverdue] != 2 || len(seen) != 18 {
 			t.Errorf("%s: %d without card, labels %v", day, cards, seen)
 		}
 	}

@@ -29,6 +29,9 @@ const (
 	Suspended        Label = "suspended"         // away for most of a year
 	SuspensionEnding Label = "suspension_ending" // back in under thirty days
 	SuspensionAsked  Label = "suspension_asked"  // waits for the authority
+	Absent           Label = "absent"            // away without a word for some days, the mother spoken with
+	AbsentOverdue    Label = "absent_overdue"    // the same, past the day on which it is reported
+	OnLeave          Label = "on_leave"          // on sick leave for a while yet
 	DoubleEntry      Label = "double_entry"      // entered a second time at another school without a document: waits for the authority's look (查重)
 )
 
@@ -172,6 +175,7 @@ func (p *planner) roles() []role {
 		{ArchiveArrived, "2133010048", YunheShiyan, 4},
 		{SuspensionEnding, YunheShiyan, "", 4}, {Suspended, YunheShiyan, "", 5}, {Suspended, YunheMiddle, "", 7}, {Suspended, QingshiCentre, "", 3},
 		{SuspensionAsked, YunheShiyan, "", 6}, {SuspensionEnding, YunheMiddle, "", 8},
+		{Absent, YunheShiyan, "", 3}, {OnLeave, YunheShiyan, "", 2}, {AbsentOverdue, YunheMiddle, "", 9},
 	}
 }
 
@@ -242,6 +246,8 @@ func (p *planner) tell(s *Story, l role) {
 	switch l.label {
 	case Suspended, SuspensionEnding, SuspensionAsked:
 		p.suspension(s, l)
+	case Absent, AbsentOverdue, OnLeave:
+		p.absence(s, l)
 	default:
 		p.transfer(s, l)
 	}
@@ -263,6 +269,23 @@ func (p *planner) suspension(s *Story, l role) {
 	if l.label != SuspensionAsked {
 		s.do(p.at(from.AddDays(2), 10), p.who(p.places[u].Authority, registry.RoleOfficer),
 			registry.DecideStep{CaseNo: no, Party: registry.PartyAuthority, Decision: registry.DecisionAccept})
+	}
+}
+
+func (p *planner) absence(s *Story, l role) {
+	since := p.back(4)
+	if l.label == AbsentOverdue {
+		since = p.back(9)
+	}
+	ev := registry.RecordAbsence{Since: since, Absence: registry.AbsenceUnexplained, Note: "未请假，班主任报告"}
+	if l.label == OnLeave {
+		ev = registry.RecordAbsence{Since: since, Absence: registry.AbsenceSick, Until: p.g.today.AddDays(20), With: "母亲", How: "电话", Note: "家长已请假，在家休养"}
+	}
+	u := s.Person.School
+	s.do(p.at(since, 16), p.who(u, registry.RoleRegistrar), ev)
+	if l.label == Absent {
+		on := p.back(3)
+		s.do(p.at(on, 10), p.who(u, registry.RoleLeader), registry.FollowAbsence{On: on, With: "母亲", How: "家访", Note: "随父亲外出，答应下周返校", Absence: registry.AbsenceUnexplained})
 	}
 }
 
