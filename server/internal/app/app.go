@@ -143,7 +143,11 @@ func (e *env) service() (*service.Service, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := service.New(e.ctx, service.Options{Store: o.st, Keys: o.keys, Packs: o.packs, Log: e.log, OwnCA: e.ownCA})
+	breached, err := e.common.breached()
+	if err != nil {
+		return nil, nil, errors.Join(err, o.st.Close())
+	}
+	s, err := service.New(e.ctx, service.Options{Store: o.st, Keys: o.keys, Packs: o.packs, Log: e.log, OwnCA: e.ownCA, Breached: breached})
 	if err != nil {
 		return nil, nil, errors.Join(err, o.st.Close())
 	}

@@ -1,11 +1,13 @@
 package app
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/url"
 	"os"
@@ -15,7 +17,9 @@ import (
 
 	"xueji/server/internal/access"
 	"xueji/server/internal/oidc"
+	"xueji/server/internal/password"
 	"xueji/server/internal/service"
+	"xueji/server/internal/upload"
 	"xueji/server/registry"
 	"xueji/server/vault"
 )
@@ -28,6 +32,7 @@ type Common struct {
 	VaultSuite  string `env:"XUEJI_VAULT_SUITE" name:"vault-suite" default:"aes" enum:"aes,sm4" help:"Cipher of new data keys: aes (AES-256-GCM) or sm4 (SM4-GCM). Both are read whatever this says."`
 	AuditName   string `env:"XUEJI_AUDIT_NAME" name:"audit-name" help:"Name of the audit log when its key is made, such as xueji.hangzhou.gov.cn/county-a; empty: one is drawn. A key once made keeps its name."`
 	Packs       string `env:"XUEJI_PACKS" help:"Folder of rule packs (*.json): provinces' layers and dated packs of the country. Empty: packs in the data folder, if it is there." type:"path"`
+	Breached    string `env:"XUEJI_BREACHED_PASSWORDS" name:"breached-passwords" help:"File of passwords that are known from breaches (Have I Been Pwned: SHA-1, ordered by hash): none of them is taken. Empty: the commonest only are refused." type:"path"`
 	LogLevel    string `env:"XUEJI_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
 }
 
@@ -48,6 +53,7 @@ type Serve struct {
 	DeviceCert bool     `env:"XUEJI_DEVICE_CERTS" name:"device-certs" help:"Refuse devices that come without their certificate also on --listen: TLS in front of the server then shuts them out."`
 	Proxies    []string `env:"XUEJI_PROXIES" help:"Addresses of reverse proxies whose X-Forwarded-For is believed."`
 	HSTSSubs   bool     `env:"XUEJI_HSTS_SUBDOMAINS" name:"hsts-subdomains" default:"true" negatable:"" help:"Over TLS, have browsers keep to TLS for names under the server's too. Turn it off when the server stands at a name under which others speak plain http."`
+	Scanner    string   `env:"XUEJI_VIRUS_SCANNER" name:"virus-scanner" help:"Socket or host:port of a ClamAV daemon that is asked about every file that is put; what it does not answer for is not taken. Empty: none."`
 	Practice   bool     `env:"XUEJI_PRACTICE" default:"true" negatable:"" help:"Offer a register of invented people to practise in (SQLite, in the data folder, made at first use)."`
 	Guard
 }
@@ -96,6 +102,45 @@ func (g *Guard) provider(publicURL string) (service.Provider, error) {
 		return nil, nil
 	}
 	return oidc.New(oidc.Config{Issuer: g.OIDCIssuer, ClientID: g.OIDCClient, SecretFile: g.OIDCSecretFile, Claim: g.OIDCClaim, Name: g.OIDCName, PublicURL: publicURL})
+}
+
+// breached opens the list of passwords that are known from breaches; nil when none is configured.
+func (c *Common) breached() (func(string) (bool, error), error) {
+	if c.Breached == "" {
+		return nil, nil
+	}
+	b, err := password.OpenBreached(c.Breached)
+	if err != nil {
+		return nil, fmt.Errorf("--breached-passwords: %w", err)
+	}
+	return b.Has, nil
+}
+
+// scanner is the virus scanner; nil when none is configured.
+func (s *Serve) scanner() (func(context.Context, []byte) (string, error), error) {
+	if s.Scanner == "" {
+		return nil, nil
+	}
+	v, err := upload.NewScanner(s.Scanner)
+	if err != nil {
+		return nil, fmt.Errorf("--virus-scanner: %w", err)
+	}
+	return v.Scan, nil
+}
+
+// clear says that a listener for people or the queue's line is in clear and leaves the machine.
+func (s *Serve) clear(log *slog.Logger) {
+	if host, _, err := net.SplitHostPort(s.Listen); err == nil && !loopback(host) {
+		log.Warn("--listen takes what comes from other machines, in clear: end TLS in front of it, or use --tls-listen and keep this one on loopback", "listen", s.Listen)
+	}
+	if u, err := url.Parse(s.RedisURL); err == nil && u.Scheme == "redis" && !loopback(u.Hostname()) {
+		log.Warn("the line to the queue is in clear, its password too: use rediss://", "host", u.Hostname())
+	}
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // vault are the settings of the register's vault.

@@ -107,3 +107,20 @@ func TestOperatorsCertificate(t *testing.T) {
 	}
 	serves(now.Add(4*lookEvery), second)
 }
+
+// Whoever opens a line in clear to other machines is told at the start.
+func TestClearLinesAreTold(t *testing.T) {
+	for _, c := range []struct {
+		listen, redis string
+		told          int
+	}{
+		{"127.0.0.1:7000", "", 0}, {"[::1]:7000", "redis://localhost:6379/0", 0}, {"localhost:7000", "rediss://queue.example.cn/0", 0},
+		{":7000", "", 1}, {"0.0.0.0:7000", "redis://127.0.0.1/0", 1}, {"192.0.2.1:7000", "redis://queue.example.cn/0", 2},
+	} {
+		var out bytes.Buffer
+		(&Serve{Listen: c.listen, RedisURL: c.redis}).clear(newLog(&out, "info"))
+		if n := bytes.Count(out.Bytes(), []byte("in clear")); n != c.told {
+			t.Errorf("%s, %s: %s", c.listen, c.redis, out.String())
+		}
+	}
+}

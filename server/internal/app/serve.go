@@ -76,6 +76,15 @@ func (c *serveCmd) Run(e *env) (err error) {
 		return err
 	}
 
+	breached, err := e.common.breached()
+	if err != nil {
+		return err
+	}
+	scan, err := c.scanner()
+	if err != nil {
+		return err
+	}
+	c.clear(e.log)
 	var w *worker.Worker
 	var count func(name, what string)
 	known, err := kinds(c.Profiles)
@@ -86,7 +95,7 @@ func (c *serveCmd) Run(e *env) (err error) {
 		Wake:        func(ids ...jobs.ID) { w.Nudge(ids...) },
 		WakeImports: func() { w.NudgeImports() },
 		OnEvent:     func(name, what string) { count(name, what) },
-		Policy:      &policy, Relying: relying, Provider: provider,
+		Policy:      &policy, Relying: relying, Provider: provider, Breached: breached, Scan: scan,
 		OwnCA: c.TLSListen != "" && c.TLSCert == "",
 	})
 	if err != nil {

@@ -145,7 +145,7 @@ var homes = []struct {
 }{
 	{regexp.MustCompile(`^(unsafe|C|plugin|text/template|log)\.`), nil, "no memory of our own, no code from outside, no template that does not escape, one kind of log"},
 	{regexp.MustCompile(`^crypto/(md5|rc4|dsa|rsa)\.|^crypto/elliptic\.(P224|P384|P521)$|^golang.org/x/crypto/(md4|ripemd160|blowfish|cast5|tea|twofish|xtea|salsa20)\.`), nil, "algorithms of docs/asvs.md alone"},
-	{regexp.MustCompile(`^crypto/sha1\.`), []string{"server/internal/factor"}, "one-time codes (RFC 6238) are HMAC-SHA-1"},
+	{regexp.MustCompile(`^crypto/sha1\.`), []string{"server/internal/factor", "server/internal/password"}, "one-time codes (RFC 6238) are HMAC-SHA-1, and so is the public list of breached passwords ordered"},
 	{regexp.MustCompile(`^crypto/des\.`), []string{"cardsvc/securemsg"}, "bought card firmware that knows nothing else"},
 	{regexp.MustCompile(`^crypto/cipher\.NewC(BC|FB|TR)|^crypto/cipher\.NewOFB`), []string{"cardsvc/securemsg"}, "what the chips' makers fix; ours is authenticated"},
 	{regexp.MustCompile(`^math/rand(/v2)?\.`), []string{"server/internal/demo", "kiosk/internal/backend"}, "invented people, and how long to wait before the next try"},

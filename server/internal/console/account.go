@@ -281,8 +281,9 @@ func (k *console) newStaff(c *fiber.Ctx, who service.Staff) error {
 
 type staffPageView struct {
 	service.StaffPage
-	Code  string // shown once
-	Roles []registry.Role
+	Code   string // shown once
+	Roles  []registry.Role
+	Proofs []string
 }
 
 func (k *console) staffPage(c *fiber.Ctx, who service.Staff) error {
@@ -294,7 +295,7 @@ func (k *console) staffPageShow(c *fiber.Ctx, who service.Staff, id, code string
 	if err != nil {
 		return err
 	}
-	v := staffPageView{StaffPage: p, Code: code}
+	v := staffPageView{StaffPage: p, Code: code, Proofs: service.Proofs}
 	if p.Keep {
 		places, err := k.Service.Placing(c.UserContext(), who)
 		if err != nil {
@@ -331,7 +332,7 @@ func (k *console) switchStaff(c *fiber.Ctx, who service.Staff) error {
 }
 
 func (k *console) resetStaff(c *fiber.Ctx, who service.Staff) error {
-	code, err := k.Service.ResetAccount(c.UserContext(), who, c.Params("id"), c.FormValue("factors") != "")
+	code, err := k.Service.ResetAccount(c.UserContext(), who, c.Params("id"), c.FormValue("factors") != "", c.FormValue("proof"))
 	if err != nil {
 		return k.staffAct(c, who, err, "")
 	}

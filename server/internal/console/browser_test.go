@@ -238,6 +238,9 @@ func TestLive(t *testing.T) {
 	f.Notify("tasks")
 	b.until("the new row", mine)
 	b.until("same page, still ticked", `window.sameDocument && document.querySelector('[aria-label="徐若曦"]').checked && document.querySelector("[data-accept]").textContent.includes("(1)")`)
+	// A session that was ended elsewhere takes the pupils off the screen, without a hand on it.
+	f.EndSessionOf("officer")
+	b.until("the sign-in page", `location.pathname === "/sign-in" && !document.body.textContent.includes("吴宇轩")`)
 }
 
 // TestUpload: a workbook picked goes up with progress, and the import's page follows it to its end by itself.

@@ -6,6 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -24,7 +28,7 @@ import (
 var migrations embed.FS
 
 // Open connects to the database at url ("postgres://…") and brings its schema up to date; servers that start at once wait for each other. Pool size and the
-// like are set in the url (pool_max_conns).
+// like are set in the url (pool_max_conns). A line to another machine is TLS with a verified certificate, unless the url says another sslmode.
 //
 // What it holds is sealed under the KEK of o. A KEK that is not this register's fails before anything is written (vault.ErrWrongKEK, vault.ErrNoKEK).
 func Open(ctx context.Context, url string, o vault.Options) (store.Store, error) {
@@ -35,8 +39,27 @@ func Open(ctx context.Context, url string, o vault.Options) (store.Store, error)
 	return sqlstore.New(ctx, e, o)
 }
 
-func open(ctx context.Context, url string, kek vault.KEK) (*engine, error) {
-	cfg, err := pgxpool.ParseConfig(url)
+// guarded is an address whose line to another machine is TLS with a verified certificate, unless the address says itself what it wants (sslmode).
+func guarded(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" || u.Query().Has("sslmode") || os.Getenv("PGSSLMODE") != "" {
+		return address
+	}
+	q := u.Query()
+	host := u.Hostname()
+	if h := q.Get("host"); h != "" {
+		host = h
+	}
+	if ip := net.ParseIP(host); host == "" || host == "localhost" || strings.HasPrefix(host, "/") || ip != nil && ip.IsLoopback() {
+		return address
+	}
+	q.Set("sslmode", "verify-full")
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+func open(ctx context.Context, address string, kek vault.KEK) (*engine, error) {
+	cfg, err := pgxpool.ParseConfig(guarded(address))
 	if err != nil {
 		return nil, errors.New("postgres: the address is not understood; it must be postgres://user@host:port/database") // may hold a password: not repeated
 	}

@@ -475,7 +475,7 @@ var table = []struct {
 	}, "no no no no no no no no no no inv no"},
 	{"SwitchAccount", func(w *world, who Staff) error { return w.r.s.SwitchAccount(w.c(), who, "nobody", true) }, "no no no no no no no no no no nf no"},
 	{"ResetAccount", func(w *world, who Staff) error {
-		_, err := w.r.s.ResetAccount(w.c(), who, "a-registrar.qingshi", false) // another county's
+		_, err := w.r.s.ResetAccount(w.c(), who, "a-registrar.qingshi", false, "") // another county's
 		return err
 	}, "no no no no no no no no no no nf no"},
 	{"EndSession", func(w *world, who Staff) error {

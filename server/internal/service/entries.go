@@ -178,7 +178,7 @@ func (s *Service) newcomersFiles(ctx context.Context, who Staff, uid registry.UI
 		if err != nil {
 			return nil, err
 		}
-		if err := s.takes("evidence", f.Type, b); err != nil {
+		if err := s.takes(ctx, "evidence", f.Type, b); err != nil {
 			return nil, err
 		}
 		d, err := s.keep(ctx, store.File{Name: f.Name, Type: f.Type, Unit: who.Unit, UID: uid, Body: b})

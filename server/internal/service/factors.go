@@ -617,7 +617,7 @@ func (s *Service) ChangePassword(ctx context.Context, who Staff, old, fresh stri
 	if err := s.checkPassword(ctx, a, old, from.Remote); err != nil {
 		return err
 	}
-	if err := goodPassword(fresh, a); err != nil {
+	if err := s.fits(fresh, a); err != nil {
 		return err
 	}
 	if old == fresh {
@@ -634,6 +634,21 @@ func (s *Service) ChangePassword(ctx context.Context, who Staff, old, fresh stri
 		return err
 	}
 	s.guarded(ctx, Guarded{Act: "password", Actor: who.Actor(viaConsole), Account: who.ID, Remote: from.Remote})
+	return nil
+}
+
+// fits refuses a password that is guessed first, or known from a breach.
+func (s *Service) fits(p string, a store.Account) error {
+	if err := goodPassword(p, a); err != nil || s.breached == nil {
+		return err
+	}
+	known, err := s.breached(p)
+	if err != nil {
+		return &registry.Error{Code: registry.CodeUnavailable, Err: err}
+	}
+	if known {
+		return fail(registry.CodeInvalid, "password", map[string]string{"why": "breached"})
+	}
 	return nil
 }
 

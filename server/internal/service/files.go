@@ -36,14 +36,31 @@ func (s *Service) keep(ctx context.Context, f store.File) (string, error) {
 	return f.Digest, internal(s.st.PutFile(ctx, f))
 }
 
-// takes refuses a file that package upload has something against: CodeInvalid, why.
-func (s *Service) takes(field, mediaType string, b []byte) error {
+// takes refuses a file that package upload or the virus scanner has something against: CodeInvalid, why.
+func (s *Service) takes(ctx context.Context, field, mediaType string, b []byte) error {
 	why := upload.Check(mediaType, b)
 	if why == "" {
-		return nil
+		return s.uninfected(ctx, field, b)
 	}
 	s.onEvent("upload", string(why))
 	return fail(registry.CodeInvalid, field, map[string]string{"why": string(why), "types": "JPEG, PNG, PDF"})
+}
+
+// uninfected refuses a file in which the virus scanner finds something (why=virus), and one that cannot be asked about (CodeUnavailable).
+func (s *Service) uninfected(ctx context.Context, field string, b []byte) error {
+	if s.scan == nil {
+		return nil
+	}
+	found, err := s.scan(ctx, b)
+	if err != nil {
+		return &registry.Error{Code: registry.CodeUnavailable, Field: field, Err: err}
+	}
+	if found == "" {
+		return nil
+	}
+	s.onEvent("upload", "virus")
+	s.log.WarnContext(ctx, "a file with something in it was refused", "found", found)
+	return fail(registry.CodeInvalid, field, map[string]string{"why": "virus", "found": found})
 }
 
 // PutFile files a scan or a photo for a pupil ("" : for the unit), once package upload has nothing against it.
@@ -62,7 +79,7 @@ func (s *Service) PutFile(ctx context.Context, who Staff, uid registry.UID, name
 	if err != nil {
 		return "", err
 	}
-	if err := s.takes("file", mediaType, b); err != nil {
+	if err := s.takes(ctx, "file", mediaType, b); err != nil {
 		return "", err
 	}
 	return s.keep(ctx, store.File{Name: name, Type: mediaType, Unit: who.Unit, UID: uid, Body: b})

@@ -7,12 +7,14 @@ import (
 	"encoding/base32"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"xueji/server/api"
+	"xueji/server/internal/audit"
 	"xueji/server/internal/demo"
 	"xueji/server/internal/factor"
 	"xueji/server/internal/store"
@@ -362,7 +364,16 @@ func TestAccountsAreKept(t *testing.T) {
 	if _, err := r.s.WhoIs(r.ctx, in.Staff.Token); registry.CodeOf(err) != registry.CodeNotFound {
 		t.Fatal("an ended session lives")
 	}
-	code = must[string](t)(r.s.ResetAccount(r.ctx, sec, a.ID, true))
+	// Second factors are not taken away from somebody who has shown nothing; what they showed stands in the log.
+	for _, none := range []string{"", "she sounded nice"} {
+		_, err := r.s.ResetAccount(r.ctx, sec, a.ID, true, none)
+		wantCode(t, err, registry.CodeInvalid)
+	}
+	code = must[string](t)(r.s.ResetAccount(r.ctx, sec, a.ID, true, Proofs[0]))
+	es := must[[]audit.Entry](t)(r.st.Audit(r.ctx, store.AuditQuery{Subject: audit.SubjectOf(audit.ClassAccount, a.ID), Account: sec.ID, Limit: 100}))
+	if !slices.ContainsFunc(es, func(e audit.Entry) bool { return e.What == "reset_factors_card" }) {
+		t.Fatalf("%+v", es)
+	}
 	if _, err := r.s.SignIn(r.ctx, "li.na", "春眠不觉晓处处闻啼鸟", From{Remote: "192.0.2.2"}); why(err) != "password" {
 		t.Fatalf("the old password lives: %v", err)
 	}

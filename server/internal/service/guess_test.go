@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"xueji/server/internal/demo"
 	"xueji/server/internal/factor"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
@@ -25,6 +26,26 @@ func TestGuessedPasswords(t *testing.T) {
 		if got != want {
 			t.Errorf("%q: %q, want %q", p, got, want)
 		}
+	}
+}
+
+// A password that is known from a breach is refused wherever one is set, and none is set while the list cannot be read.
+func TestBreachedPasswords(t *testing.T) {
+	r := newRig(t)
+	known, broken := "correct horse battery", error(nil)
+	r.s.breached = func(p string) (bool, error) { return p == known, broken }
+	who := r.who(r.signIn("registrar.yunhe", From{Remote: "192.0.2.1"}).Staff.Token)
+	if err := r.s.ChangePassword(r.ctx, who, demo.Password, known, From{}); why(err) != "breached" {
+		t.Fatal(err)
+	}
+	if _, err := r.s.AddAccount(r.ctx, store.Account{Login: "x.y", Name: "许晨", Unit: demo.Yunhe, Role: registry.RoleOfficer, TrainedOn: "2026-08-20", TrainedCert: "PX-9"}, known); why(err) != "breached" {
+		t.Fatal(err)
+	}
+	broken = errors.New("the file is gone")
+	wantCode(t, r.s.ChangePassword(r.ctx, who, demo.Password, "another horse battery", From{}), registry.CodeUnavailable)
+	broken = nil
+	if err := r.s.ChangePassword(r.ctx, who, demo.Password, "another horse battery", From{}); err != nil {
+		t.Fatal(err)
 	}
 }
 

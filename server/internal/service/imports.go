@@ -29,6 +29,9 @@ func (s *Service) StartImport(ctx context.Context, who Staff, name string, workb
 		return store.Import{}, err
 	}
 	body, err := readAll(workbook, "workbook")
+	if err == nil {
+		err = s.uninfected(ctx, "workbook", body)
+	}
 	if err != nil {
 		return store.Import{}, err
 	}

@@ -27,27 +27,29 @@ import (
 type Options struct {
 	Store       store.Store
 	Keys        *Keys
-	Papers      Papers                         // nil: papers answer CodeUnavailable
-	Passes      *password.Hasher               // nil: password.Default, one hash a processor
-	Pack        *registry.Pack                 // nil: CN-2013
-	Packs       *registry.PackSet              // by date and province; nil: Pack, always and everywhere
-	Calendar    *registry.Calendar             // nil: the built-in notices
-	Now         func() time.Time               // nil: time.Now
-	Log         *slog.Logger                   // nil: discard
-	Wake        func(ids ...jobs.ID)           // called after a commit with the rows it left to be worked on; must not block. nil: none
-	WakeImports func()                         // an import was queued; must not block. nil: none
-	PollLive    time.Duration                  // how often Live looks whether another process changed the unit's tasks; 0: 15 s
-	OnEvent     func(name, what string)        // counts for operators: ("inbox","refused")…; nil: none
-	OwnCA       bool                           // devices reach this server under its own authority: enrolment codes carry its fingerprint
-	ImportBatch int                            // rows of a workbook in one transaction; 0: 250
-	Policy      *Policy                        // how sign-in is guarded; nil: DefaultPolicy
-	Relying     *factor.Relying                // passkeys; nil: none here
-	Provider    Provider                       // the office's identity provider; nil: none
-	OnGuarded   func(context.Context, Guarded) // told of every act on accounts and sessions; nil: none
-	RollLag     time.Duration                  // how old a change must be before another system's client is told; 0: 30 s
-	Carrier     Carrier                        // how letters go to other registers; nil: over HTTP, to the peer's URL
-	Kinds       *readerkey.Kinds               // the kinds of cards that guard their sealed record; nil: the built-in ones
-	PublicURL   string                         // without a trailing slash: where the code on a paper is checked
+	Papers      Papers                                                  // nil: papers answer CodeUnavailable
+	Passes      *password.Hasher                                        // nil: password.Default, one hash a processor
+	Pack        *registry.Pack                                          // nil: CN-2013
+	Packs       *registry.PackSet                                       // by date and province; nil: Pack, always and everywhere
+	Calendar    *registry.Calendar                                      // nil: the built-in notices
+	Now         func() time.Time                                        // nil: time.Now
+	Log         *slog.Logger                                            // nil: discard
+	Wake        func(ids ...jobs.ID)                                    // called after a commit with the rows it left to be worked on; must not block. nil: none
+	WakeImports func()                                                  // an import was queued; must not block. nil: none
+	PollLive    time.Duration                                           // how often Live looks whether another process changed the unit's tasks; 0: 15 s
+	OnEvent     func(name, what string)                                 // counts for operators: ("inbox","refused")…; nil: none
+	OwnCA       bool                                                    // devices reach this server under its own authority: enrolment codes carry its fingerprint
+	ImportBatch int                                                     // rows of a workbook in one transaction; 0: 250
+	Policy      *Policy                                                 // how sign-in is guarded; nil: DefaultPolicy
+	Relying     *factor.Relying                                         // passkeys; nil: none here
+	Provider    Provider                                                // the office's identity provider; nil: none
+	OnGuarded   func(context.Context, Guarded)                          // told of every act on accounts and sessions; nil: none
+	RollLag     time.Duration                                           // how old a change must be before another system's client is told; 0: 30 s
+	Carrier     Carrier                                                 // how letters go to other registers; nil: over HTTP, to the peer's URL
+	Kinds       *readerkey.Kinds                                        // the kinds of cards that guard their sealed record; nil: the built-in ones
+	Breached    func(string) (bool, error)                              // whether a password is known from a breach; nil: no list
+	Scan        func(context.Context, []byte) (found string, err error) // asks a virus scanner about a file; nil: none
+	PublicURL   string                                                  // without a trailing slash: where the code on a paper is checked
 }
 
 // Service is the server's use cases. It is safe for concurrent use.
@@ -77,6 +79,8 @@ type Service struct {
 	kinds       *readerkey.Kinds
 	verifyLog   func(ctx context.Context) (*audit.Result, error)
 	hub         hub
+	breached    func(string) (bool, error)
+	scan        func(context.Context, []byte) (string, error)
 	dir         atomic.Pointer[directory]
 	lookedUp    atomic.Value // registry.UID: whose number a look-up found last
 	trust       trustCache
@@ -99,7 +103,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	}
 	s := &Service{st: o.Store, keys: o.Keys, papers: o.Papers, passes: o.Passes, packs: o.Packs, cal: o.Calendar, now: o.Now, log: o.Log, wake: o.Wake, wakeImports: o.WakeImports,
 		pollLive: o.PollLive, onEvent: o.OnEvent, importBatch: o.ImportBatch,
-		relying: o.Relying, provider: o.Provider, onGuarded: o.OnGuarded, publicURL: strings.TrimRight(o.PublicURL, "/"), strangers: newStrangers(), policy: DefaultPolicy()}
+		relying: o.Relying, provider: o.Provider, onGuarded: o.OnGuarded, breached: o.Breached, scan: o.Scan, publicURL: strings.TrimRight(o.PublicURL, "/"), strangers: newStrangers(), policy: DefaultPolicy()}
 	if s.kinds = o.Kinds; s.kinds == nil {
 		var err error
 		if s.kinds, err = builtinKinds(); err != nil {

@@ -207,22 +207,11 @@ func (s *Service) session(ctx context.Context, token string) (Staff, store.Sessi
 	if token == "" {
 		return Staff{}, store.Session{}, registry.ErrNotFound
 	}
-	sum := sha256.Sum256([]byte(token))
-	sess, err := s.st.Session(ctx, sum[:])
+	a, sess, err := s.living(ctx, token)
 	if err != nil {
-		return Staff{}, sess, internal(err)
+		return Staff{}, sess, err
 	}
 	now := s.now()
-	if !now.Before(sess.ExpiresAt) || now.Sub(sess.SeenAt) > s.policy.Idle {
-		return Staff{}, sess, registry.ErrNotFound
-	}
-	a, err := s.st.Account(ctx, sess.Account)
-	if err != nil {
-		return Staff{}, sess, internal(err)
-	}
-	if a.Disabled {
-		return Staff{}, sess, registry.ErrNotFound
-	}
 	// The idle clock is written at most once a minute: a page full of requests is one write. It must not bring back a session that was ended meanwhile.
 	if now.Sub(sess.SeenAt) > time.Minute {
 		sess.SeenAt = now.UTC()
@@ -231,6 +220,29 @@ func (s *Service) session(ctx context.Context, token string) (Staff, store.Sessi
 		}
 	}
 	return staffOf(a, token), sess, nil
+}
+
+// living is a session that is not over, and whose it is; asking is no use of it.
+func (s *Service) living(ctx context.Context, token string) (store.Account, store.Session, error) {
+	sum := sha256.Sum256([]byte(token))
+	sess, err := s.st.Session(ctx, sum[:])
+	if err != nil {
+		return store.Account{}, sess, internal(err)
+	}
+	if now := s.now(); !now.Before(sess.ExpiresAt) || now.Sub(sess.SeenAt) > s.policy.Idle {
+		return store.Account{}, sess, registry.ErrNotFound
+	}
+	a, err := s.st.Account(ctx, sess.Account)
+	if err == nil && a.Disabled {
+		err = registry.ErrNotFound
+	}
+	return a, sess, internal(err)
+}
+
+// Lives reports whether a session still is, without using it: what listens for notices must not keep it awake. When the store cannot be asked it lives.
+func (s *Service) Lives(ctx context.Context, token string) bool {
+	_, _, err := s.living(ctx, token)
+	return registry.CodeOf(err) != registry.CodeNotFound
 }
 
 // SignOut ends a session; ending one that is over is no error.

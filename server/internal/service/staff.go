@@ -50,7 +50,7 @@ type Guarding interface {
 	NewAccount(ctx context.Context, who Staff, a store.Account) (store.Account, string, error)
 	ChangeAccount(ctx context.Context, who Staff, a store.Account) error
 	SwitchAccount(ctx context.Context, who Staff, id string, off bool) error
-	ResetAccount(ctx context.Context, who Staff, id string, factors bool) (string, error)
+	ResetAccount(ctx context.Context, who Staff, id string, factors bool, proof string) (string, error)
 	EndSession(ctx context.Context, who Staff, account, session string) error
 	SetStaffCard(ctx context.Context, who Staff, account, chip string, level int, pin string) error
 	Substitutions(ctx context.Context, who Staff) ([]SubstituteRow, error)
@@ -316,7 +316,7 @@ func (s *Service) AcceptInvite(ctx context.Context, login, code, pass string, fr
 	if err := s.passed(ctx, t); err != nil {
 		return SignedIn{}, err
 	}
-	if err := goodPassword(pass, a); err != nil {
+	if err := s.fits(pass, a); err != nil {
 		return SignedIn{}, err
 	}
 	if a.Password, err = s.passes.Encode(ctx, pass); err != nil {
@@ -385,14 +385,26 @@ func (s *Service) SwitchAccount(ctx context.Context, who Staff, id string, off b
 	return nil
 }
 
-// ResetAccount takes the password (and, when asked, the second factors) from an account, ends its sessions and gives a new one-time code.
-func (s *Service) ResetAccount(ctx context.Context, who Staff, id string, factors bool) (string, error) {
+// Proofs are the ways in which somebody shows who they are before their second factors are taken away: in person with an identity card, by their unit's head in
+// writing, or on a telephone number that was on record before.
+var Proofs = []string{"card", "head", "phone"}
+
+// ResetAccount takes the password (and, when asked, the second factors) from an account, ends its sessions and gives a new one-time code. Factors are taken for one
+// of Proofs alone (CodeInvalid, field proof), which stands in the log.
+func (s *Service) ResetAccount(ctx context.Context, who Staff, id string, factors bool, proof string) (string, error) {
 	a, err := s.kept(ctx, who, id)
 	if err != nil {
 		return "", err
 	}
 	if a.Disabled {
 		return "", fail(registry.CodeWrongState, "", nil)
+	}
+	act := "reset"
+	if factors {
+		if !slices.Contains(Proofs, proof) {
+			return "", fail(registry.CodeInvalid, "proof", map[string]string{"why": "proof"})
+		}
+		act = "reset_factors_" + proof
 	}
 	a.Password = ""
 	code := s.invite(&a)
@@ -406,7 +418,7 @@ func (s *Service) ResetAccount(ctx context.Context, who Staff, id string, factor
 	if err != nil {
 		return "", internal(err)
 	}
-	s.guarded(ctx, Guarded{Act: "reset", Actor: who.Actor(viaConsole), Account: id})
+	s.guarded(ctx, Guarded{Act: act, Actor: who.Actor(viaConsole), Account: id})
 	return code, nil
 }
 
@@ -494,7 +506,7 @@ func goodStaffPIN(p string) bool {
 // AddAccount adds or replaces (by login) a member of staff with a clear password; for operators' commands. The rules of accounts hold here too.
 func (s *Service) AddAccount(ctx context.Context, a store.Account, pass string) (store.Account, error) {
 	tidyAccount(&a)
-	if err := goodPassword(pass, a); err != nil {
+	if err := s.fits(pass, a); err != nil {
 		return a, err
 	}
 	enc, err := s.passes.Encode(ctx, pass)

@@ -2,6 +2,8 @@ package service
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"image"
 	"image/png"
 	"strings"
@@ -36,6 +38,26 @@ func TestUploadsAreJudged(t *testing.T) {
 		}
 	}
 	wantCode(t, put("image/png", pic.String()+"PK\x03\x04"), registry.CodeInvalid)
+	// Where there is a virus scanner, nothing is kept that it finds something in, nor while it does not answer; workbooks too.
+	down := error(nil)
+	r.s.scan = func(_ context.Context, b []byte) (string, error) {
+		if bytes.Contains(b, []byte("EICAR")) {
+			return "Eicar-Test-Signature", down
+		}
+		return "", down
+	}
+	if err := put("application/pdf", "%PDF-1.7 a scan"); err != nil {
+		t.Fatal(err)
+	}
+	if err := put("application/pdf", "%PDF-1.7 EICAR"); why(err) != "virus" {
+		t.Fatal(err)
+	}
+	if _, err := r.s.StartImport(r.ctx, reg, "x.xlsx", strings.NewReader("PK EICAR")); why(err) != "virus" {
+		t.Fatal(err)
+	}
+	down = errors.New("nobody there")
+	wantCode(t, put("application/pdf", "%PDF-1.7 another scan"), registry.CodeUnavailable)
+	r.s.scan = nil
 	// A workbook of admitted pupils is weighed before it is opened, as the import's is.
 	book := must[[]byte](t)(intake.Template(intake.Help))
 	if err := intake.Weigh(bytes.NewReader(book), int64(len(book)), intake.Limits{}); err != nil {

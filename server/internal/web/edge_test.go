@@ -10,7 +10,9 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"xueji/server/internal/demo"
 	"xueji/server/internal/service"
@@ -29,7 +31,7 @@ func (broken) Clients(context.Context, service.Staff) ([]store.Client, error) {
 func (r *rig) edge(o web.Options) (*web.Web, *bytes.Buffer) {
 	r.t.Helper()
 	var log bytes.Buffer
-	o.Service, o.Keys, o.Now, o.Version = broken{r.s}, r.keys, r.now, "test"
+	o.Service, o.Keys, o.Now, o.Version = &broken{r.s}, r.keys, r.now, "test"
 	o.Log = slog.New(slog.NewJSONHandler(&log, nil))
 	w, err := web.New(o)
 	ok(r.t, err)
@@ -154,6 +156,53 @@ func TestRefusalsAndFaultsAreLogged(t *testing.T) {
 		if !json.Valid([]byte(l)) {
 			t.Fatal(l)
 		}
+	}
+}
+
+// dozing does something when a session is looked at for the second time.
+type dozing struct {
+	web.Service
+	looked *atomic.Int32
+	then   func()
+}
+
+func (d dozing) Lives(ctx context.Context, token string) bool {
+	if d.looked.Add(1) == 2 {
+		d.then()
+	}
+	return d.Service.Lives(ctx, token)
+}
+
+// Whose session is ended, or lies idle, hears of no pupil any more: the stream ends, and does not keep the session awake.
+func TestStreamsEndWithTheirSession(t *testing.T) {
+	r := newRig(t, anyone)
+	for what, then := range map[string]func(){
+		"ended": func() { ok(t, r.st.DropSessions(r.ctx, "a-registrar.yunhe", nil)) },
+		"idle":  func() { r.pass(service.DefaultPolicy().Idle + time.Second) },
+	} {
+		d := &dozing{r.s, new(atomic.Int32), then}
+		w, err := web.New(web.Options{Service: d, Keys: r.keys, Log: slog.New(slog.DiscardHandler), Now: r.now, PublicURL: r.base, Version: "test", KeepAlive: time.Millisecond})
+		ok(t, err)
+		cookie := "xj_session=" + r.session("registrar.yunhe")
+		status, body, _ := r.send(w, http.MethodGet, "/events", "", "Cookie", cookie)
+		if status != http.StatusOK || !strings.Contains(body, ": still here") || d.looked.Load() < 2 {
+			t.Errorf("%s: %d %q", what, status, body)
+		}
+		if status, _, _ := r.send(w, http.MethodGet, "/events", "", "Cookie", cookie); status != http.StatusUnauthorized {
+			t.Errorf("%s: listened again: %d", what, status)
+		}
+	}
+}
+
+// Signing out tells the browser to drop what it may have kept.
+func TestSignOutClears(t *testing.T) {
+	r := newRig(t, anyone)
+	session := r.session("registrar.yunhe")
+	if _, _, h := r.signedIn(session, http.MethodPost, "/sign-out", "a=b"); h.Get("Clear-Site-Data") != `"cache", "storage"` || !strings.HasPrefix(h.Get("Location"), "/sign-in") {
+		t.Fatal(h)
+	}
+	if _, err := r.s.WhoIs(r.ctx, session); err == nil {
+		t.Fatal("the session lives on")
 	}
 }
 

@@ -13,9 +13,6 @@ import (
 	"xueji/server/registry"
 )
 
-// keepAlive is how often an idle event stream says that it lives.
-const keepAlive = 20 * time.Second
-
 // events is server-sent events of the signed-in unit: event name is Notice.What, data the notice's JSON, id the time in µs. A page says when it was begun (?since=,
 // µs), a browser that lost the line says the last id: what came between is made up for by one notice.
 func (w *server) events(c *fiber.Ctx) error {
@@ -35,7 +32,7 @@ func (w *server) events(c *fiber.Ctx) error {
 	c.Set("X-Accel-Buffering", "no")
 	c.Context().SetBodyStreamWriter(func(out *bufio.Writer) {
 		defer cancel()
-		tick := time.NewTicker(keepAlive)
+		tick := time.NewTicker(w.opt.KeepAlive)
 		defer tick.Stop()
 		_, err := fmt.Fprintf(out, "retry: 2000\nid: %d\n: open\n\n", opened.UnixMicro())
 		for err == nil {
@@ -51,7 +48,10 @@ func (w *server) events(c *fiber.Ctx) error {
 				if body, err = json.Marshal(n); err == nil {
 					_, err = fmt.Fprintf(out, "id: %d\nevent: %s\ndata: %s\n\n", n.At.UnixMicro()+1, n.What, body)
 				}
-			case <-tick.C:
+			case <-tick.C: // whoever was signed out elsewhere, or uses the page no more, hears nothing more
+				if !w.svc.Lives(ctx, who.Token) {
+					return
+				}
 				_, err = out.WriteString(": still here\n\n")
 			}
 		}

@@ -30,6 +30,8 @@ type Service interface {
 	service.Issuer
 	service.Programs
 	service.Peering
+	// Lives reports whether a session still is, without using it.
+	Lives(ctx context.Context, token string) bool
 	// TrySlow bounds attempts at something from an address or a machine; right gives the attempt back.
 	TrySlow(ctx context.Context, what, source string) (right func() error, err error)
 }
@@ -60,6 +62,8 @@ type Options struct {
 	Practising bool
 	// HSTSSubdomains has the promise of TLS hold for names under the server's too.
 	HSTSSubdomains bool
+	// KeepAlive is how often an idle event stream says that it lives, and its session is looked at; 0: 20 s.
+	KeepAlive time.Duration
 	// NoConsole leaves the pages out (tests of the API alone).
 	NoConsole bool
 }
@@ -103,6 +107,9 @@ func New(o Options) (*Web, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.KeepAlive == 0 {
+		o.KeepAlive = 20 * time.Second
 	}
 	if o.Ready == nil {
 		o.Ready = func(context.Context) error { return nil }

@@ -2,6 +2,7 @@ package consoletest
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -89,6 +90,9 @@ func App(f *Fake, station string) (*fiber.App, error) {
 		if c.Method() == fiber.MethodPost && c.FormValue("csrf") != CSRF && c.Get("X-CSRF-Token") != CSRF {
 			return &registry.Error{Code: registry.CodeForbidden, Params: map[string]string{"why": "csrf"}}
 		}
+		if _, ok := d.Staff(c); !ok && (c.Path() == "/events" || c.Path() == "/todo/count") {
+			return c.SendStatus(fiber.StatusUnauthorized)
+		}
 		return c.Next()
 	})
 	app.Get("/events", func(c *fiber.Ctx) error {
@@ -112,6 +116,9 @@ func App(f *Fake, station string) (*fiber.App, error) {
 					b, _ := json.Marshal(n)
 					fmt.Fprintf(w, "event: %s\ndata: %s\n\n", n.What, b)
 				case <-tick.C:
+					if _, err := f.WhoIs(context.Background(), who.Token); err != nil {
+						return
+					}
 					fmt.Fprint(w, ":\n\n")
 				}
 			}

@@ -40,6 +40,7 @@ type Fake struct {
 	KioskTasks []service.KioskEvent
 
 	mu         sync.Mutex
+	over       map[string]bool // tokens of sessions that were ended
 	order      []registry.UID
 	pupils     map[registry.UID]*life
 	kiosks     []store.Kiosk
@@ -103,6 +104,13 @@ func (f *Fake) Notify(what string) {
 	}
 }
 
+// EndSessionOf ends a session as the security administrator would: the browser that has it is not told.
+func (f *Fake) EndSessionOf(who string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.over = map[string]bool{f.Staff[who].Token: true}
+}
+
 // UID finds a pupil by name.
 func (f *Fake) UID(name string) registry.UID {
 	f.mu.Lock()
@@ -154,8 +162,11 @@ func (f *Fake) Substitutions(context.Context, service.Staff) ([]service.Substitu
 func (f *Fake) SignOut(context.Context, string) error { return nil }
 
 func (f *Fake) WhoIs(_ context.Context, token string) (service.Staff, error) {
+	f.mu.Lock()
+	over := f.over[token]
+	f.mu.Unlock()
 	for _, s := range f.Staff {
-		if s.Token == token {
+		if s.Token == token && !over {
 			return s, nil
 		}
 	}

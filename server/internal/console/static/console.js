@@ -230,10 +230,18 @@
     for (const what of ["tasks", "start_transfer", "completed", "refused", "withdrawn", "archive_called", "archive_missing", "import", "card"]) es.addEventListener(what, refresh);
     es.onmessage = refresh;
     let gone;
-    es.onerror = () => { gone = gone || setTimeout(() => { lost.textContent = say("Lost"); lost.hidden = false; }, 3000); };
+    // Whose session is over sees the sign-in page, not the pupils of before; so does whoever left the page open while the server was out of reach for half an hour.
+    const leave = () => { $("main").replaceChildren(); location.replace(location.href); };
+    let blank;
+    es.onerror = () => {
+      gone = gone || setTimeout(() => { lost.textContent = say("Lost"); lost.hidden = false; }, 3000);
+      blank = blank || setTimeout(leave, 30 * 60e3);
+      if (es.readyState === EventSource.CLOSED) fetch("/todo/count", json).then((r) => { if (r.status === 401) leave(); }, () => {});
+    };
     es.onopen = () => {
       clearTimeout(gone);
-      gone = 0;
+      clearTimeout(blank);
+      gone = blank = 0;
       if (!lost.hidden) { lost.textContent = say("Back"); setTimeout(() => { lost.hidden = true; }, 2500); refresh(); return; }
       number().then((n) => { // something may have come between the page and this connection
         const list = $("[data-mine]");
