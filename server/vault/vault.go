@@ -419,5 +419,18 @@ func (v *Vault) OpenText(p Place, s string) (string, error) {
 	return string(b), err
 }
 
+// KeyOfText is KeyOf for a sealed text, of which the first nine bytes are enough.
+func KeyOfText(t string) uint32 {
+	t, ok := strings.CutPrefix(t, textMark)
+	if !ok {
+		return 0
+	}
+	head, err := base64.RawStdEncoding.DecodeString(t[:min(len(t), 8)])
+	if err != nil {
+		return 0
+	}
+	return KeyOf(head)
+}
+
 // TextHeader is Header for a column of text.
 func TextHeader(header []byte) string { return textMark + base64.RawStdEncoding.EncodeToString(header) }

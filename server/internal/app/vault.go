@@ -47,14 +47,24 @@ func (vaultStatusCmd) Run(e *env) error {
 			fmt.Fprintf(w, "%d\t%s\t%v\t%s\t%d\t%s\t%s\n", k.N, k.Purpose, k.Suite, k.State, k.Seals, k.At.UTC().Format(time.RFC3339), ended)
 		}
 		fmt.Fprintln(w)
-		fmt.Fprintln(w, "column\tvalues\tto seal anew")
+		fmt.Fprintln(w, "column\tto seal anew at the beginning\tleft")
 		for _, c := range v.Columns {
-			fmt.Fprintf(w, "%s.%s\t%d\t%d\n", c.Table, c.Column, c.Total, c.Left)
+			if c.Total > 0 {
+				fmt.Fprintf(w, "%s\t%d\t%d\n", c.Place, c.Total, c.Left())
+			}
 		}
 		if err := w.Flush(); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(e.out, "\npupils in clear: %d; pupils to index anew: %d; values to seal anew: %d\n", v.Clear, v.Unindexed, v.Left()-v.Clear-v.Unindexed)
+		if _, err := fmt.Fprintf(e.out, "\npupils in clear: %d; pupils to index anew: %d; values to seal anew: %d of %d\n", v.Clear, v.Unindexed, v.Left()-v.Clear-v.Unindexed, v.Total()-v.Clear-v.Unindexed); err != nil {
+			return err
+		}
+		switch {
+		case v.Paused != nil:
+			_, err = fmt.Fprintf(e.out, "paused since %s; it goes on when the console's page 数据密钥 says so\n", v.Paused.At.UTC().Format(time.RFC3339))
+		case v.Waits() && v.Uncounted > 0:
+			_, err = fmt.Fprintf(e.out, "%d columns are not counted yet: the worker, or server vault reseal, begins with that\n", v.Uncounted)
+		}
 		return err
 	})
 }
@@ -116,6 +126,11 @@ type vaultResealCmd struct{}
 
 func (vaultResealCmd) Run(e *env) error {
 	return e.register(func(st store.Store) error {
+		if v, err := st.VaultStatus(e.ctx); err != nil {
+			return err
+		} else if v.Paused != nil {
+			return errors.New("the vault's work was paused in the console (数据密钥); let it go on there first")
+		}
 		n, err := st.Tend(e.ctx)
 		if err != nil {
 			return err

@@ -173,6 +173,7 @@ func Mount(r fiber.Router, d Deps) error {
 	k.mountBulk(r)
 	k.mountClients(r)
 	k.mountExchange(r)
+	k.mountVault(r)
 
 	r.Get("/kiosks", k.staff(k.kiosks))
 	r.Post("/kiosks", k.fresh(k.newKiosk))
@@ -289,6 +290,8 @@ type may struct {
 	Numbers bool
 	// Exchange: sees the exchange with other provinces.
 	Exchange bool
+	// Vault: sees the keys of data at rest and how far they are.
+	Vault bool
 }
 
 func mayOf(who service.Staff) may {
@@ -299,6 +302,7 @@ func mayOf(who service.Staff) may {
 	m.integrating(who)
 	m.Numbers = who.Role == registry.RoleOfficer && (strings.HasSuffix(string(who.Unit), "0000") && len(who.Unit) == 6)
 	m.exchanging(who)
+	m.vaulting(who)
 	m.ReadCards = m.Cards || m.Pupils
 	m.Attend = who.Unit.IsSchool() && (who.Role == registry.RoleRegistrar || who.Role == registry.RoleLeader)
 	m.Absences = m.Attend || who.Role == registry.RoleOfficer && !who.Unit.IsSchool()

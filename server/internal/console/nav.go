@@ -55,6 +55,7 @@ var nav = []navGroup{
 		{"rules", "/rules", "", func(m may) bool { return m.Rules }},
 		{"staff", "/staff", "y", func(m may) bool { return m.Staff }},
 		{"clients", "/clients", "", func(m may) bool { return m.Clients }},
+		{"vault", "/vault", "", func(m may) bool { return m.Vault }},
 		{"practice", "/practice", "", func(m may) bool { return m.Practice }},
 		{"help", "/help", "", anybody},
 	}},

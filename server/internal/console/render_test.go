@@ -93,7 +93,7 @@ func pages(f *consoletest.Fake) []struct{ Who, Path string } {
 		{"registrar", "/enrol/new?grade=4&doc=foreign&mode=inclusive"}, {"registrar", "/enrol/form"}, {"registrar", "/enrol/form?grade=1&doc=none&mode=ordinary"},
 		{"registrar", "/enrol/form?grade=1&doc=hmt&mode=inclusive"}, {"registrar", "/enrol/form?grade=4&doc=foreign&mode=ordinary"}, {"registrar", "/problems"}, {"officer", "/problems?kind=wrong_id&turn=school"},
 		{"officer", "/problems?state=done"}, {"province", "/numbers"}, {"officer", "/numbers"},
-		{"registrar", "/transfers/new"}, {"registrar", "/transfers/far"}, {"registrar2", "/transfers/far?way=advance"}, {"officer", "/exchange"}, {"security", "/exchange"}, {"operator", "/exchange"}, {"clerk", "/cards"}, {"clerk", "/cards?school=2133000101&class=2班"},
+		{"registrar", "/transfers/new"}, {"registrar", "/transfers/far"}, {"registrar2", "/transfers/far?way=advance"}, {"officer", "/exchange"}, {"security", "/exchange"}, {"operator", "/exchange"}, {"security", "/vault"}, {"operator", "/vault"}, {"clerk", "/cards"}, {"clerk", "/cards?school=2133000101&class=2班"},
 		{"clerk", "/cards?run=r-1"}, {"clerk", "/cards/rewrite"}, {"clerk", "/cards/read"}, {"registrar", "/cards/read"}, {"clerk", "/cards/runs"}, {"clerk", "/cards/runs/r-1"}, {"clerk", "/cards/runs/r-1?state=made"}, {"clerk", "/cards/runs/r-9"}, {"clerk", "/cards/handout"},
 		{"registrar", "/cards/handout"}, {"registrar", "/cards/handout?school=2133000101&class=1班"}, {"registrar", "/pupils/" + uid("李思源")}, {"operator", "/kiosks"}, {"leader", "/kiosks"}, {"registrar", "/kiosks"},
 		{"registrar", "/duplicates"}, {"officer", "/duplicates"}, {"officer", "/duplicates?state=same"}, {"registrar", "/duplicates/" + uid("萧景行") + "/" + rare},

@@ -112,6 +112,9 @@ var table = []struct {
 	{"RevokeApproval", func(w *world, who Staff) error { return w.r.s.RevokeApproval(w.c(), who, "none") }, "no no no no nf nf nf no no no no no"},
 	{"ApprovalForm", func(w *world, who Staff) error { _, err := w.r.s.ApprovalForm(w.c(), who, "none"); return err }, "nf nf no no nf nf nf no no no no no"},
 	{"ExportList", func(w *world, who Staff) error { _, _, err := w.r.s.ExportList(w.c(), who, "none"); return err }, "nf nf no no nf nf nf no no no no no"},
+	{"VaultState", func(w *world, who Staff) error { _, err := w.r.s.VaultState(w.c(), who); return err }, "no no no no no no no no no ok ok no"},
+	{"PauseVault", func(w *world, who Staff) error { return w.r.s.PauseVault(w.c(), who) }, "no no no no no no no no no no no no"}, // the province's alone
+	{"ResumeVault", func(w *world, who Staff) error { return w.r.s.ResumeVault(w.c(), who) }, "no no no no no no no no no no no no"},
 	{"ExchangeState", func(w *world, who Staff) error { _, err := w.r.s.ExchangeState(w.c(), who); return err }, "no no no no ok ok ok no no ok ok no"},
 	{"CallOver", func(w *world, who Staff) error { // from a province that is no peer
 		_, _, err := w.r.s.CallOver(w.c(), who, registry.CallOver{Registry: "320000", Number: "G330106201703090019", Name: "欧阳明", Birth: "2017-03-09", ToGrade: 3, Reason: "r", Guardian: "g"})

@@ -55,6 +55,7 @@ type Console interface {
 	Integrating
 	Entering
 	Exchanging
+	Vaulting
 	CardReading
 	SignIn(ctx context.Context, login, password string, from From) (SignedIn, error)
 	SignOut(ctx context.Context, token string) error

@@ -37,7 +37,7 @@ var Distribution = map[string]string{
 	"factor": "account", "guard_try": "name", "once": "id",
 	// small
 	"unit_school": Reference, "unit_office": Reference, "account": Reference, "kiosk": Reference, "substitution": Reference, "api_client": Reference, "counter": Reference, "revocation": Reference,
-	"vault_key": Reference, "exchange_key": Reference, "exchange_peer": Reference, "status_list": Reference, "blob": Reference, "audit_head": Reference,
+	"vault_key": Reference, "vault_pass": Reference, "vault_left": Reference, "vault_pause": Reference, "exchange_key": Reference, "exchange_peer": Reference, "status_list": Reference, "blob": Reference, "audit_head": Reference,
 }
 
 // Constraint is a primary key, unique index or foreign key read from an engine's catalogue.

@@ -2,7 +2,9 @@ package sqlstore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,7 +13,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"xueji/server/internal/store"
 	"xueji/server/registry"
 	"xueji/server/vault"
 )
@@ -22,6 +23,7 @@ type sealedColumn struct {
 	key           []string // the primary key; "#" before a number, "@" before bytes
 	text          bool
 	batch         int
+	beside        string // a text column of the same rows that is written with it, for counting what is too large to read
 }
 
 // sealedColumns are all of them. pupil.sealed and pupil_doc.sealed are empty in rows of before the vault, whose clear columns sealPupil empties.
@@ -42,7 +44,7 @@ var sealedColumns = []sealedColumn{
 	{table: "import_run", column: "actor", key: []string{"id"}, text: true},
 	{table: "import_run", column: "params", key: []string{"id"}, text: true},
 	{table: "file", column: "name", key: []string{"digest"}, text: true},
-	{table: "file", column: "body", key: []string{"digest"}, batch: 4},
+	{table: "file", column: "body", key: []string{"digest"}, batch: 4, beside: "name"},
 	{table: "card_run", column: "actor", key: []string{"id"}, text: true},
 	{table: "card_run_name", column: "made_by", key: []string{"run", "student_uid"}, text: true},
 	{table: "bulk_run", column: "doc", key: []string{"id"}, text: true},
@@ -135,9 +137,10 @@ func (c *sealedColumn) at(key []any) vault.Place {
 	return place(c.table, c.column, parts...)
 }
 
-// reseal seals up to a batch of values after the cursor under the active key; more is false at the column's end. A value that changes meanwhile is left: who changed
-// it sealed it.
-func (s *Store) reseal(ctx context.Context, c *sealedColumn, cursor []any) (next []any, done int, err error) {
+// reseal seals up to a batch of values after a pass's cursor under the active key; none at the column's end. A value that changes meanwhile is left: who changed it
+// sealed it.
+func (s *Store) reseal(ctx context.Context, c *sealedColumn, at *pass) (done int, err error) {
+	cursor := at.cursor
 	limit := c.batch
 	if limit == 0 {
 		limit = 200
@@ -159,22 +162,25 @@ func (s *Store) reseal(ctx context.Context, c *sealedColumn, cursor []any) (next
 		found = append(found, row)
 		return err
 	}, fmt.Sprintf("SELECT %s, %s FROM %s WHERE %s ORDER BY %s LIMIT %d", strings.Join(columns, ", "), c.column, c.table, cond, strings.Join(columns, ", "), limit), args...); err != nil {
-		return nil, 0, err
+		return 0, err
 	}
 	p := s.plan()
+	older := map[uint32]int{}
 	for _, row := range found {
 		at := c.at(row.key)
 		var was, now any
 		if c.text {
 			t := row.text
+			older[vault.KeyOfText(t)]++
 			if err := s.openText(at, &t); err != nil {
-				return nil, 0, err
+				return 0, err
 			}
 			was, now = row.text, p.sealText(at, t)
 		} else {
 			b := bytes.Clone(row.blob)
+			older[vault.KeyOf(b)]++
 			if err := s.open(at, &b); err != nil {
-				return nil, 0, err
+				return 0, err
 			}
 			was, now = row.blob, p.seal(at, b)
 		}
@@ -185,12 +191,15 @@ func (s *Store) reseal(ctx context.Context, c *sealedColumn, cursor []any) (next
 		p.add(nil, fmt.Sprintf("UPDATE %s SET %s = $1 WHERE %s AND %[2]s = $2", c.table, c.column, strings.Join(where, " AND ")), append([]any{now, was}, row.key...)...)
 	}
 	if len(found) == 0 {
-		return nil, 0, nil
+		return 0, s.finishPass(ctx, c, at)
 	}
+	last := found[len(found)-1].key
+	p.advance(c, at.target, last, older, s.v.Now())
 	if err := s.db.Write(ctx, p.run); err != nil {
-		return nil, 0, err
+		return 0, err
 	}
-	return found[len(found)-1].key, len(found), nil
+	at.cursor = last
+	return len(found), nil
 }
 
 // pause between batches leaves the writer to others.
@@ -200,8 +209,8 @@ const tendPause = 20 * time.Millisecond
 const sealedMark = "vault.sealed"
 
 // Tend does what the vault waits for: seals rows of before it, seals anew what stands under a retired key, writes the blind index anew under a new index key, destroys
-// keys that nothing names. It works in small batches until nothing is left or ctx ends, and may be broken off at any point: the rows themselves say what is left. It
-// gives how many values it sealed. Several servers may tend at once.
+// keys that nothing names. It works in small batches until nothing is left, ctx ends or somebody pauses it (PauseVault), and may be broken off at any point: the next
+// call goes on where it was. It gives how many values it sealed. Several servers may tend at once.
 func (s *Store) Tend(ctx context.Context) (sealed int, err error) {
 	if err := s.v.Reload(ctx); err != nil {
 		return 0, err
@@ -229,6 +238,9 @@ func (s *Store) Tend(ctx context.Context) (sealed int, err error) {
 	}
 	work := func(f func() (int, error)) error {
 		for {
+			if p, err := s.paused(ctx); err != nil || p != nil {
+				return cmp.Or(err, errPaused)
+			}
 			n, err := f()
 			sealed += n
 			if err != nil || n == 0 {
@@ -241,33 +253,11 @@ func (s *Store) Tend(ctx context.Context) (sealed int, err error) {
 			}
 		}
 	}
-	legacy := s.legacy.Load()
-	if err := work(func() (int, error) {
-		return s.eachPupil(ctx, s.sealPupil, `SELECT student_uid FROM pupil WHERE index_key = 0 LIMIT 100`)
-	}); err != nil {
-		return sealed, err
-	}
-	s.legacy.Store(false)
-	if err := work(func() (int, error) {
-		return s.eachPupil(ctx, s.indexPupil, `SELECT student_uid FROM pupil WHERE index_key > 0 AND index_key < $1 LIMIT 100`, int64(s.v.Index().N()))
-	}); err != nil {
-		return sealed, err
-	}
-	for i := range sealedColumns {
-		var cursor []any
-		if err := work(func() (n int, err error) {
-			cursor, n, err = s.reseal(ctx, &sealedColumns[i], cursor)
-			return n, err
-		}); err != nil {
-			return sealed, fmt.Errorf("%s.%s: %w", sealedColumns[i].table, sealedColumns[i].column, err)
+	if err := s.tend(ctx, work); err != nil {
+		if err == errPaused {
+			err = nil
 		}
-	}
-	if legacy {
-		if c, ok := s.db.(compacter); ok { // what was clear lies in free pages of the file
-			if err := c.Compact(ctx); err != nil {
-				return sealed, err
-			}
-		}
+		return sealed, err
 	}
 	if marked == 0 {
 		if _, err := s.Next(ctx, sealedMark, 1); err != nil {
@@ -280,6 +270,32 @@ func (s *Store) Tend(ctx context.Context) (sealed int, err error) {
 		}
 	}
 	return sealed, nil
+}
+
+// errPaused ends the work on the vault without a fault.
+var errPaused = errors.New("sqlstore: the vault's work is paused")
+
+// tend is Tend's work in its order: each part is asked for more until it has none.
+func (s *Store) tend(ctx context.Context, work func(func() (int, error)) error) error {
+	legacy := s.legacy.Load()
+	if err := work(func() (int, error) {
+		return s.eachPupil(ctx, s.sealPupil, `SELECT student_uid FROM pupil WHERE index_key = 0 LIMIT 100`)
+	}); err != nil {
+		return err
+	}
+	s.legacy.Store(false)
+	if err := work(func() (int, error) {
+		return s.eachPupil(ctx, s.indexPupil, `SELECT student_uid FROM pupil WHERE index_key > 0 AND index_key < $1 LIMIT 100`, int64(s.v.Index().N()))
+	}); err != nil {
+		return err
+	}
+	if err := s.pass(ctx, work); err != nil {
+		return err
+	}
+	if c, ok := s.db.(compacter); ok && legacy { // what was clear lies in free pages of the file
+		return c.Compact(ctx)
+	}
+	return nil
 }
 
 // compacter is an engine that can rewrite its file without what was deleted.
@@ -332,8 +348,11 @@ func (s *Store) destroy(ctx context.Context, k vault.Key) error {
 		return nil
 	}
 	left, err := s.named(ctx, k)
-	if err != nil || left {
+	if err != nil {
 		return err
+	}
+	if left { // sealed behind a pass by a server that did not know the new key yet: all is looked through once more
+		return s.exec(ctx, nil, `DELETE FROM vault_pass`)
 	}
 	if err := s.exec(ctx, nil, `UPDATE vault_key SET state = 'destroyed', wrapped = $2, ended_at = $3 WHERE n = $1 AND state = 'retired'`, int64(k.N), []byte{}, nanos(now)); err != nil {
 		return err
@@ -365,30 +384,6 @@ func (s *Store) named(ctx context.Context, k vault.Key) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-// VaultStatus counts what stands under which key. It reads every sealed table whole.
-func (s *Store) VaultStatus(ctx context.Context) (store.VaultStatus, error) {
-	out := store.VaultStatus{}
-	var err error
-	if out.Keys, err = (table{s.db}).VaultKeys(ctx); err != nil {
-		return out, err
-	}
-	if err := s.row(ctx, []any{&out.Clear}, `SELECT COUNT(*) FROM pupil WHERE index_key = 0`); err != nil {
-		return out, err
-	}
-	if err := s.row(ctx, []any{&out.Unindexed}, `SELECT COUNT(*) FROM pupil WHERE index_key > 0 AND index_key < $1`, int64(s.v.Index().N())); err != nil {
-		return out, err
-	}
-	for _, c := range sealedColumns {
-		cond, header := c.other(1, s.v.Header())
-		left := store.VaultColumn{Table: c.table, Column: c.column}
-		if err := s.row(ctx, []any{&left.Left, &left.Total}, `SELECT COALESCE(SUM(CASE WHEN `+cond+` THEN 1 ELSE 0 END), 0), COUNT(*) FROM `+c.table, header); err != nil {
-			return out, err
-		}
-		out.Columns = append(out.Columns, left)
-	}
-	return out, nil
 }
 
 // RotateData adds a data key of a suite for what is sealed from now on; Tend does the rest.

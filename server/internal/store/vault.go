@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"xueji/server/vault"
 )
@@ -13,7 +15,11 @@ type Vaults interface {
 	// Tend does what waits: seals rows of before the vault, seals anew what stands under a retired key, writes the blind index anew, destroys retired keys that nothing
 	// names. In small batches, to be broken off at any point and begun again; it gives how many values it sealed.
 	Tend(ctx context.Context) (sealed int, err error)
+	// VaultStatus reads how far that is, as the work itself counted: it looks at no value.
 	VaultStatus(ctx context.Context) (VaultStatus, error)
+	// PauseVault keeps Tend still, from its next batch on and over restarts, until ResumeVault; a second pause changes nothing.
+	PauseVault(ctx context.Context, account string, at time.Time) error
+	ResumeVault(ctx context.Context) error
 	// RotateData and RotateIndex add a key for what is written from now on; RotateKEK wraps all keys under a new KEK file.
 	RotateData(ctx context.Context, suite vault.Suite) (n uint32, err error)
 	RotateIndex(ctx context.Context) (n uint32, err error)
@@ -23,22 +29,57 @@ type Vaults interface {
 // VaultStatus says how far the vault's work is.
 type VaultStatus struct {
 	Keys      []vault.Key
-	Clear     int // pupils of before the vault
-	Unindexed int // pupils under an index key before the active one
-	Columns   []VaultColumn
+	Clear     int           // pupils of before the vault
+	Unindexed int           // pupils under an index key before the active one
+	Columns   []VaultColumn // those that were counted towards the active data key
+	Uncounted int           // columns that nobody has counted: the work has not begun, or there was never any
+	Paused    *VaultPause   // nil: not paused
 }
 
-// VaultColumn counts the values of a column: all, and those not under the active data key.
+// VaultPause is who keeps the work still, and since when.
+type VaultPause struct {
+	Account string
+	At      time.Time
+}
+
+// VaultColumn is the pass over a column: how many values there were to seal anew at its beginning, and how many still stand under which older key (0: in clear). What
+// others write meanwhile is sealed under the active key and taken off the count when the pass has come by.
 type VaultColumn struct {
-	Table, Column string
-	Total, Left   int
+	Place  string // table.column
+	Total  int
+	Under  map[uint32]int
+	Done   bool
+	SeenAt time.Time // when a batch of it was sealed last
 }
 
-// Left is how many values wait for the worker.
+// Left is how many values of the column wait.
+func (c VaultColumn) Left() int {
+	n := 0
+	for _, k := range c.Under {
+		n += k
+	}
+	return n
+}
+
+// Waits reports whether the worker has something to do, or to end: a key that is retired and not destroyed yet, pupils in clear or under an older index key.
+func (v VaultStatus) Waits() bool {
+	return v.Clear+v.Unindexed > 0 || slices.ContainsFunc(v.Keys, func(k vault.Key) bool { return k.State == vault.Retired })
+}
+
+// Left is how many values wait for the worker, of those that were counted.
 func (v VaultStatus) Left() int {
 	n := v.Clear + v.Unindexed
 	for _, c := range v.Columns {
-		n += c.Left
+		n += c.Left()
+	}
+	return n
+}
+
+// Total is how many there were at the beginning.
+func (v VaultStatus) Total() int {
+	n := v.Clear + v.Unindexed
+	for _, c := range v.Columns {
+		n += c.Total
 	}
 	return n
 }

@@ -35,6 +35,7 @@ type Fake struct {
 	Lines         []service.AuditLine
 	RaisedAlerts  []service.AlertLine
 	ApprovalsHeld []store.Approval
+	VaultPaused   bool
 	Runs          []Bulked // work on many pupils; nil: a promotion, a finish, a review and the end of a school
 	// KioskTasks are what kiosks brought and the register refused.
 	KioskTasks []service.KioskEvent
