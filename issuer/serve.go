@@ -36,6 +36,8 @@ type serveCmd struct {
 	TokenFile string        `required:"" type:"path" help:"File with the server's issuer token."`
 	Profiles  string        `type:"existingdir" placeholder:"DIR" help:"More firmware profiles, beside the built-in ones."`
 	ServerCA  string        `name:"server-ca" type:"existingfile" placeholder:"FILE" help:"The server's own authority (ca.pem), when no public one names it."`
+	ClientCrt string        `name:"client-cert" type:"path" placeholder:"FILE" help:"Certificate (PEM) to show to the server, where it asks for one (--issuer-cert there)."`
+	ClientKey string        `name:"client-key" type:"path" placeholder:"FILE" help:"Its key."`
 	TLSCert   string        `name:"tls-cert" type:"path" placeholder:"FILE" help:"Certificate chain (PEM): the issuer ends TLS itself."`
 	TLSKey    string        `name:"tls-key" type:"path" placeholder:"FILE" help:"Its key."`
 	Console   string        `name:"console-key" placeholder:"HEX|FILE" help:"The register's public reading key, as 'server reading-key' prints it there: with it the console opens the sealed record of a card that lies before it. Without it no register gets keys."`
@@ -112,36 +114,49 @@ func (c serveCmd) Run(t terminal) error {
 	}, 0)
 	var secure *tls.Config
 	if c.TLSCert != "" || c.TLSKey != "" {
-		if _, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey); err != nil {
+		serve := pair(c.TLSCert, c.TLSKey)
+		if _, err := serve(); err != nil {
 			return fmt.Errorf("--tls-cert, --tls-key: %w", err)
 		}
-		// Read at each handshake: a renewed certificate needs no restart, and stations shake hands seldom.
-		secure = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			pair, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
-			return &pair, err
-		}}
+		secure = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return serve() }}
 	}
 	return serve(t, c.Listen, secure, sessions, keeper)
 }
 
-// client trusts the server's own authority when it is given, and then no other.
+// client trusts the server's own authority when it is given, and then no other. It shows its certificate, when it has one, to a server that asks.
 func (c serveCmd) client() (*http.Client, error) {
-	if c.ServerCA == "" {
-		return api.NewHTTPClient(nil), nil
+	var ca []byte
+	if c.ServerCA != "" {
+		raw, err := os.ReadFile(c.ServerCA)
+		if err != nil {
+			return nil, err
+		}
+		block, _ := pem.Decode(raw)
+		if block == nil {
+			return nil, fmt.Errorf("%s: no certificate in it", c.ServerCA)
+		}
+		ca = block.Bytes
 	}
-	raw, err := os.ReadFile(c.ServerCA)
-	if err != nil {
-		return nil, err
-	}
-	block, _ := pem.Decode(raw)
-	if block == nil {
-		return nil, fmt.Errorf("%s: no certificate in it", c.ServerCA)
-	}
-	t, err := api.RootedTLS(block.Bytes)
+	t, err := api.RootedTLS(ca)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.ServerCA, err)
 	}
+	if c.ClientCrt != "" || c.ClientKey != "" {
+		show := pair(c.ClientCrt, c.ClientKey)
+		if _, err := show(); err != nil {
+			return nil, fmt.Errorf("--client-cert, --client-key: %w", err)
+		}
+		t.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return show() }
+	}
 	return api.NewHTTPClient(t), nil
+}
+
+// pair reads a certificate and its key at each handshake: a renewed one needs no restart, and lines are opened seldom.
+func pair(cert, key string) func() (*tls.Certificate, error) {
+	return func() (*tls.Certificate, error) {
+		p, err := tls.LoadX509KeyPair(cert, key)
+		return &p, err
+	}
 }
 
 // plain is what every answer carries, and what no request may: a body without a known length, which two parsers may read differently.

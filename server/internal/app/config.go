@@ -51,6 +51,7 @@ type Serve struct {
 	TLSHosts   []string `env:"XUEJI_TLS_HOSTS" name:"tls-hosts" help:"Names and addresses that the own authority certifies; loopback and the public URL's host are always in."`
 	DeviceURL  string   `env:"XUEJI_DEVICE_URL" name:"device-url" help:"What kiosks call, when it is not the public URL."`
 	DeviceCert bool     `env:"XUEJI_DEVICE_CERTS" name:"device-certs" help:"Refuse devices that come without their certificate also on --listen: TLS in front of the server then shuts them out."`
+	IssuerCert bool     `env:"XUEJI_ISSUER_CERT" name:"issuer-cert" help:"Refuse the issuer without a certificate of the server's authority ('server certificate --client'); it calls --tls-listen then."`
 	Proxies    []string `env:"XUEJI_PROXIES" help:"Addresses of reverse proxies whose X-Forwarded-For is believed."`
 	HSTSSubs   bool     `env:"XUEJI_HSTS_SUBDOMAINS" name:"hsts-subdomains" default:"true" negatable:"" help:"Over TLS, have browsers keep to TLS for names under the server's too. Turn it off when the server stands at a name under which others speak plain http."`
 	Scanner    string   `env:"XUEJI_VIRUS_SCANNER" name:"virus-scanner" help:"Socket or host:port of a ClamAV daemon that is asked about every file that is put; what it does not answer for is not taken. Empty: none."`
@@ -176,6 +177,9 @@ func (s *Serve) validate() error {
 	}
 	if (s.TLSCert == "") != (s.TLSKey == "") {
 		return errors.New("--tls-cert and --tls-key go together")
+	}
+	if s.IssuerCert && s.TLSListen == "" {
+		return errors.New("--issuer-cert wants --tls-listen: where something in front ends TLS, the certificate does not arrive")
 	}
 	if s.TLSListen != "" {
 		if _, _, err := net.SplitHostPort(s.TLSListen); err != nil {

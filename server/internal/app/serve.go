@@ -123,7 +123,7 @@ func (c *serveCmd) Run(e *env) (err error) {
 		}
 		return err
 	}})
-	edgeOptions := web.Options{Service: s, Keys: o.keys, Log: e.log, IssuerToken: token, PublicURL: c.PublicURL, StationURL: c.StationURL, Version: e.version, DeviceURL: c.DeviceURL, DeviceCerts: c.DeviceCert, HSTSSubdomains: c.HSTSSubs, Audit: log.public,
+	edgeOptions := web.Options{Service: s, Keys: o.keys, Log: e.log, IssuerToken: token, PublicURL: c.PublicURL, StationURL: c.StationURL, Version: e.version, DeviceURL: c.DeviceURL, DeviceCerts: c.DeviceCert, IssuerCert: c.IssuerCert, HSTSSubdomains: c.HSTSSubs, Audit: log.public,
 		Proxies: c.Proxies, Ready: o.st.Ping, Degraded: func(ctx context.Context) []string {
 			if queue.Ping(ctx) != nil {
 				return []string{"queue"}

@@ -90,9 +90,10 @@ func (c *certificates) get(now time.Time) (*tls.Certificate, error) {
 }
 
 type certificateCmd struct {
-	Name  string   `required:"" help:"Name of the files, such as issuer."`
-	Hosts []string `required:"" help:"Names and addresses it is good for."`
-	Out   string   `required:"" type:"existingdir" help:"Folder for NAME.crt and NAME.key."`
+	Name   string   `required:"" help:"Name of the files, such as issuer."`
+	Hosts  []string `xor:"for" required:"" help:"Names and addresses it is good for."`
+	Client bool     `xor:"for" required:"" help:"For the issuer's own calls to the server (issuer serve --client-cert, --client-key)."`
+	Out    string   `required:"" type:"existingdir" help:"Folder for NAME.crt and NAME.key."`
 }
 
 // Run makes a certificate of the server's own authority for another program of this installation, good for ninety days; run it again to renew.
@@ -101,7 +102,11 @@ func (c *certificateCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	made, err := keys.CA().Server(c.Hosts, time.Now())
+	make := func(now time.Time) (tls.Certificate, error) { return keys.CA().Server(c.Hosts, now) }
+	if c.Client {
+		make = keys.CA().Issuer
+	}
+	made, err := make(time.Now())
 	if err != nil {
 		return err
 	}

@@ -74,10 +74,6 @@ func (c *CA) PEM() []byte {
 
 // Server makes a fresh key and its certificate for hosts (names and addresses). The chain ends with the authority, whose fingerprint new kiosks look for.
 func (c *CA) Server(hosts []string, now time.Time) (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
 	t := &x509.Certificate{SerialNumber: serial(), Subject: pkix.Name{CommonName: "xueji server"}, NotBefore: now.Add(-backdate), NotAfter: now.Add(ServerLife),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
 	for _, h := range hosts {
@@ -86,6 +82,27 @@ func (c *CA) Server(hosts []string, now time.Time) (tls.Certificate, error) {
 		} else if h != "" {
 			t.DNSNames = append(t.DNSNames, h)
 		}
+	}
+	return c.pair(t)
+}
+
+// issuerName is what the issuer's certificate names; no kiosk and no other system is called so.
+const issuerName = "xueji issuer"
+
+// Issuer makes a fresh key and its certificate for the issuer's calls to the server.
+func (c *CA) Issuer(now time.Time) (tls.Certificate, error) {
+	return c.pair(&x509.Certificate{SerialNumber: serial(), Subject: pkix.Name{CommonName: issuerName}, NotBefore: now.Add(-backdate), NotAfter: now.Add(ServerLife),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+}
+
+// IsIssuer reports whether a verified client certificate is the issuer's.
+func IsIssuer(leaf *x509.Certificate) bool { return leaf.Subject.CommonName == issuerName }
+
+// pair makes a key for a certificate.
+func (c *CA) pair(t *x509.Certificate) (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
 	}
 	der, err := x509.CreateCertificate(rand.Reader, t, c.cert, key.Public(), c.key)
 	if err != nil {

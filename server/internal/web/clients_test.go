@@ -22,6 +22,7 @@ import (
 	"xueji/server/internal/openapi/openapitest"
 	"xueji/server/internal/service"
 	"xueji/server/internal/store"
+	"xueji/server/internal/web"
 	"xueji/server/registry"
 )
 
@@ -170,14 +171,18 @@ func TestClientSeesNothingOutside(t *testing.T) {
 }
 
 // overTLS serves the same edge as a server that ends TLS itself does.
-func (r *rig) overTLS() (base string) {
+func (r *rig) overTLS() (base string) { return r.secure(r.w) }
+
+func (r *rig) secure(w *web.Web) (base string) {
 	r.t.Helper()
 	ca := r.keys.CA()
 	cert, err := ca.Server([]string{"localhost"}, time.Now())
 	ok(r.t, err)
 	ln, err := tls.Listen("tcp", "localhost:0", &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: ca.Pool()})
 	ok(r.t, err)
-	go r.w.App.Server().Serve(ln)
+	w.App.Handler() // the routes are laid out by the first to ask
+	go w.App.Server().Serve(ln)
+	r.t.Cleanup(func() { w.App.Server().Shutdown() })
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
 	return "https://localhost:" + port
 }

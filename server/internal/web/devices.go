@@ -272,12 +272,16 @@ func (w *server) mountAPI(r fiber.Router) error {
 	return nil
 }
 
-// issuer authenticates the issuer by its bearer token.
+// issuer authenticates the issuer by its bearer token, and where the operator wants it by the certificate of its line.
 func (w *server) issuer(c *fiber.Ctx) error {
 	got, ok := strings.CutPrefix(c.Get(fiber.HeaderAuthorization), "Bearer ")
 	if !ok || !api.SameToken(got, w.opt.IssuerToken) {
 		w.metrics.event("issuer_auth", "refused")
 		return unauthorised("token")
+	}
+	if tc := c.Context().TLSConnectionState(); w.opt.IssuerCert && (tc == nil || len(tc.VerifiedChains) == 0 || !pki.IsIssuer(tc.VerifiedChains[0][0])) {
+		w.metrics.event("issuer_auth", "certificate")
+		return unauthorised("certificate")
 	}
 	return c.Next()
 }

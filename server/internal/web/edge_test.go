@@ -3,6 +3,11 @@ package web_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -14,10 +19,12 @@ import (
 	"testing"
 	"time"
 
+	"xueji/server/api"
 	"xueji/server/internal/demo"
 	"xueji/server/internal/service"
 	"xueji/server/internal/store"
 	"xueji/server/internal/web"
+	"xueji/server/registry"
 )
 
 // broken is a register in which one thing fails.
@@ -191,6 +198,39 @@ func TestStreamsEndWithTheirSession(t *testing.T) {
 		if status, _, _ := r.send(w, http.MethodGet, "/events", "", "Cookie", cookie); status != http.StatusUnauthorized {
 			t.Errorf("%s: listened again: %d", what, status)
 		}
+	}
+}
+
+// Where the operator wants it, the issuer's token is worth nothing without the certificate that the server's authority gave the issuer.
+func TestIssuerShowsItsCertificate(t *testing.T) {
+	r := newRig(t, anyone)
+	w, log := r.edge(web.Options{PublicURL: r.base, IssuerToken: issuerToken, IssuerCert: true})
+	base := r.secure(w)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ok(t, err)
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	ok(t, err)
+	other, err := r.keys.CA().Program(csr, "c-another", r.now().Add(time.Hour), r.now())
+	ok(t, err)
+	mine, err := r.keys.CA().Issuer(r.now())
+	ok(t, err)
+	for what, c := range map[string]struct {
+		certs []tls.Certificate
+		token string
+		code  registry.Code
+	}{
+		"its own": {[]tls.Certificate{mine}, issuerToken, ""}, "none": {nil, issuerToken, registry.CodeForbidden}, "without the token": {[]tls.Certificate{mine}, "x" + issuerToken, registry.CodeForbidden},
+		"another system's": {[]tls.Certificate{{Certificate: [][]byte{other}, PrivateKey: key}}, issuerToken, registry.CodeForbidden},
+	} {
+		h := api.NewHTTPClient(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: r.keys.CA().Pool(), Certificates: c.certs})
+		_, err := api.NewIssuerClient(base, c.token, h).Revocations(r.ctx)
+		if got := registry.CodeOf(err); got != c.code {
+			t.Errorf("%s: %v", what, err)
+		}
+		h.CloseIdleConnections()
+	}
+	if status, _, _ := r.send(w, http.MethodGet, api.PathRevocations, "", "Authorization", "Bearer "+issuerToken); status != http.StatusForbidden {
+		t.Errorf("in clear: %d\n%s", status, log.String())
 	}
 }
 

@@ -52,6 +52,8 @@ type Options struct {
 	DeviceURL string
 	// DeviceCerts asks devices for their certificate also where this process does not end TLS; on its own TLS it always does.
 	DeviceCerts bool
+	// IssuerCert asks the issuer for a certificate of the server's authority beside its token; it then calls where this process ends TLS.
+	IssuerCert bool
 	// Ready says why the server is not ready, nil when it is. Degraded lists parts that are down while work goes on.
 	Ready    func(context.Context) error
 	Degraded func(context.Context) []string

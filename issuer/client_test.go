@@ -1,0 +1,92 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// The issuer believes the one authority that it was given, shows its certificate to a server that asks, and the renewed one without a restart.
+func TestIssuerClient(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.TLS.PeerCertificates) > 0 {
+			io.WriteString(w, r.TLS.PeerCertificates[0].Subject.CommonName)
+		}
+	}))
+	s.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
+	s.StartTLS()
+	defer s.Close()
+	dir := t.TempDir()
+	c := serveCmd{ServerCA: filepath.Join(dir, "ca.pem"), ClientCrt: filepath.Join(dir, "issuer.crt"), ClientKey: filepath.Join(dir, "issuer.key")}
+	put := func(path, kind string, der []byte) {
+		t.Helper()
+		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	certify := func(name string) {
+		t.Helper()
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour)}
+		der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(c.ClientCrt, "CERTIFICATE", der)
+		put(c.ClientKey, "PRIVATE KEY", raw)
+	}
+	put(c.ServerCA, "CERTIFICATE", s.Certificate().Raw)
+	if _, err := c.client(); err == nil {
+		t.Fatal("a certificate that is not there")
+	}
+	certify("first")
+	h, err := c.client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(h *http.Client, want string) {
+		t.Helper()
+		res, err := h.Get(s.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if got, _ := io.ReadAll(res.Body); string(got) != want {
+			t.Errorf("shown as %q, want %q", got, want)
+		}
+		h.CloseIdleConnections()
+	}
+	ask(h, "first")
+	certify("second")
+	ask(h, "second")
+	plain, err := serveCmd{ServerCA: c.ServerCA}.client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask(plain, "")
+	if stranger, err := (serveCmd{}).client(); err != nil {
+		t.Fatal(err)
+	} else if res, err := stranger.Get(s.URL); err == nil {
+		res.Body.Close()
+		t.Error("an authority that nobody named is believed")
+	}
+}
