@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -16,12 +17,12 @@ import (
 
 func TestMain(m *testing.M) { rig.Main(m) }
 
-var only = flag.String("only", "", "one part of the report: tap, cards, station, glass, ingest, paper, imports, waiting, console or matching")
+var only = flag.String("only", "", "one part of the report: tap, cards, station, glass, ingest, paper, imports, waiting, replay, console or matching")
 
 var parts = []struct {
 	name    string
 	measure func(*testing.B, *table)
-}{{"tap", tap}, {"cards", cards}, {"station", station}, {"glass", glass}, {"ingest", ingest}, {"paper", paper}, {"imports", imports}, {"waiting", waiting}, {"console", console}, {"matching", matching}}
+}{{"tap", tap}, {"cards", cards}, {"station", station}, {"glass", glass}, {"ingest", ingest}, {"paper", paper}, {"imports", imports}, {"waiting", waiting}, {"replay", years}, {"console", console}, {"matching", matching}}
 
 // BenchmarkReport prints the table. One pass is the whole report: run it with -benchtime 1x.
 func BenchmarkReport(b *testing.B) {
@@ -48,6 +49,19 @@ func tap(b *testing.B, t *table) {
 	}
 	m := r["TapPCSC"]
 	t.add(line{what: "tap through pcscd: verdict time", ours: number(m["overhead-µs"]) + " µs over its APDUs", limit: "the same APDUs bare", ratio: m["tap/bare"], aim: 1.5})
+}
+
+var yearsPupils = flag.Int("replay.pupils", 1200, "pupils of the county of the part replay")
+
+// eventProcessor is what an event of the replay may take of a processor: reading the record, the rules, the commit and what makes the event up.
+const eventProcessor = 0.7 // ms
+
+// years are two years of a county, event by event through the rules and the store, and then every invariant over every record.
+func years(b *testing.B, t *table) {
+	m := rooms(b, "server/internal/service", "Replay$", "1x", "-replay.pupils", strconv.Itoa(*yearsPupils))["Replay"]
+	t.add(line{what: fmt.Sprintf("two years of %s pupils: %s events, heap at most %s MiB", number(float64(*yearsPupils)), number(m["events"]), number(m["MiB-heap"])),
+		ours: fmt.Sprintf("%s ms of processor an event, %s s in all", number(m["ms-cpu/event"]), number(m["s"])), limit: number(eventProcessor) + " ms", ratio: m["ms-cpu/event"] / eventProcessor, aim: 1})
+	t.add(line{what: "… every invariant held, every history decided anew", ours: number(m["s-held"]) + " s", limit: "the two years " + number(m["s"]) + " s", ratio: m["s-held"] / m["s"]})
 }
 
 // mean of turns.

@@ -36,6 +36,9 @@ type county struct {
 	cards    uint64
 	batch    store.Batch
 	flushed  time.Duration // in Commit
+	took     time.Duration // of the days, as the clock and as the processors have it
+	busy     time.Duration
+	heap     uint64 // bytes at most, between two days
 	done     map[registry.EventKind]int
 	refused  map[string]int
 	barred   int // wrongful acts, each refused
@@ -347,22 +350,19 @@ func (c *county) flush() {
 	c.batch = store.Batch{}
 }
 
-// TestYearsReplayed replays a term's work of a county and more: two years of enrolments, cards, transfers (completed, refused, withdrawn, overdue and escalated), suspensions,
-// corrections, dropouts, going abroad, deaths, promotion, 升学 and ends, in the order of the days; then it holds the register's invariants over every record.
-func TestYearsReplayed(t *testing.T) {
+// replay tells the years of so many pupils to a new register.
+func replay(t testing.TB, pupils, years int) *county {
 	r := newRig(t)
 	c := &county{rig: r, r: rand.New(rand.NewPCG(2013, 7)), day: replayStart, days: map[registry.Date][]int{}, serials: map[string]int{}, done: map[registry.EventKind]int{},
-		refused: map[string]int{}, outcomes: map[string]int{}, schools: replaySchools(max(10, *replayPupils/300))}
+		refused: map[string]int{}, outcomes: map[string]int{}, schools: replaySchools(max(10, pupils/300))}
 	_, offices := r.gen.Units()
 	must0(t, r.s.PutUnits(r.ctx, c.schools, offices))
-	for person := range demo.New(13).On(replayStart).Pupils(*replayPupils) {
+	for person := range demo.New(13).On(replayStart).Pupils(pupils) {
 		c.lives = append(c.lives, life{uid: person.UID, form: person.Form, at: c.school(person.Grade, "")})
 		c.days[replayStart] = append(c.days[replayStart], len(c.lives)-1)
 	}
-	schools := map[registry.Unit]bool{}
 	start, busy, told := time.Now(), processor(), 0
-	var peak uint64
-	for end := replayStart.AddMonths(12 * *replayYears); c.day < end; c.day = c.day.AddDays(1) {
+	for end := replayStart.AddMonths(12 * years); c.day < end; c.day = c.day.AddDays(1) {
 		today := c.days[c.day]
 		delete(c.days, c.day)
 		if len(today) == 0 {
@@ -370,25 +370,48 @@ func TestYearsReplayed(t *testing.T) {
 		}
 		if n := c.events(); n >= told+100_000 {
 			told = n
-			t.Logf("%s: %d events in %s, heap %d MiB", c.day, n, time.Since(start).Round(time.Second), peak>>20)
+			t.Logf("%s: %d events in %s", c.day, n, time.Since(start).Round(time.Second))
 		}
 		r.set(c.day.Time().Add(9 * time.Hour))
 		for _, i := range today {
 			c.step(i)
-			schools[c.lives[i].at] = true
 		}
 		c.flush()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
-		peak = max(peak, m.HeapInuse)
+		c.heap = max(c.heap, m.HeapInuse)
 	}
-	took, cpu := time.Since(start), processor()-busy
+	c.took, c.busy = time.Since(start), processor()-busy
+	return c
+}
+
+// perEvent is the processor time that an event took, the making of it and its refused seconds counted in.
+func (c *county) perEvent() float64 { return 1000 * c.busy.Seconds() / float64(c.events()) }
+
+// BenchmarkReplay is what an event of the replay takes, of time and memory.
+func BenchmarkReplay(b *testing.B) {
+	for b.Loop() {
+		c := replay(b, *replayPupils, *replayYears)
+		b.ReportMetric(float64(c.events()), "events")
+		b.ReportMetric(c.took.Seconds(), "s")
+		b.ReportMetric(c.perEvent(), "ms-cpu/event")
+		b.ReportMetric(float64(c.heap>>20), "MiB-heap")
+		start := time.Now()
+		c.hold()
+		b.ReportMetric(time.Since(start).Seconds(), "s-held")
+	}
+}
+
+// TestYearsReplayed replays a term's work of a county and more: two years of enrolments, cards, transfers (completed, refused, withdrawn, overdue and escalated), suspensions,
+// corrections, dropouts, going abroad, deaths, promotion, 升学 and ends, in the order of the days; then it holds the register's invariants over every record.
+func TestYearsReplayed(t *testing.T) {
+	c := replay(t, *replayPupils, *replayYears)
 	n, no := c.events(), 0
 	for _, k := range c.refused {
 		no += k
 	}
 	t.Logf("%d pupils, %d schools, %d years: %d events in %s, %.0f/s (%.0f%% of it in Commit), %.2f ms of processor an event, heap at most %d MiB; %d refused by the rules, %d wrongful acts refused",
-		len(c.lives), len(schools), *replayYears, n, took.Round(time.Millisecond), float64(n)/took.Seconds(), 100*c.flushed.Seconds()/took.Seconds(), 1000*cpu.Seconds()/float64(n), peak>>20, no, c.barred)
+		len(c.lives), len(c.schools), *replayYears, n, c.took.Round(time.Millisecond), float64(n)/c.took.Seconds(), 100*c.flushed.Seconds()/c.took.Seconds(), c.perEvent(), c.heap>>20, no, c.barred)
 	t.Logf("events %v", c.done)
 	t.Logf("cases %v", c.outcomes)
 	for _, k := range slices.Sorted(maps.Keys(c.refused)) {
@@ -409,7 +432,7 @@ func TestYearsReplayed(t *testing.T) {
 			t.Errorf("no %s happened", k)
 		}
 	}
-	start = time.Now()
+	start := time.Now()
 	c.hold()
 	t.Logf("held over every record in %s", time.Since(start).Round(time.Millisecond))
 }

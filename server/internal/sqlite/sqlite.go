@@ -45,7 +45,7 @@ func Open(ctx context.Context, path string, o vault.Options) (store.Store, error
 
 func open(ctx context.Context, path, synchronous string, kek vault.KEK) (*engine, error) {
 	w, err := sql.Open("sqlite", dsn(path, "synchronous("+synchronous+")", "journal_mode(WAL)", "journal_size_limit(67108864)", "cache_size(-65536)",
-		"wal_autocheckpoint(4000)"))
+		"wal_autocheckpoint(16000)"))
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}

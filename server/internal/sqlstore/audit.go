@@ -44,7 +44,7 @@ func (s *Store) RecordAudit(ctx context.Context, es ...audit.Entry) error {
 // Entries that the store writes with the rows they vouch for ------------------------------------------------------------------------------------------------
 
 // auditChange adds the entry of a pupil's move. doc is the record after it, as it is stored.
-func (p *plan) auditChange(ctx context.Context, key []byte, uid string, version int64, h store.Entry, doc string) error {
+func (p *plan) auditChange(ctx context.Context, key []byte, uid string, version int64, h store.Entry, doc []byte) error {
 	digest, err := historyDigest(key, uid, version, h)
 	if err != nil {
 		return err
@@ -60,8 +60,8 @@ func orNow(at time.Time) time.Time {
 	return at
 }
 
-func recordDigest(key []byte, uid, doc string) []byte {
-	return audit.Digest(key, []byte("pupil"), []byte(uid), []byte(doc))
+func recordDigest(key []byte, uid string, doc []byte) []byte {
+	return audit.Digest(key, []byte("pupil"), []byte(uid), doc)
 }
 
 func historyRow(version int64) string { return fmt.Sprintf("history/%d", version) }

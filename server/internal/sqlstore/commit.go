@@ -122,6 +122,7 @@ func (p *plan) batch(ctx context.Context, key []byte, d Dialect, b store.Batch, 
 		}
 		i = n
 	}
+	p.matchKeys(changes)
 	p.claims(d, changes, was)
 	p.certificates(changes)
 	cards := slices.Clone(b.Cards)
@@ -188,7 +189,7 @@ const (
 	sqlOthersDrop = `DELETE FROM task_other WHERE student_uid = $1`
 	sqlTasksDrop  = `DELETE FROM task WHERE student_uid = $1`
 	sqlTask       = `INSERT INTO task (student_uid, n, unit, above, due_on, doc, kind) VALUES ($1, $2, $3, $4, $5, $6, $7)`
-	sqlOther      = `INSERT INTO task_other (student_uid, n, unit, due_on) VALUES ($1, $2, $3, $4)`
+	sqlOther      = `INSERT INTO task_other (student_uid, n, unit, due_on) SELECT $1, $2, j.value, $3 FROM %s j`
 	sqlOutbox     = `INSERT INTO outbox (student_uid, id, kind, payload, at) VALUES ($1, $2, $3, $4, $5)`
 )
 
@@ -308,10 +309,9 @@ func (p *plan) moves(ctx context.Context, key []byte, d Dialect, moves []store.C
 		c := &moves[i]
 		n := version + int64(i) + 1
 		p.history(uid, n, c.Entry)
-		if err := p.auditChange(ctx, key, uid, n, c.Entry, string(docs[i])); err != nil {
+		if err := p.auditChange(ctx, key, uid, n, c.Entry, docs[i]); err != nil {
 			return err
 		}
-		p.matchKeys(uid, c.MatchAdd, c.MatchDrop)
 		for _, o := range c.Outbox {
 			p.add(nil, sqlOutbox, uid, o.ID, o.Kind, p.seal(place("outbox", "payload", uid, o.ID), o.Payload), nanos(o.At))
 		}
@@ -319,7 +319,7 @@ func (p *plan) moves(ctx context.Context, key []byte, d Dialect, moves []store.C
 	if err := p.cases(d, pu, moves[0].Before); err != nil {
 		return err
 	}
-	return p.tasks(uid, fresh, last.Tasks)
+	return p.tasks(d, uid, fresh, last.Tasks)
 }
 
 // sameIndex reports whether a pupil is found by the same.
@@ -354,7 +354,11 @@ func (p *plan) cases(d Dialect, pu, before *registry.Pupil) error {
 	for _, open := range []bool{false, true} {
 		for i := range pu.Cases {
 			c := &pu.Cases[i]
-			if (c.State == registry.CaseOpen) != open || before != nil && sameCase(before.Case(c.No), c) {
+			var was *registry.Case
+			if before != nil {
+				was = before.Case(c.No)
+			}
+			if (c.State == registry.CaseOpen) != open || was != nil && reflect.DeepEqual(was, c) {
 				continue
 			}
 			doc, err := encode("case", c)
@@ -364,15 +368,13 @@ func (p *plan) cases(d Dialect, pu, before *registry.Pupil) error {
 			opened := nanos(c.OpenedAt)
 			p.add(nil, sqlCase, string(pu.UID), string(c.No), string(c.Kind), string(c.State), opened, p.sealText(place("pupil_case", "doc", string(pu.UID), string(c.No)), doc),
 				p.v.Index().Digest("case", doc))
-			if units := caseUnits(c); len(units) > 0 {
+			if units := caseUnits(c); len(units) > 0 && (was == nil || was.State != c.State || !slices.Equal(units, caseUnits(was))) {
 				p.add(nil, fmt.Sprintf(sqlCaseUnit, d.Unnest(6)), string(pu.UID), string(c.No), string(c.Kind), string(c.State), opened, d.List(units))
 			}
 		}
 	}
 	return nil
 }
-
-func sameCase(was, is *registry.Case) bool { return was != nil && reflect.DeepEqual(was, is) }
 
 // caseUnits are the units that take part in a case, each once.
 func caseUnits(c *registry.Case) []string {
@@ -385,7 +387,7 @@ func caseUnits(c *registry.Case) []string {
 	return slices.DeleteFunc(units, func(u string) bool { return u == "" })
 }
 
-func (p *plan) tasks(uid string, fresh bool, tasks []registry.Task) error {
+func (p *plan) tasks(d Dialect, uid string, fresh bool, tasks []registry.Task) error {
 	if !fresh {
 		p.add(nil, sqlOthersDrop, uid)
 		p.add(nil, sqlTasksDrop, uid)
@@ -401,10 +403,8 @@ func (p *plan) tasks(uid string, fresh bool, tasks []registry.Task) error {
 		}
 		n := int64(i + 1)
 		p.add(nil, sqlTask, uid, n, string(t.Unit), string(t.Above), due, doc, string(t.Kind))
-		others := slices.Clone(t.Others)
-		slices.Sort(others)
-		for _, o := range slices.Compact(others) {
-			p.add(nil, sqlOther, uid, n, string(o), due)
+		if others := slices.Compact(slices.Sorted(slices.Values(t.Others))); len(others) > 0 {
+			p.add(nil, fmt.Sprintf(sqlOther, d.Unnest(4)), uid, n, due, d.List(texts(others)))
 		}
 	}
 	return nil

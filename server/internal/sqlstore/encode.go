@@ -43,8 +43,8 @@ func encode(what string, v any) (string, error) {
 	return string(b), nil
 }
 
-func decode(what, s string, v any) error {
-	if s == "" {
+func decode[T string | []byte](what string, s T, v any) error {
+	if len(s) == 0 {
 		return nil
 	}
 	if err := json.Unmarshal([]byte(s), v); err != nil {

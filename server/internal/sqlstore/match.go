@@ -1,8 +1,10 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,14 +25,29 @@ const (
 	sqlSuspicionShown = `UPDATE suspicion_unit SET state = $3 WHERE student_uid = $1 AND other_uid = $2`
 )
 
-func (p *plan) matchKeys(uid string, add, drop []int64) {
-	for _, k := range drop {
-		p.add(nil, sqlMatchDrop, k, uid)
+// matchKeys writes the keys of a batch in their order, for neighbours stand on one page. Of several moves of a pupil the last word on a key holds.
+func (p *plan) matchKeys(changes []store.Change) {
+	type held struct {
+		key int64
+		uid string
 	}
-	add = slices.Clone(add)
-	slices.Sort(add)
-	for _, k := range slices.Compact(add) {
-		p.add(nil, sqlMatchAdd, k, uid)
+	taken := map[held]bool{}
+	for i := range changes {
+		c := &changes[i]
+		for _, k := range c.MatchDrop {
+			taken[held{k, string(c.Pupil.UID)}] = false
+		}
+		for _, k := range c.MatchAdd {
+			taken[held{k, string(c.Pupil.UID)}] = true
+		}
+	}
+	all := slices.SortedFunc(maps.Keys(taken), func(a, b held) int { return cmp.Or(cmp.Compare(a.key, b.key), strings.Compare(a.uid, b.uid)) })
+	for _, h := range all {
+		sql := sqlMatchDrop
+		if taken[h] {
+			sql = sqlMatchAdd
+		}
+		p.add(nil, sql, h.key, h.uid)
 	}
 }
 

@@ -9,15 +9,14 @@ import (
 )
 
 // record reads a pupil's record as it was written, opened: the bytes that its audit entry vouches for.
-func (s *Store) record(ctx context.Context, uid registry.UID) (version int64, doc string, err error) {
-	var sealed []byte
-	err = s.row(ctx, []any{&version, &doc, &sealed},
+func (s *Store) record(ctx context.Context, uid registry.UID) (version int64, doc []byte, err error) {
+	var clear string // of before the vault
+	err = s.row(ctx, []any{&version, &clear, &doc},
 		`SELECT p.version, d.doc, d.sealed FROM pupil p JOIN pupil_doc d ON d.student_uid = p.student_uid WHERE p.student_uid = $1`, string(uid))
-	if err == nil && len(sealed) > 0 {
-		err = s.open(place("pupil_doc", "sealed", string(uid)), &sealed)
-		doc = string(sealed)
+	if err == nil && len(doc) > 0 {
+		return version, doc, s.open(place("pupil_doc", "sealed", string(uid)), &doc)
 	}
-	return version, doc, err
+	return version, []byte(clear), err
 }
 
 // Pupil reads the aggregate.
