@@ -102,7 +102,7 @@ func (m *Maker) roll(s *sheet, r *CaseReceipt) (float64, error) {
 	foot := "每一方最多十个工作日（第十四条）。办理不收费。"
 	y = s.paragraph(rollMargin, y, rollText, 4.3, foot, small)
 	if r.Kiosk != "" {
-		y = s.paragraph(rollMargin, y, rollText, 4.3, "自助终端 "+r.Kiosk, small)
+		y = s.paragraph(rollMargin, y, rollText, 4.3, "自助机 "+r.Kiosk, small)
 	}
 	if r.Print > 1 {
 		y = s.paragraph(rollMargin, y, rollText, 4.3, again(r.Print), small)

@@ -74,6 +74,9 @@ func (k *console) readers(c *fiber.Ctx, who service.Staff) error {
 	if err != nil {
 		return err
 	}
+	for i := range rows {
+		rows[i].Subject = "" // this pupil, each
+	}
 	return k.show(c, &who, "readers", "readers.title", fiber.Map{"UID": uid, "Rows": rows}, withActive("pupils"))
 }
 

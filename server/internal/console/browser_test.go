@@ -283,7 +283,7 @@ type relayed struct {
 }
 
 func newStation(t *testing.T) (*stationFake, string) {
-	s := &stationFake{reader: map[string]any{"id": "r0", "name": "模拟读写器 1", "state": "empty", "tap": 0}, relays: make(chan relayed, 4), trusted: make(chan string, 4)}
+	s := &stationFake{reader: map[string]any{"id": "r0", "name": "模拟读卡器 1", "state": "empty", "tap": 0}, relays: make(chan relayed, 4), trusted: make(chan string, 4)}
 	srv := httptest.NewServer(s)
 	t.Cleanup(func() {
 		s.mu.Lock()
@@ -474,7 +474,7 @@ func TestIssuing(t *testing.T) {
 	b.until("nobody waits", `document.querySelector("[data-left]").textContent === "0"`)
 
 	// What may stand on a reader.
-	for state, text := range map[string]string{"gone": "没有读写器"} {
+	for state, text := range map[string]string{"gone": "没有读卡器"} {
 		s.lay(state)
 		says(text)
 	}
@@ -547,9 +547,9 @@ func TestTwoReaders(t *testing.T) {
 		b.until(text, fmt.Sprintf(`document.querySelectorAll(".stage")[%d]?.querySelector("[data-say]").textContent.includes(%q)`, lane, text))
 	}
 	says(0, "请放空白卡")
-	second := map[string]any{"id": "r1", "name": "模拟读写器 2", "state": "empty", "tap": 0}
+	second := map[string]any{"id": "r1", "name": "模拟读卡器 2", "state": "empty", "tap": 0}
 	s.send("reader", second)
-	says(1, "这个读写器空着")
+	says(1, "这个读卡器空着")
 	b.until("the second reader holds no name", name(1)+` === "" && `+name(0)+` === "王子涵"`)
 	second["state"], second["tap"] = "card", 1
 	s.send("reader", second)
@@ -568,7 +568,7 @@ func TestTwoReaders(t *testing.T) {
 	mine.answer <- map[string]any{"ok": true, "card_no": no}
 	says(0, "王子涵的卡已发好")
 	s.lay("empty")
-	says(0, "剩下的在别的读写器上")
+	says(0, "剩下的在别的读卡器上")
 	// The second card is bad: put aside, the same pupil, the next chip.
 	other.answer <- map[string]any{"ok": false, "code": "card"}
 	says(1, "这张卡没有写成")

@@ -118,14 +118,7 @@ func (k *console) actShow(c *fiber.Ctx, who service.Staff, p registry.Pupil, x *
 	posted := c.Method() == fiber.MethodPost
 	for i := range v.Asks {
 		q := &v.Asks[i]
-		base := "act." + x.name + ".f." + q.Name
-		if !k.words.has(a.lang, base) {
-			base = "act.f." + q.Name
-		}
-		q.Label = k.words.say(a.lang, base)
-		if help := base + ".help"; k.words.has(a.lang, help) {
-			q.Help = k.words.say(a.lang, help)
-		}
+		q.Label, q.Help = a.askWords(x.name, q.Name), a.askWords(x.name, q.Name+".help")
 		switch {
 		case posted:
 			q.Value = strings.TrimSpace(c.FormValue(q.Name))
@@ -139,6 +132,16 @@ func (k *console) actShow(c *fiber.Ctx, who service.Staff, p registry.Pupil, x *
 		}
 	}
 	return k.show(c, &who, "act", "act."+x.name, v, withActive("pupils"), withProblem(pr))
+}
+
+// askWords are the words of what an act asks: its own where it has them, else those of every act, else none.
+func (a actor) askWords(act, name string) string {
+	for _, key := range []string{"act." + act + ".f." + name, "act.f." + name} {
+		if a.k.words.has(a.lang, key) {
+			return a.k.words.say(a.lang, key)
+		}
+	}
+	return ""
 }
 
 // actItems lays out the items: those to choose from, or the chosen ones in clear, which is recorded as asked for.

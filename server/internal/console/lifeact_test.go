@@ -116,6 +116,9 @@ func TestLifePages(t *testing.T) {
 				t.Errorf("%s %s as %s: %d", l, p.Path, p.Who, res.StatusCode)
 			}
 			clean(t, l+" "+p.Path, body)
+			if l == "zh-Hans" && (strings.Contains(body, "病休") || strings.HasSuffix(p.Path, "/act/arrange") && !strings.Contains(body, "送教上门填本校")) {
+				t.Errorf("%s says another act's help, or not its own", p.Path)
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package console
 
 import (
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -32,8 +33,13 @@ func (k *console) help(c *fiber.Ctx, who service.Staff) error {
 	return k.show(c, &who, "help", "help.title", fiber.Map{"Keys": keys, "Articles": articles, "Groups": helpFields()})
 }
 
-// articles of the regulation that the forms lean on; each has a sentence in the catalogues.
-var articles = []string{"4", "5", "6", "7", "8", "9", "10", "12", "13", "14", "15", "16", "17", "19", "20", "21", "22", "23", "25", "26"}
+// articles of the regulation that forms and pages lean on, all but the first and the last; each has a sentence in the catalogues.
+var articles = func() (out []string) {
+	for n := 2; n <= 29; n++ {
+		out = append(out, strconv.Itoa(n))
+	}
+	return out
+}()
 
 type helpGroup struct {
 	Name   string

@@ -204,6 +204,22 @@ var packArticles = map[string]string{"step_working_days": "14", "archive_build_m
 	"terms": "24", "stage_ends": "12", "promote_over": "12", "promotion": "12", "repeat_grades": "11", "skip_grades": "11", "finish_grades": "13", "death_working_days": "21",
 	"dropout_working_days": "22", "absence_contact_days": "22", "absence_report_days": "22", "absence_alert_days": "22", "escalate_working_days": "14", "urge_working_days": "14", "windows": "11", "conditions": "11", "cards": "5", "titles": "2"}
 
+// stepArticles are where it speaks of the business whose steps have a number of days: its own ten working days (Art. 14) are those of 转学 and 升学 alone.
+var stepArticles = map[string]string{"transfer": "14", "advance": "14", "enrol": "4", "correct": "10", "arrange": "17", "finish": "13", "suspend": "19", "extend": "19", "home": "20", "death": "21",
+	"problem": "6", "erase": "6", "repeat": "11", "skip": "11"}
+
+// ruleArticle is the article and the note of a row. The note of the steps is on those that Article 14 does not speak of.
+func ruleArticle(p *registry.Pack, member, sub string) (article, note string) {
+	article, note = packArticles[member], p.Notes[member]
+	if a := stepArticles[sub]; member == "step_working_days" && a != "" {
+		if a == article {
+			note = ""
+		}
+		article = a
+	}
+	return article, note
+}
+
 // flat is every member of a pack as text.
 func flat(p *registry.Pack) map[string]string {
 	b, _ := json.Marshal(p)
@@ -236,7 +252,8 @@ func (k *console) ruleRows(lang string, p, base *registry.Pack) []ruleRow {
 	for key, val := range flat(p) {
 		member, sub, _ := strings.Cut(key, ".")
 		title, text := k.ruleTitle(lang, member, sub), k.ruleValue(lang, member, []byte(val))
-		out = append(out, ruleRow{Key: key, Title: title, Value: text, Article: packArticles[member], Note: p.Notes[member], Unsure: slices.Contains(p.Unconfirmed, key) || slices.Contains(p.Unconfirmed, member),
+		article, note := ruleArticle(p, member, sub)
+		out = append(out, ruleRow{Key: key, Title: title, Value: text, Article: article, Note: note, Unsure: slices.Contains(p.Unconfirmed, key) || slices.Contains(p.Unconfirmed, member),
 			Other: base != nil && base != p && was[key] != flat(p)[key]})
 	}
 	sort.Slice(out, func(i, j int) bool {

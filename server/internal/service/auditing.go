@@ -59,6 +59,14 @@ type AuditLine struct {
 	Words string // the reason in words
 }
 
+// About is whom or what the entry is about; nothing where that is only who did it.
+func (l AuditLine) About() string {
+	if strings.HasPrefix(l.Subject, "act/") {
+		return ""
+	}
+	return l.Subject
+}
+
 // AlertLine is an alert with what names it.
 type AlertLine struct {
 	audit.Raised
