@@ -34,6 +34,7 @@ func (w *server) events(c *fiber.Ctx) error {
 		defer cancel()
 		tick := time.NewTicker(w.opt.KeepAlive)
 		defer tick.Stop()
+		ticks := 0
 		_, err := fmt.Fprintf(out, "retry: 2000\nid: %d\n: open\n\n", opened.UnixMicro())
 		for err == nil {
 			if err = out.Flush(); err != nil {
@@ -49,7 +50,7 @@ func (w *server) events(c *fiber.Ctx) error {
 					_, err = fmt.Fprintf(out, "id: %d\nevent: %s\ndata: %s\n\n", n.At.UnixMicro()+1, n.What, body)
 				}
 			case <-tick.C: // whoever was signed out elsewhere, or uses the page no more, hears nothing more
-				if !w.svc.Lives(ctx, who.Token) {
+				if ticks++; ticks%3 == 0 && !w.svc.Lives(ctx, who.Token) {
 					return
 				}
 				_, err = out.WriteString(": still here\n\n")

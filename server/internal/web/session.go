@@ -200,7 +200,7 @@ func (w *server) deps() console.Deps {
 			return was
 		},
 		SignOut: func(c *fiber.Ctx) error {
-			c.Set("Clear-Site-Data", `"cache", "storage"`) // nothing of the register is kept there; a browser that kept something against its word drops it
+			c.Set("Clear-Site-Data", `"cache"`) // nothing of the register is kept there; a browser that kept something against its word drops it. An issuing desk's name stays
 			err := w.svc.SignOut(c.UserContext(), w.cookie(c, cookieSession))
 			w.setCookie(c, cookieSession, "", -1)
 			return err

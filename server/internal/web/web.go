@@ -64,7 +64,7 @@ type Options struct {
 	Practising bool
 	// HSTSSubdomains has the promise of TLS hold for names under the server's too.
 	HSTSSubdomains bool
-	// KeepAlive is how often an idle event stream says that it lives, and its session is looked at; 0: 20 s.
+	// KeepAlive is how often an idle event stream says that it lives; every third time its session is looked at. 0: 20 s.
 	KeepAlive time.Duration
 	// NoConsole leaves the pages out (tests of the API alone).
 	NoConsole bool
