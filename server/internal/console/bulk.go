@@ -26,6 +26,7 @@ func (k *console) mountBulk(r fiber.Router) {
 	r.Get("/graduation/keep", k.staff(k.keeping))
 	r.Post("/graduation/keep", k.staff(k.startKeeping))
 	r.Get("/certificates", k.staff(k.certificates))
+	r.Post("/certificates", k.findAt(func(m may) bool { return m.SeeBulk }, "/certificates", "school", "year", "end"))
 	r.Get("/certificates/register.pdf", k.staff(k.certificateRegister))
 	r.Get("/certificates/one", k.staff(k.certificateOne))
 	r.Get("/advance", k.staff(k.advance))

@@ -99,7 +99,9 @@ func Mount(r fiber.Router, d Deps) error {
 	r.Post("/todo/refuse", k.only(may.acts, k.todoRefuse))
 
 	r.Get("/pupils", k.staff(k.pupils))
+	r.Post("/pupils", k.findAt(func(m may) bool { return m.Pupils }, "/pupils", "school", "grade", "class", "standing", "nocard"))
 	r.Get("/pupils/suggest", k.staff(k.suggest))
+	r.Post("/pupils/suggest", k.staff(k.suggest))
 	r.Get("/schools", k.staff(k.schoolsLike))
 	r.Get("/pupils/:uid", k.staff(k.why(k.pupil)))
 	r.Post("/pupils/:uid/why", k.staff(k.giveWhy))

@@ -35,6 +35,8 @@ type Deps struct {
 	// Cookie and SetCookie are of cookies that hold no secret, such as the language and the sentence for the next page; maxAge in seconds, negative: it is taken away.
 	Cookie    func(c *fiber.Ctx, name string) string
 	SetCookie func(c *fiber.Ctx, name, value string, maxAge int)
+	// Veil seals what somebody searches for, so that the address of what was found tells it nobody; Unveil opens it for the same account, "" for another.
+	Veil, Unveil func(c *fiber.Ctx, text string) string
 	// Problem words an error in the language of the request (never nil text).
 	Problem func(c *fiber.Ctx, err error) api.Problem
 	// StationURL is the station's cardsvc for the issuing page; CSP's connect-src allows it.

@@ -208,7 +208,7 @@ type certificatesView struct {
 const certificateRows = 100
 
 func (k *console) certificateAsk(c *fiber.Ctx, who service.Staff) service.CertificateAsk {
-	a := service.CertificateAsk{School: k.schoolOf(who, c.Query("school")), Text: strings.TrimSpace(c.Query("q")), Year: c.Query("year"), End: registry.Standing(c.Query("end")), Limit: certificateRows}
+	a := service.CertificateAsk{School: k.schoolOf(who, c.Query("school")), Text: k.searched(c), Year: c.Query("year"), End: registry.Standing(c.Query("end")), Limit: certificateRows}
 	if n, err := strconv.Atoi(a.Year); err != nil || n < 1950 || n > 2200 {
 		a.Year = ""
 	}
@@ -228,7 +228,7 @@ func (k *console) certificates(c *fiber.Ctx, who service.Staff) error {
 	for y := k.Service.Today().Year(); len(v.Years) < 15; y-- {
 		v.Years = append(v.Years, strconv.Itoa(y))
 	}
-	q := "school=" + string(a.School) + "&year=" + a.Year + "&end=" + string(a.End) + "&q=" + urlQuery(a.Text)
+	q := "school=" + string(a.School) + "&year=" + a.Year + "&end=" + string(a.End) + "&s=" + k.veiled(c, a.Text)
 	v.Query = q
 	v.Pager = pagerView{First: a.Offset + 1, Last: a.Offset + len(rows), Total: total}
 	if a.Offset > 0 {

@@ -46,7 +46,7 @@ func (k *console) pupils(c *fiber.Ctx, who service.Staff) error {
 	page, _ := strconv.Atoi(c.Query("page"))
 	page = max(1, page)
 	v.Q = store.Query{
-		Text: strings.TrimSpace(c.Query("q")), School: k.schoolOf(who, c.Query("school")), Grade: grade, Class: strings.TrimSpace(c.Query("class")),
+		Text: k.searched(c), School: k.schoolOf(who, c.Query("school")), Grade: grade, Class: strings.TrimSpace(c.Query("class")),
 		Standing: registry.Standing(c.Query("standing")), NoCard: c.Query("nocard") != "", Limit: pupilPage, Offset: (page - 1) * pupilPage,
 	}
 	v.Standing = string(v.Q.Standing)
@@ -62,7 +62,7 @@ func (k *console) pupils(c *fiber.Ctx, who service.Staff) error {
 	v.Classes = k.classes(c, who, v.Q.School, grade)
 	link := func(n int) string {
 		q := url.Values{}
-		for key, val := range map[string]string{"q": v.Q.Text, "school": string(v.Q.School), "class": v.Q.Class, "standing": v.Standing, "grade": c.Query("grade"), "nocard": c.Query("nocard")} {
+		for key, val := range map[string]string{"s": k.veiled(c, v.Q.Text), "school": string(v.Q.School), "class": v.Q.Class, "standing": v.Standing, "grade": c.Query("grade"), "nocard": c.Query("nocard")} {
 			if val != "" {
 				q.Set(key, val)
 			}
@@ -77,6 +77,41 @@ func (k *console) pupils(c *fiber.Ctx, who service.Staff) error {
 		v.Next = link(page + 1)
 	}
 	return k.show(c, &who, "pupils", "pupils.title", v)
+}
+
+// findAt takes a search that was typed and leads to what is found, at an address that does not tell what was typed.
+func (k *console) findAt(may func(may) bool, at string, keep ...string) fiber.Handler {
+	return k.only(may, func(c *fiber.Ctx, _ service.Staff) error {
+		q := url.Values{}
+		for _, key := range keep {
+			if v := strings.TrimSpace(c.FormValue(key)); v != "" {
+				q.Set(key, v)
+			}
+		}
+		if v := strings.TrimSpace(c.FormValue("q")); v != "" {
+			q.Set("s", k.veiled(c, v[:min(len(v), 400)]))
+		}
+		to := at
+		if len(q) > 0 {
+			to += "?" + q.Encode()
+		}
+		return c.Redirect(to, fiber.StatusSeeOther)
+	})
+}
+
+// searched is what a page of a search looks for: sealed in the address, or typed there by hand.
+func (k *console) searched(c *fiber.Ctx) string {
+	if s := c.Query("s"); s != "" {
+		return strings.TrimSpace(k.Unveil(c, s))
+	}
+	return strings.TrimSpace(c.Query("q"))
+}
+
+func (k *console) veiled(c *fiber.Ctx, text string) string {
+	if text == "" {
+		return ""
+	}
+	return k.Veil(c, text)
 }
 
 // classes are the classes to choose from, once one school and a grade are chosen.
@@ -112,7 +147,7 @@ func (k *console) classes(c *fiber.Ctx, who service.Staff, school registry.Unit,
 
 // suggest answers search-as-you-type with a few rows. Nothing but what the list shows leaves here.
 func (k *console) suggest(c *fiber.Ctx, who service.Staff) error {
-	q := strings.TrimSpace(c.Query("q"))
+	q := strings.TrimSpace(c.FormValue("q"))
 	type row struct {
 		Href string `json:"href"`
 		Name string `json:"name"`

@@ -194,6 +194,11 @@ func (k *Keys) openGuard(where string, sealed []byte) ([]byte, error) {
 	return plain, nil
 }
 
+// Veil and Unveil are sealGuard and openGuard for the edge.
+func (k *Keys) Veil(where string, plain []byte) []byte { return k.sealGuard(where, plain) }
+
+func (k *Keys) Unveil(where string, sealed []byte) ([]byte, error) { return k.openGuard(where, sealed) }
+
 func (k *Keys) guardAEAD() cipher.AEAD {
 	b, err := aes.NewCipher(k.guard)
 	if err != nil {

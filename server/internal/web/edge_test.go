@@ -274,3 +274,22 @@ func TestSignInGivesANewSession(t *testing.T) {
 		t.Fatal(who.Login, err)
 	}
 }
+
+// What somebody searched for opens at the address that it led to for the same account alone.
+func TestSearchesAreSealed(t *testing.T) {
+	r := newRig(t, anyone)
+	_, _, h := r.signedIn(r.session("registrar.yunhe"), http.MethodPost, "/pupils", "q="+url.QueryEscape("欧阳文博"))
+	to := h.Get("Location")
+	if !strings.HasPrefix(to, "/pupils?s=") || len(to) < 40 {
+		t.Fatal(to)
+	}
+	for login, shown := range map[string]bool{"registrar.yunhe": true, "leader.yunhe": false} {
+		status, body, _ := r.signedIn(r.session(login), http.MethodGet, to, "")
+		if status != http.StatusOK || strings.Contains(body, "欧阳文博") != shown {
+			t.Errorf("%s: %d, shown %t", login, status, !shown)
+		}
+	}
+	if status, _, _ := r.signedIn(r.session("registrar.yunhe"), http.MethodGet, "/pupils?s=AAAA", ""); status != http.StatusOK {
+		t.Errorf("what was made up: %d", status)
+	}
+}

@@ -210,6 +210,21 @@ func (w *server) deps() console.Deps {
 		SetCookie: func(c *fiber.Ctx, name, value string, maxAge int) {
 			w.putCookie(c, name, value, maxAge, fiber.CookieSameSiteLaxMode)
 		},
+		Veil: func(c *fiber.Ctx, text string) string {
+			who, _ := staff(c)
+			return base64.RawURLEncoding.EncodeToString(w.keys.Veil("search "+who.ID, []byte(text)))
+		},
+		Unveil: func(c *fiber.Ctx, text string) string {
+			who, _ := staff(c)
+			b, err := base64.RawURLEncoding.DecodeString(text)
+			if err == nil {
+				b, err = w.keys.Unveil("search "+who.ID, b)
+			}
+			if err != nil {
+				return ""
+			}
+			return string(b)
+		},
 		Problem:    w.problem,
 		StationURL: w.opt.StationURL,
 		PublicURL:  strings.TrimRight(w.opt.PublicURL, "/"),

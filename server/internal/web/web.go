@@ -36,10 +36,18 @@ type Service interface {
 	TrySlow(ctx context.Context, what, source string) (right func() error, err error)
 }
 
+// Keys are what the edge seals and proves with; *service.Keys implements it.
+type Keys interface {
+	CSRF(session string) []byte
+	// Veil seals bytes for a place; Unveil opens them there alone.
+	Veil(where string, plain []byte) []byte
+	Unveil(where string, sealed []byte) ([]byte, error)
+}
+
 // Options of the edge. Service, CSRF and Log are required.
 type Options struct {
 	Service     Service
-	Keys        interface{ CSRF(session string) []byte }
+	Keys        Keys
 	Log         *slog.Logger
 	Now         func() time.Time
 	IssuerToken string // "" shuts the issuer's paths
@@ -84,7 +92,7 @@ const (
 type server struct {
 	opt     Options
 	svc     Service
-	keys    interface{ CSRF(session string) []byte }
+	keys    Keys
 	log     *slog.Logger
 	now     func() time.Time
 	csp     string

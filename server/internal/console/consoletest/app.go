@@ -3,6 +3,7 @@ package consoletest
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -67,6 +68,11 @@ func App(f *Fake, station string) (*fiber.App, error) {
 		Cookie: func(c *fiber.Ctx, name string) string { return c.Cookies(name) },
 		SetCookie: func(c *fiber.Ctx, name, value string, maxAge int) {
 			c.Cookie(&fiber.Cookie{Name: name, Value: value, Path: "/", HTTPOnly: true, SameSite: "Lax", MaxAge: maxAge})
+		},
+		Veil: func(_ *fiber.Ctx, text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) },
+		Unveil: func(_ *fiber.Ctx, text string) string {
+			b, _ := base64.RawURLEncoding.DecodeString(text)
+			return string(b)
 		},
 		Lang: func(c *fiber.Ctx) string { return c.Cookies("xj_lang") },
 		Problem: func(c *fiber.Ctx, err error) api.Problem {

@@ -7,6 +7,7 @@
   const say = (name) => body.dataset["say" + name] || "";
   const typing = (el) => el && (el.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(el.tagName) && !/^(checkbox|radio|button|submit)$/.test(el.type));
   const json = { headers: { Accept: "application/json" } };
+  const csrf = () => $('meta[name="csrf"]').content;
 
   // ---- rows: current row, j/k, x, Enter ----
   let cur = null;
@@ -95,7 +96,7 @@
     if (e.submitter && e.submitter.matches("[data-accept]") && !sure) { e.preventDefault(); accept(); return; }
     sure = false;
     if (e.target.dataset.once !== undefined) e.preventDefault();
-    if (e.target.method === "post" && !e.defaultPrevented) { // one press, one act
+    if (e.target.method === "post" && !e.defaultPrevented && !e.target.matches("[data-find]")) { // one press, one act
       e.target.dataset.once = "";
       setTimeout(() => delete e.target.dataset.once, 8000);
     }
@@ -147,7 +148,7 @@
       if (!text) { closeSuggest(); return; }
       const mine = ++asked;
       try {
-        const r = await fetch("/pupils/suggest?q=" + encodeURIComponent(text), json);
+        const r = await fetch("/pupils/suggest", { method: "POST", body: new URLSearchParams({ csrf: csrf(), q: text }), ...json });
         const d = r.ok && await r.json();
         if (!d || mine !== asked || document.activeElement !== q) return;
         list.replaceChildren(...d.rows.map((x, i) => {
@@ -180,9 +181,9 @@
   }
 
   // ---- parts of a page fetched again ----
-  const swap = async (url, push) => {
-    const r = await fetch(url, { headers: { Accept: "text/html" } });
-    if (!r.ok || r.redirected) return;
+  const swap = async (url, push, form) => {
+    const r = await fetch(url, { headers: { Accept: "text/html" }, ...form && { method: "POST", body: form } });
+    if (!r.ok || r.redirected && (!form || new URL(r.url).pathname !== url)) return;
     const doc = new DOMParser().parseFromString(await r.text(), "text/html");
     const ticked = new Set($$('input[name="ref"]:checked').map((b) => b.value));
     const at = cur && cur.dataset.href;
@@ -197,14 +198,12 @@
     if (at) setCur(rows().find((tr) => tr.dataset.href === at), false);
     mark();
     body.dataset.shown = doc.body.dataset.shown || body.dataset.shown;
-    if (push) history.replaceState(null, "", url);
+    if (push) history.replaceState(null, "", r.url);
   };
   const filters = $("[data-filters]");
   if (filters) {
     const go = () => {
-      const p = new URLSearchParams(new FormData(filters));
-      for (const [k, v] of [...p]) if (!v) p.delete(k);
-      swap(filters.getAttribute("action") + "?" + p, true).catch(() => {});
+      swap(filters.getAttribute("action"), true, new URLSearchParams(new FormData(filters))).catch(() => {});
     };
     filters.addEventListener("input", later(160, (e) => { if (e.target.matches("[data-search]")) go(); }));
     filters.addEventListener("change", (e) => { if (e.target.matches("select[name=grade],select[name=school]")) filters.requestSubmit(); else if (!e.target.matches("[data-search]")) go(); });
