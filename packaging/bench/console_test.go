@@ -44,13 +44,13 @@ var consolePages = map[string][]string{
 		"/archives/classes?grade=3&class=1+班", "/archives/kept", "/archives/left", "/duplicates", "/problems", "/promotion", "/promotion?grade=3&class=1+班", "/graduation", "/graduation/keep", "/advance", "/certificates",
 		"/reviews", "/supervise", "/statistics", "/exports", "/enrol", "/enrol/new", "/enrol/handed", "/transfers/new", "/cards/handout", "/kiosks", "/kiosks/events", "/account", "/help"},
 	"officer.yunhe": {"/todo", "/todo/count", "/pupils", "/pupils?page=20", "/pupils?q=王", "/pupils?q=zhang", "/pupils?q=wzh", "/pupils?standing=suspended", "/cases", "/archives", "/archives/migrants", "/duplicates",
-		"/problems", "/numbers", "/promotion", "/promotion?school=2133010017", "/graduation", "/certificates", "/reviews", "/supervise", "/supervise/findings", "/supervise/orders", "/statistics", "/exports", "/staff", "/staff-register",
+		"/problems", "/promotion", "/promotion?school=2133010017", "/graduation", "/certificates", "/reviews", "/supervise", "/supervise/findings", "/supervise/orders", "/statistics", "/exports", "/staff", "/staff-register",
 		"/units", "/rules"},
 	"officer.city": {"/todo", "/pupils", "/pupils?page=20", "/pupils?q=王", "/pupils?q=zhang", "/pupils?q=wzh", "/pupils?standing=suspended", "/cases", "/archives", "/duplicates", "/problems", "/promotion", "/reviews",
 		"/supervise", "/statistics", "/letters"},
 	"clerk.yunhe":    {"/cards", "/cards/runs", "/cards/handout"},
 	"auditor.yunhe":  {"/audit", "/audit/alerts"},
-	"security.yunhe": {"/staff", "/clients", "/exchange"},
+	"security.yunhe": {"/staff", "/clients", "/exchange", "/vault"},
 }
 
 // askPages asks for every page turns times, in an order of roles that is the same in every run.

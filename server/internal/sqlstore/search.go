@@ -125,7 +125,11 @@ func (s *Store) branches(q store.Query, h *hunt) []branch {
 			// Few pupils, whom the scope finds: each is asked whether it has the token. (An EXISTS SQLite turns into a join, and begins with everybody who has it.)
 			w.conds = append(w.conds, "(SELECT 1 FROM search_token t WHERE "+s.d.InNumbers("t.token", w.arg(s.d.Numbers(h.tokens)))+" AND t.school = p.school AND t.student_uid = p.student_uid LIMIT 1) = 1")
 		default:
-			w.conds = append(w.conds, "p.student_uid IN ("+s.found(w, q, h)+")")
+			of := q
+			if !elsewhere {
+				of.Unit = "" // of the schools alone
+			}
+			w.conds = append(w.conds, "p.student_uid IN ("+s.found(w, of, h)+")")
 		}
 		sql := "FROM pupil p"
 		if len(w.conds) > 0 {
