@@ -2,13 +2,11 @@ package console
 
 import (
 	"net/url"
-	"sort"
 	"strconv"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
-	"xueji/server/internal/audit"
 	"xueji/server/internal/service"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
@@ -122,26 +120,10 @@ func (k *console) classes(c *fiber.Ctx, who service.Staff, school registry.Unit,
 	if school == "" || grade == 0 {
 		return nil
 	}
-	rows, _, err := k.Service.Search(audit.NumbersOnly(c.UserContext()), who, store.Query{School: school, Grade: grade, Limit: 500}) // class names alone
-	if err != nil {
+	out, err := k.Service.Classes(c.UserContext(), who, school, grade)
+	if err != nil { // the list stands without them
 		return nil
 	}
-	set := map[string]bool{}
-	for _, r := range rows {
-		if r.Class != "" {
-			set[r.Class] = true
-		}
-	}
-	out := make([]string, 0, len(set))
-	for cl := range set {
-		out = append(out, cl)
-	}
-	sort.Slice(out, func(i, j int) bool {
-		if len(out[i]) != len(out[j]) {
-			return len(out[i]) < len(out[j])
-		}
-		return out[i] < out[j]
-	})
 	return out
 }
 

@@ -86,6 +86,13 @@ var table = []struct {
 		_, err := w.r.s.Live(ctx, who, time.Time{})
 		return err
 	}, "ok ok ok ok ok ok ok ok ok ok"},
+	{"Classes", func(w *world, who Staff) error {
+		n, err := w.r.s.Classes(w.c(), who, demo.YunheShiyan, 1)
+		if err == nil && len(n) == 0 {
+			return registry.ErrNotFound
+		}
+		return err
+	}, "ok nf ok nf ok nf ok ok nf no"},
 	{"Search", func(w *world, who Staff) error {
 		rows, n, err := w.r.s.Search(w.c(), who, store.Query{})
 		if err == nil && (n > 0) != slices.ContainsFunc(rows, func(s store.Summary) bool { return s.UID == w.uid }) {

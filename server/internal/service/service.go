@@ -77,6 +77,8 @@ type Console interface {
 
 	// Pupils.
 	Search(ctx context.Context, who Staff, q store.Query) ([]store.Summary, int, error)
+	// Classes names the classes of a school's grade, in their order; none for a school out of scope.
+	Classes(ctx context.Context, who Staff, school registry.Unit, grade int) ([]string, error)
 	SchoolsLike(who Staff, word string, limit int) []registry.School
 	Pupil(ctx context.Context, who Staff, uid registry.UID) (registry.Pupil, []store.Entry, error)
 	Issuances(ctx context.Context, who Staff, uid registry.UID) ([]store.Issuance, error)

@@ -178,6 +178,29 @@ func (s *Service) Search(ctx context.Context, who Staff, q store.Query) ([]store
 	return rows, n, nil
 }
 
+// Classes names the classes of a grade.
+func (s *Service) Classes(ctx context.Context, who Staff, school registry.Unit, grade int) ([]string, error) {
+	sc := s.scope(who)
+	if err := sc.Check(access.Search); err != nil {
+		return nil, err
+	}
+	if !sc.HasSchool(school) {
+		return nil, nil
+	}
+	all, err := s.st.Bases(ctx, school)
+	if err != nil {
+		return nil, internal(err)
+	}
+	var out []string
+	for _, c := range all {
+		if c.Grade == grade && c.Class != "" {
+			out = append(out, c.Class)
+		}
+	}
+	slices.SortFunc(out, func(a, b string) int { return compareClasses(grade, grade, a, b) })
+	return slices.Compact(out), nil
+}
+
 // Pupil is one record, cut to what exists for who, with its history when all of it does.
 func (s *Service) Pupil(ctx context.Context, who Staff, uid registry.UID) (registry.Pupil, []store.Entry, error) {
 	p, v, err := s.see(ctx, who, uid)

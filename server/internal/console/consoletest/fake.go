@@ -287,6 +287,16 @@ func (f *Fake) inScope(who service.Staff, school registry.Unit) bool {
 	return slices.ContainsFunc(f.Schools(who), func(s registry.School) bool { return s.Code == school })
 }
 
+func (f *Fake) Classes(ctx context.Context, who service.Staff, school registry.Unit, grade int) ([]string, error) {
+	rows, _, err := f.Search(ctx, who, store.Query{School: school, Grade: grade})
+	var out []string
+	for _, r := range rows {
+		out = append(out, r.Class)
+	}
+	slices.Sort(out)
+	return slices.Compact(out), err
+}
+
 func (f *Fake) Search(_ context.Context, who service.Staff, q store.Query) ([]store.Summary, int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
