@@ -11,7 +11,6 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"xueji/server/internal/audit"
 	"xueji/server/internal/service"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
@@ -91,7 +90,7 @@ func (k *console) todo(c *fiber.Ctx, who service.Staff) error {
 
 // todoCount is the small number in the navigation, asked for by script after the page and at each notice.
 func (k *console) todoCount(c *fiber.Ctx, who service.Staff) error {
-	t, err := k.Service.ToDo(audit.NumbersOnly(c.UserContext()), who)
+	t, err := k.Service.ToDoCount(c.UserContext(), who)
 	if err != nil {
 		return err
 	}

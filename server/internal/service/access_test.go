@@ -79,6 +79,14 @@ var table = []struct {
 }{
 	//                                                                                reg    reg'  lead   lead'  off    off'  city   clerk  clerk' oper
 	{"ToDo", func(w *world, who Staff) error { _, err := w.r.s.ToDo(w.c(), who); return err }, "ok ok ok ok ok ok ok ok ok ok"},
+	{"ToDoCount", func(w *world, who Staff) error {
+		n, err := w.r.s.ToDoCount(w.c(), who)
+		all, err2 := w.r.s.ToDo(w.c(), who)
+		if err == nil && (err2 != nil || n.Counts != all.Counts || len(n.Mine) > 0) {
+			return registry.ErrConflict
+		}
+		return err
+	}, "ok ok ok ok ok ok ok ok ok ok"},
 	{"CasesBehind", func(w *world, who Staff) error { _, err := w.r.s.CasesBehind(w.c(), who, nil); return err }, "ok ok ok ok ok ok ok ok ok ok"},
 	{"Live", func(w *world, who Staff) error {
 		ctx, cancel := context.WithCancel(w.c())

@@ -71,6 +71,8 @@ type Console interface {
 	// CasesBehind reads the open cases behind tasks of a list, by number: those that the unit takes part in.
 	CasesBehind(ctx context.Context, who Staff, tasks []store.TaskRow) (map[registry.CaseNo]registry.Case, error)
 	ToDo(ctx context.Context, who Staff) (ToDo, error)
+	// ToDoCount is ToDo without its lists of tasks.
+	ToDoCount(ctx context.Context, who Staff) (ToDo, error)
 	// Live delivers a value each time something changed for the unit (notices, tasks), and one at once when something may have since a time (zero: none); ends with
 	// ctx. Slow readers lose repeats, never the last.
 	Live(ctx context.Context, who Staff, since time.Time) (<-chan Notice, error)

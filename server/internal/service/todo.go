@@ -34,14 +34,14 @@ func (s *Service) ToDo(ctx context.Context, who Staff) (ToDo, error) {
 	if err := sc.Check(access.ToDo); err != nil {
 		return ToDo{}, err
 	}
-	out := ToDo{Today: s.Today(), Versions: map[registry.UID]int64{}}
-	if !sc.May(access.SchoolWork) && !sc.May(access.Confirm) && !sc.May(access.Authority) {
-		return out, nil // clerks and operators have no cases: their work is on other pages
+	if !hasCases(sc) {
+		return ToDo{Today: s.Today()}, nil
 	}
-	var err error
-	if out.Counts, err = s.taskCounts(ctx, who.Unit); err != nil {
-		return ToDo{}, internal(err)
+	out, err := s.toDoCounts(ctx, who, sc)
+	if err != nil {
+		return ToDo{}, err
 	}
+	out.Versions = map[registry.UID]int64{}
 	for len(out.Mine) < todoLimit {
 		rows, err := s.st.Tasks(ctx, who.Unit, sideLimit, len(out.Mine))
 		if err != nil {
@@ -58,6 +58,47 @@ func (s *Service) ToDo(ctx context.Context, who Staff) (ToDo, error) {
 	if out.Above, err = s.st.TasksAbove(ctx, who.Unit, out.Today, sideLimit); err != nil {
 		return ToDo{}, internal(err)
 	}
+	out.Mine = slices.DeleteFunc(out.Mine, func(t store.TaskRow) bool {
+		if !t.Shown(out.Today, s.Pack()) {
+			return true
+		}
+		out.Versions[t.Task.UID] = t.Version
+		return false
+	})
+	return out, s.record(ctx, who, audit.Entry{Kind: audit.Search, What: "todo", N: len(out.Mine) + len(out.Waiting) + len(out.Above)})
+}
+
+// hasCases: clerks and operators have no cases, their work is on other pages.
+func hasCases(sc access.Scope) bool {
+	return sc.May(access.SchoolWork) || sc.May(access.Confirm) || sc.May(access.Authority)
+}
+
+// ToDoCount is ToDo without its lists of tasks: no pupil is read for it.
+func (s *Service) ToDoCount(ctx context.Context, who Staff) (ToDo, error) {
+	sc := s.scope(who)
+	if err := sc.Check(access.ToDo); err != nil {
+		return ToDo{}, err
+	}
+	if !hasCases(sc) {
+		return ToDo{Today: s.Today()}, nil
+	}
+	return s.toDoCounts(ctx, who, sc)
+}
+
+func (s *Service) toDoCounts(ctx context.Context, who Staff, sc access.Scope) (out ToDo, err error) {
+	out.Today = s.Today()
+	if out.Counts, err = s.taskCounts(ctx, who.Unit); err != nil {
+		return ToDo{}, internal(err)
+	}
+	later, err := s.st.TasksOf(ctx, who.Unit, registry.TaskSuspensionEnd, registry.TaskAbsence)
+	if err != nil {
+		return ToDo{}, internal(err)
+	}
+	for i := range later {
+		if !later[i].Shown(out.Today, s.Pack()) && out.Counts.InTime > 0 { // what is not shown yet is due later than the alert, so it was counted there
+			out.Counts.InTime--
+		}
+	}
 	if out.Orders, err = s.st.OrdersFor(ctx, who.Unit, sideLimit); err != nil {
 		return ToDo{}, internal(err)
 	}
@@ -67,21 +108,9 @@ func (s *Service) ToDo(ctx context.Context, who Staff) (ToDo, error) {
 		}
 	}
 	if sc.May(access.Import) {
-		if err := s.handedToDo(ctx, who.Unit, &out); err != nil {
-			return ToDo{}, err
-		}
+		err = s.handedToDo(ctx, who.Unit, &out)
 	}
-	out.Mine = slices.DeleteFunc(out.Mine, func(t store.TaskRow) bool {
-		if t.Shown(out.Today, s.Pack()) {
-			out.Versions[t.Task.UID] = t.Version
-			return false
-		}
-		if out.Counts.InTime > 0 { // what is not shown yet is due later than the alert, so it was counted there
-			out.Counts.InTime--
-		}
-		return true
-	})
-	return out, s.record(ctx, who, audit.Entry{Kind: audit.Search, What: "todo", N: len(out.Mine) + len(out.Waiting) + len(out.Above)})
+	return out, err
 }
 
 // CasesBehind reads the cases of tasks.

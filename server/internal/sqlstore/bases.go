@@ -2,6 +2,8 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"xueji/server/internal/store"
 	"xueji/server/registry"
@@ -106,5 +108,32 @@ func (s *Store) ClassTasks(ctx context.Context, school registry.Unit, kind regis
 		}
 		return err
 	}, `SELECT p.grade, p.class, p.standing, t.doc FROM task t JOIN pupil p ON p.student_uid = t.student_uid WHERE t.unit = $1 AND p.school = $1`, string(school))
+	return out, err
+}
+
+// TasksOf lists a unit's tasks of kinds. The database looks for a kind's word in the document; the task itself decides.
+func (s *Store) TasksOf(ctx context.Context, unit registry.Unit, kinds ...registry.TaskKind) ([]registry.Task, error) {
+	w := &where{d: s.d}
+	w.and("unit = $%d", string(unit))
+	var likes []string
+	for _, k := range kinds {
+		likes = append(likes, "doc LIKE "+w.param(`%"`+string(k)+`"%`))
+	}
+	if len(likes) == 0 {
+		return nil, nil
+	}
+	var out []registry.Task
+	err := s.query(ctx, func(r Rows) error {
+		var doc string
+		if err := r.Scan(&doc); err != nil {
+			return err
+		}
+		var t registry.Task
+		err := decode("task", doc, &t)
+		if slices.Contains(kinds, t.Kind) {
+			out = append(out, t)
+		}
+		return err
+	}, "SELECT doc FROM task WHERE "+w.conds[0]+" AND ("+strings.Join(likes, " OR ")+")", w.args...)
 	return out, err
 }

@@ -147,6 +147,8 @@ type Lists interface {
 	// Bases counts a school's pupils by grade, class, standing and basis, in no order; BasesOf reads those of pupils.
 	Bases(ctx context.Context, school registry.Unit) ([]BasisCount, error)
 	BasesOf(ctx context.Context, uids []registry.UID) (map[registry.UID]string, error)
+	// TasksOf lists a unit's tasks of kinds, without their pupils, in no order.
+	TasksOf(ctx context.Context, unit registry.Unit, kinds ...registry.TaskKind) ([]registry.Task, error)
 	// ClassTasks lists a school's tasks of a kind about its own pupils, in no order.
 	ClassTasks(ctx context.Context, school registry.Unit, kind registry.TaskKind) ([]ClassTask, error)
 	// FindCase finds whose a case number is.

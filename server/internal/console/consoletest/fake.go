@@ -254,6 +254,10 @@ func (f *Fake) ToDo(ctx context.Context, who service.Staff) (service.ToDo, error
 	return t, nil
 }
 
+func (f *Fake) ToDoCount(ctx context.Context, who service.Staff) (service.ToDo, error) {
+	return f.ToDo(ctx, who)
+}
+
 func (f *Fake) CasesBehind(_ context.Context, _ service.Staff, tasks []store.TaskRow) (map[registry.CaseNo]registry.Case, error) {
 	out := map[registry.CaseNo]registry.Case{}
 	for _, t := range tasks {

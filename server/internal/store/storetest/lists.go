@@ -345,17 +345,17 @@ func bases(t *testing.T, s store.Store) {
 		}
 		return out
 	}
-	of := func(n int) string {
+	basis := func(n int) string {
 		t.Helper()
 		p, err := s.Pupil(ctx, UID(n))
 		must(t, err)
 		return registry.BasisOf(&p).String()
 	}
-	if got := count(); got["enrolled "+of(1)] != 2 || got["enrolled "+of(3)] != 1 || len(got) != 2 {
+	if got := count(); got["enrolled "+basis(1)] != 2 || got["enrolled "+basis(3)] != 1 || len(got) != 2 {
 		t.Fatalf("%v", got)
 	}
 	each, err := s.BasesOf(ctx, []registry.UID{UID(1), UID(3), UID(99)})
-	if err != nil || len(each) != 2 || each[UID(1)] != of(2) || each[UID(3)] != of(3) {
+	if err != nil || len(each) != 2 || each[UID(1)] != basis(2) || each[UID(3)] != basis(3) {
 		t.Fatalf("%v %v", each, err)
 	}
 	p, err := s.Pupil(ctx, UID(1))
@@ -364,8 +364,12 @@ func bases(t *testing.T, s store.Store) {
 	c := Change(p, registry.EvKeepArchive, store.Index{})
 	c.Tasks = []registry.Task{{UID: p.UID, Kind: registry.TaskArchiveBuild, Unit: SchoolA, DueOn: "2026-10-01"}, {UID: p.UID, Kind: registry.TaskStep, Unit: SchoolA}}
 	must(t, s.Commit(ctx, store.Batch{Changes: []store.Change{c}}))
-	if got := count(); got["enrolled "+of(2)] != 1 || got["graduated "+of(1)] != 1 || len(got) != 3 {
+	if got := count(); got["enrolled "+basis(2)] != 1 || got["graduated "+basis(1)] != 1 || len(got) != 3 {
 		t.Fatalf("after a change: %v", got)
+	}
+	of, err := s.TasksOf(ctx, SchoolA, registry.TaskStep, registry.TaskSuspensionEnd)
+	if err != nil || len(of) != 1 || of[0].Kind != registry.TaskStep {
+		t.Fatalf("%+v %v", of, err)
 	}
 	tasks, err := s.ClassTasks(ctx, SchoolA, registry.TaskArchiveBuild)
 	if err != nil || len(tasks) != 1 || tasks[0].Class != "1班" || tasks[0].DueOn != "2026-10-01" || tasks[0].Standing != registry.StandingGraduated {
