@@ -55,20 +55,24 @@ type EV1Auth struct {
 	iv         []byte
 }
 
-// BeginEV1 takes the card's first answer, E(K, RndB), and gives the reader's: E(K, RndA ‖ RndB'). rndA is 16 fresh random bytes.
-func BeginEV1(key Secret, rndA, answer []byte) (*EV1Auth, []byte, error) {
-	block, err := AES.Block(key)
-	if err != nil {
-		return nil, nil, err
+// begin answers the card's E(K, RndB) with E(K, RndA ‖ RndB'), chained on from iv.
+func begin(key Secret, rndA, answer, iv []byte) (block cipher.Block, rndB, out []byte, err error) {
+	if block, err = AES.Block(key); err != nil {
+		return nil, nil, nil, err
 	}
 	if len(answer) != 16 || len(rndA) != 16 {
-		return nil, nil, ErrForm
+		return nil, nil, nil, ErrForm
 	}
-	rndB, err := DecryptCBC(block, nil, answer)
-	if err != nil {
-		return nil, nil, err
+	if rndB, err = DecryptCBC(block, nil, answer); err != nil {
+		return nil, nil, nil, err
 	}
-	out, err := EncryptCBC(block, answer, append(append([]byte(nil), rndA...), rotated(rndB)...))
+	out, err = EncryptCBC(block, iv, append(append([]byte(nil), rndA...), rotated(rndB)...))
+	return block, rndB, out, err
+}
+
+// BeginEV1 takes the card's first answer, E(K, RndB), and gives the reader's: E(K, RndA ‖ RndB'). rndA is 16 fresh random bytes.
+func BeginEV1(key Secret, rndA, answer []byte) (*EV1Auth, []byte, error) {
+	block, rndB, out, err := begin(key, rndA, answer, answer)
 	if err != nil {
 		return nil, nil, err
 	}

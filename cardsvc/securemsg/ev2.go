@@ -25,18 +25,7 @@ type EV2Auth struct {
 // BeginEV2 takes the card's first answer, E(K, RndB), and gives the reader's: E(K, RndA ‖ RndB'). rndA is 16 fresh random bytes. before is nil for EV2First (71);
 // for EV2NonFirst (77) it is the session that goes on: TI and counter stay, the keys are new.
 func BeginEV2(key Secret, rndA, answer []byte, before *EV2) (*EV2Auth, []byte, error) {
-	block, err := AES.Block(key)
-	if err != nil {
-		return nil, nil, err
-	}
-	if len(answer) != 16 || len(rndA) != 16 {
-		return nil, nil, ErrForm
-	}
-	rndB, err := DecryptCBC(block, nil, answer)
-	if err != nil {
-		return nil, nil, err
-	}
-	out, err := EncryptCBC(block, nil, append(append([]byte(nil), rndA...), rotated(rndB)...))
+	block, rndB, out, err := begin(key, rndA, answer, nil)
 	if err != nil {
 		return nil, nil, err
 	}

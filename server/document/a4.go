@@ -160,27 +160,9 @@ type column struct {
 // table flows rows over as many pages as they need, each with the head row; next begins a page and says where its content starts. inks may be nil. It returns the y
 // below the last row.
 func (s *sheet) table(y float64, cols []column, rows [][]string, inks []ink, next func() float64) float64 {
-	const headH, pt, lead, padY = 8.5, 9.5, 4.6, 1.75
-	top := 0.0
-	begin := func() {
-		top = y
-		s.rect(marginX, y, contentW, headH, wash)
-		x := marginX
-		for _, c := range cols {
-			s.text(x+c.w/2, y+headH/2+1.25, c.title, write{style: serifBold, pt: 9.5, ink: black, align: centre})
-			x += c.w
-		}
-		y += headH
-	}
-	end := func() {
-		x := marginX
-		for _, c := range cols[:len(cols)-1] {
-			x += c.w
-			s.line(x, top, x, y, 0.2, rule)
-		}
-		s.frame(marginX, top, contentW, y-top, 0.35, rule)
-	}
-	begin()
+	const pt, lead, padY = 9.5, 4.6, 1.75
+	top := y
+	y = s.tableHead(y, cols)
 	for n, r := range rows {
 		cells := make([][]string, len(cols))
 		h := 0.0
@@ -189,9 +171,9 @@ func (s *sheet) table(y float64, cols []column, rows [][]string, inks []ink, nex
 			h = max(h, float64(len(cells[i]))*lead+2*padY)
 		}
 		if y+h > lowest {
-			end()
-			y = next()
-			begin()
+			s.tableRules(top, y, cols)
+			top = next()
+			y = s.tableHead(top, cols)
 		}
 		s.line(marginX, y, marginX+contentW, y, 0.2, rule)
 		colour := black
@@ -213,8 +195,30 @@ func (s *sheet) table(y float64, cols []column, rows [][]string, inks []ink, nex
 		}
 		y += h
 	}
-	end()
+	s.tableRules(top, y, cols)
 	return y
+}
+
+// tableHead writes the titles of columns at y, and returns the y below them.
+func (s *sheet) tableHead(y float64, cols []column) float64 {
+	const h = 8.5
+	s.rect(marginX, y, contentW, h, wash)
+	x := marginX
+	for _, c := range cols {
+		s.text(x+c.w/2, y+h/2+1.25, c.title, write{style: serifBold, pt: 9.5, ink: black, align: centre})
+		x += c.w
+	}
+	return y + h
+}
+
+// tableRules draws the frame of a table from top to y, and the lines between its columns.
+func (s *sheet) tableRules(top, y float64, cols []column) {
+	x := marginX
+	for _, c := range cols[:len(cols)-1] {
+		x += c.w
+		s.line(x, top, x, y, 0.2, rule)
+	}
+	s.frame(marginX, top, contentW, y-top, 0.35, rule)
 }
 
 // columns are those of every inventory; the last is given by the paper.

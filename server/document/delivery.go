@@ -25,10 +25,7 @@ type DeliverySlip struct {
 }
 
 // deliveryCols are the columns of a slip with their widths in mm; they fill the content's width.
-var deliveryCols = []struct {
-	title string
-	w     float64
-}{{"序号", 12}, {"姓名", 42}, {"卡号", 42}, {"类别", 22}, {"领取人签名", 30}, {"日期", 18}}
+var deliveryCols = []column{{"序号", 12, centre}, {"姓名", 42, left}, {"卡号", 42, centre}, {"类别", 22, centre}, {"领取人签名", 30, centre}, {"日期", 18, centre}}
 
 // DeliverySlips makes the slips of several classes in one PDF. Each class begins a page of its own and counts its own pages, so that the stack can be parted.
 func (m *Maker) DeliverySlips(slips []DeliverySlip) ([]byte, error) {
@@ -50,7 +47,7 @@ func (m *Maker) DeliverySlips(slips []DeliverySlip) ([]byte, error) {
 }
 
 func (m *Maker) deliverySlip(s *sheet, d *DeliverySlip) {
-	const rowH, headH, ends = 8.9, 8.5, 46.0
+	const rowH, ends = 8.9, 46.0
 	s.page()
 	s.text(a4W/2, marginTop+12, "学生卡发放签收单", write{style: serifBold, pt: 25, ink: black, align: centre, spacing: 0.22})
 	y := s.grid(marginTop+20, 9.6, 10.25, [][]pair{
@@ -58,36 +55,15 @@ func (m *Maker) deliverySlip(s *sheet, d *DeliverySlip) {
 		{{"班级", d.Class, true}, {"卡数", fmt.Sprintf("共 %d 张", len(d.Rows)), false}},
 	}) + 6
 	top := y
-	begin := func() {
-		top = y
-		s.rect(marginX, y, contentW, headH, wash)
-		x := marginX
-		for _, c := range deliveryCols {
-			s.text(x+c.w/2, y+headH/2+1.25, c.title, write{style: serifBold, pt: 9.5, ink: black, align: centre})
-			x += c.w
-		}
-		y += headH
-	}
-	end := func() {
-		x := marginX
-		for _, c := range deliveryCols[:len(deliveryCols)-1] {
-			x += c.w
-			s.line(x, top, x, y, 0.2, rule)
-		}
-		s.frame(marginX, top, contentW, y-top, 0.35, rule)
-	}
-	next := func() {
-		end()
-		s.page()
-		s.text(marginX, marginTop+3.4, d.School+"　"+d.Class, write{style: sans, pt: 9.75, ink: grey})
-		s.text(a4W-marginX, marginTop+3.4, "学生卡发放签收单（续）", write{style: serif, pt: 9.75, ink: grey, align: right})
-		y = marginTop + 8
-		begin()
-	}
-	begin()
+	y = s.tableHead(y, deliveryCols)
 	for i, r := range d.Rows {
 		if y+rowH > lowest {
-			next()
+			s.tableRules(top, y, deliveryCols)
+			s.page()
+			s.text(marginX, marginTop+3.4, d.School+"　"+d.Class, write{style: sans, pt: 9.75, ink: grey})
+			s.text(a4W-marginX, marginTop+3.4, "学生卡发放签收单（续）", write{style: serif, pt: 9.75, ink: grey, align: right})
+			top = marginTop + 8
+			y = s.tableHead(top, deliveryCols)
 		}
 		s.line(marginX, y, marginX+contentW, y, 0.2, rule)
 		kind := "首次发卡"
@@ -110,7 +86,7 @@ func (m *Maker) deliverySlip(s *sheet, d *DeliverySlip) {
 		}
 		y += rowH
 	}
-	end()
+	s.tableRules(top, y, deliveryCols)
 	if y+ends > lowest {
 		s.page()
 		y = marginTop + 4

@@ -18,15 +18,6 @@ func NewDate(year, month, day int) Date {
 	return Date(time.Date(year, time.Month(month), day, 0, 0, 0, 0, Beijing).Format(time.DateOnly))
 }
 
-// ParseDate reads "2006-01-02". CodeInvalid otherwise.
-func ParseDate(s string) (Date, error) {
-	d := Date(s)
-	if !d.Valid() {
-		return "", &Error{Code: CodeInvalid, Field: "date"}
-	}
-	return d, nil
-}
-
 // Valid reports whether d is a day of the calendar, written "2006-01-02".
 func (d Date) Valid() bool {
 	y, m, day, ok := d.split()

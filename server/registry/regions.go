@@ -29,14 +29,6 @@ func provinceItems() []CodeItem {
 // provinceTitle is the name behind the first two digits of a region code, "" for an unknown province.
 func provinceTitle(two string) string { return provinceByCode[two] }
 
-// ProvinceTitle is the name of the province of a region code of at least two digits, "" when it is unknown.
-func ProvinceTitle(region string) string {
-	if len(region) < 2 {
-		return ""
-	}
-	return provinceTitle(region[:2])
-}
-
 // ValidRegion accepts a plausible region code: 6 digits (GB/T 2260: province, city, county) or 12 (with township and village), of a known province. Counties
 // come and go yearly and an ID number keeps the code of its day, so the county itself is not looked up. A county needs its city ("330006" is none).
 func ValidRegion(code string) bool {

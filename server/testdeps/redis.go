@@ -12,12 +12,6 @@ import (
 	"time"
 )
 
-// Redis gives the address ("redis://…") of an empty Redis started for this test and ended with it.
-func Redis(t testing.TB) string {
-	t.Helper()
-	return StartRedis(t).URL()
-}
-
 // RedisServer is a redis-server whose life a test may shorten.
 type RedisServer struct {
 	t    testing.TB

@@ -171,9 +171,6 @@ func (r *Root) Pinned() credential.Root { return r.root }
 // RootsFile is roots.cbor.
 func (r *Root) RootsFile() []byte { return bytes.Clone(r.raw) }
 
-// Issued lists the certificates signed so far.
-func (r *Root) Issued() []Issued { return slices.Clone(r.state.Issued) }
-
 // InToken says that the key lies in a token and no passphrase is wanted.
 func (r *Root) InToken() bool { return strings.HasPrefix(r.state.Key, token.Scheme) }
 

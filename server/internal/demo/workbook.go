@@ -93,6 +93,3 @@ func (g *Generator) Workbook(n, bad int, enrolled registry.Form) ([]byte, error)
 	}
 	return intake.Fill(rows, nil)
 }
-
-// SampleWorkbook is Workbook of a fixed seed with today's newcomers.
-func SampleWorkbook(n, bad int) ([]byte, error) { return New(2013).Workbook(n, bad, nil) }

@@ -1,12 +1,8 @@
 package sqlite
 
 import (
-	"database/sql"
-	"io/fs"
 	"path/filepath"
 	"testing"
-
-	"github.com/pressly/goose/v3"
 
 	"xueji/server/internal/store"
 	"xueji/server/internal/store/storetest"
@@ -18,21 +14,7 @@ import (
 func TestClearRegister(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "register.db")
-	db, err := sql.Open("sqlite", dsn(path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, sub)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.UpTo(t.Context(), 2); err != nil {
-		t.Fatal(err)
-	}
+	db := upTo(t, path, 2)
 	const name, id, phone = "欧阳静怡", "11010519491231002X", "13912345678"
 	doc := `{"uid":"u1","form":{"name":"` + name + `","id_number":"` + id + `","phone":"` + phone + `"},"standing":"enrolled"}`
 	for _, q := range []string{

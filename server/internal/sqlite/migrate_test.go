@@ -12,9 +12,9 @@ import (
 	"xueji/server/vault"
 )
 
-// A register made before lives were kept: its cards keep their states and get a first line; its one active card per pupil still is one.
-func TestCardsOfTheFirstSchema(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "r.db")
+// upTo makes a register at path as it was at a version of the schema.
+func upTo(t *testing.T, path string, version int64) *sql.DB {
+	t.Helper()
 	db, err := sql.Open("sqlite", dsn(path))
 	if err != nil {
 		t.Fatal(err)
@@ -27,9 +27,16 @@ func TestCardsOfTheFirstSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.UpTo(t.Context(), 1); err != nil {
+	if _, err := p.UpTo(t.Context(), version); err != nil {
 		t.Fatal(err)
 	}
+	return db
+}
+
+// A register made before lives were kept: its cards keep their states and get a first line; its one active card per pupil still is one.
+func TestCardsOfTheFirstSchema(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "r.db")
+	db := upTo(t, path, 1)
 	for _, q := range []string{
 		`INSERT INTO issuance VALUES ('u1', 'c1', '3301001', 'replaced', 'first', 'lost', 1, 1, '', 0, 'aa', 'x', 2, x'00', '{"account":"a1"}', 5, 7, '2030-08-31')`,
 		`INSERT INTO issuance VALUES ('u1', 'c2', '3301002', 'active', 'replacement', '', 2, 1, '', 0, 'bb', 'x', 2, x'00', '{"account":"a1"}', 6, 8, '2030-08-31')`,
