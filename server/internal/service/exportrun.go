@@ -12,8 +12,9 @@ import (
 	"xueji/server/registry"
 )
 
-// A long list under an approval (Art. 25) is made in the background, and begun again after a restart under the same copy number. Of the row, Name is the approval, Total
-// and Done count pupils, Result is the workbook, sealed like every file.
+// A long list under an approval (Art. 25) is made in the background, and begun again after a restart under the same copy number: to go on with it, parts of it would have
+// to lie in the register, and its rows would be of two times under one watermark. Of the row, Name is the approval, Total and Done count pupils, Result is the workbook,
+// sealed like every file.
 const exportPrefix = "export-"
 
 const (
