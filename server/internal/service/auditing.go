@@ -2,14 +2,11 @@ package service
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
 
-	"xueji/server/document"
 	"xueji/server/internal/access"
 	"xueji/server/internal/audit"
 	"xueji/server/internal/store"
@@ -255,146 +252,4 @@ func (s *Service) AnswerAlert(ctx context.Context, who Staff, id, words string) 
 		return err
 	}
 	return internal(s.st.AnswerAlert(ctx, id, who.ID, s.now(), sealed))
-}
-
-// reportKinds are the columns of the yearly report.
-var reportKinds = []struct {
-	title string
-	whats []string
-}{
-	{"查看", []string{string(audit.Look)}}, {"学生人次", []string{audit.DayPupils}}, {"无业务查看", []string{audit.DayBare}}, {"搜索", []string{string(audit.Search), string(audit.Find)}},
-	{"看全号码", []string{string(audit.Unmask)}}, {"打印", []string{string(audit.Print)}}, {"调阅文件", []string{string(audit.FileRead)}}, {"导出", []string{string(audit.Export)}},
-}
-
-// ruleTitles name the rules of unusual reading on paper.
-var ruleTitles = map[string]string{audit.RuleHour: "一小时查看过多", audit.RuleDay: "一天查看过多", audit.RuleBare: "无业务查看过多", audit.RuleNight: "夜间查看", audit.RuleOutside: "查找外校学生过多",
-	audit.RuleUnmask: "反复看全号码", audit.RuleForged: "日志中有外来条目"}
-
-func (s *Service) AuditReport(ctx context.Context, who Staff, year int) ([]byte, error) {
-	sc := s.scope(who)
-	if err := sc.Check(access.SeeLog); err != nil {
-		return nil, err
-	}
-	if year < 2013 || year > s.now().Year()+1 {
-		return nil, fail(registry.CodeInvalid, "year", nil)
-	}
-	if err := s.canPrint(); err != nil {
-		return nil, err
-	}
-	from, to := registry.Date(fmt.Sprintf("%04d-01-01", year)), registry.Date(fmt.Sprintf("%04d-12-31", year))
-	days, err := s.st.AuditDays(ctx, "", "", from, to)
-	if err != nil {
-		return nil, internal(err)
-	}
-	name := s.namer(ctx)
-	counts := map[string]map[string]int{}
-	for _, d := range days {
-		unit := d.Unit
-		if unit == "" {
-			unit = name(d.Account).Unit
-		}
-		if !s.watches(who, sc, unit) {
-			continue
-		}
-		if counts[d.Account] == nil {
-			counts[d.Account] = map[string]int{}
-		}
-		counts[d.Account][d.What] += d.N
-	}
-	title := s.dir.Load().Name
-	r := document.Report{Title: "未成年人个人信息处理合规审计报告", Sub: fmt.Sprintf("%d 年度　%s", year, title(who.Unit)), PrintedOn: s.Today(), Left: title(who.Unit), Seal: "审计单位\n盖章处",
-		Lines: []string{"审计人", "单位负责人", "日期"},
-		Note: "依据《个人信息保护法》《未成年人网络保护条例》第三十七条（处理未成年人个人信息每年审计）和《中小学生学籍管理办法》第二十五条。查看、搜索、打印、调阅和导出都由系统逐条记录，条目不含学生姓名、证件号码和搜索文字。" +
-			"“无业务查看”是查看时本单位没有该生的在办业务或待办，由本人当场写明原因。"}
-	use := document.ReportSection{Title: "一、谁看了多少", Cols: []string{"账号", "单位", "角色"}, Widths: []float64{0.13, 0.19, 0.12}, Empty: "本年度没有查看记录。"}
-	for _, k := range reportKinds {
-		use.Cols, use.Widths = append(use.Cols, k.title), append(use.Widths, 0.07)
-	}
-	ids := make([]string, 0, len(counts))
-	for id := range counts {
-		ids = append(ids, id)
-	}
-	total := map[string]int{}
-	sort.Slice(ids, func(i, j int) bool {
-		return counts[ids[i]][string(audit.Look)] > counts[ids[j]][string(audit.Look)] || counts[ids[i]][string(audit.Look)] == counts[ids[j]][string(audit.Look)] && ids[i] < ids[j]
-	})
-	for _, id := range ids {
-		a := name(id)
-		row := []string{a.Name, title(a.Unit), a.Role.Title()}
-		any := 0
-		for _, k := range reportKinds {
-			n := 0
-			for _, w := range k.whats {
-				n += counts[id][w]
-			}
-			total[k.title] += n
-			any += n
-			row = append(row, strconv.Itoa(n))
-		}
-		if any > 0 {
-			use.Rows = append(use.Rows, row)
-		}
-	}
-	begin, end := dayStart(from), dayStart(to).AddDate(0, 0, 1)
-	copies, err := s.st.ExportCopies(ctx, begin, end, 1000)
-	if err != nil {
-		return nil, internal(err)
-	}
-	left := document.ReportSection{Title: "二、导出（第二十五条）", Cols: []string{"批准文号", "份号", "时间", "经办账号", "行数", "文件摘要"}, Widths: []float64{0.24, 0.08, 0.2, 0.14, 0.1, 0.24}, Empty: "本年度没有导出。"}
-	for _, c := range copies {
-		if s.watches(who, sc, c.By.Unit) {
-			left.Rows = append(left.Rows, []string{c.No, strconv.Itoa(c.Copy), c.At.In(registry.Beijing).Format("2006-01-02 15:04"), name(c.By.Account).Name, strconv.Itoa(c.N), c.Digest[:min(16, len(c.Digest))]})
-		}
-	}
-	alerts, err := s.st.Alerts(ctx, false, nil, begin, 1000)
-	if err != nil {
-		return nil, internal(err)
-	}
-	odd := document.ReportSection{Title: "三、异常查看及处理", Cols: []string{"时间", "情形", "账号", "数量／界限", "处理"}, Widths: []float64{0.17, 0.19, 0.14, 0.14, 0.36}, Empty: "本年度没有异常查看告警。"}
-	unanswered := 0
-	for _, a := range alerts {
-		if a.At.Before(end) && (a.Unit == "" || s.watches(who, sc, a.Unit)) {
-			answer := s.keys.openWords(a.Answer)
-			if a.AnsweredAt.IsZero() {
-				unanswered++
-				answer = "尚未处理"
-			}
-			odd.Rows = append(odd.Rows, []string{a.At.In(registry.Beijing).Format("2006-01-02 15:04"), ruleTitles[a.Rule], name(a.Account).Name, fmt.Sprintf("%d／%d", a.N, a.Bound), answer})
-		}
-	}
-	keyActs, err := s.st.Audit(ctx, store.AuditQuery{Kinds: []audit.Kind{audit.Key}, From: begin, To: end, Limit: 200})
-	if err != nil {
-		return nil, internal(err)
-	}
-	keys := document.ReportSection{Title: "四、密钥与信任文件", Cols: []string{"时间", "事项", "对象"}, Widths: []float64{0.3, 0.3, 0.4}, Empty: "本年度没有变动。"}
-	for _, e := range keyActs {
-		keys.Rows = append(keys.Rows, []string{e.At.In(registry.Beijing).Format("2006-01-02 15:04"), e.What, e.Subject})
-	}
-	whole := document.ReportSection{Title: "五、日志完整性", Cols: []string{"项目", "结果"}, Widths: []float64{0.24, 0.76}}
-	switch {
-	case s.verifyLog == nil:
-		whole.Empty = "本次没有核验：请在服务器上运行 server audit verify，并附上结果。"
-	default:
-		res, err := s.verifyLog(ctx)
-		if err != nil {
-			return nil, internal(err)
-		}
-		verdict := "未发现条目或登记数据被改动、删除、插入或调换。"
-		if !res.Clean() {
-			verdict = fmt.Sprintf("发现 %d 处不符，详见 server audit verify。第一处：%s", len(res.Findings), res.Findings[0])
-		}
-		cosigned := "没有其他机关联署"
-		if res.Cosigned > 0 {
-			cosigned = fmt.Sprintf("前 %d 条由 %s 联署", res.Cosigned, strings.Join(res.By, "、"))
-		}
-		whole.Rows = [][]string{{"结论", verdict}, {"日志名称", res.Origin}, {"条目数", strconv.FormatInt(res.Size, 10)}, {"树根", res.Root}, {"核对登记行", strconv.FormatInt(res.Rows, 10)}, {"联署", cosigned},
-			{"核验时间", res.At.In(registry.Beijing).Format("2006-01-02 15:04:05")}}
-	}
-	r.Facts = [][2]string{{"查看次数", strconv.Itoa(total["查看"])}, {"无业务查看", strconv.Itoa(total["无业务查看"])}, {"导出份数", strconv.Itoa(len(left.Rows))}, {"未处理告警", strconv.Itoa(unanswered)}}
-	r.Sections = []document.ReportSection{use, left, odd, keys, whole}
-	b, err := s.papers.Report(r)
-	if err != nil {
-		return nil, internal(err)
-	}
-	return b, s.record(ctx, who, audit.Entry{Kind: audit.Print, What: "audit_report", N: year})
 }

@@ -213,7 +213,7 @@ func (s *Service) applyRequest(ctx context.Context, l store.Letter, letter regis
 	if !ok {
 		return fail(registry.CodeInvalid, "way", nil)
 	}
-	uid, err := s.st.Numbered(ctx, r.Number)
+	uid, err := s.st.HolderOf(ctx, r.Number)
 	if err == nil {
 		var p registry.Pupil
 		if p, err = s.st.Pupil(ctx, uid); err != nil {

@@ -164,7 +164,7 @@ func (s *Service) CallOver(ctx context.Context, who Staff, ev registry.CallOver)
 	}
 	ev.Name, ev.Number = strings.TrimSpace(ev.Name), registry.Number(strings.ToUpper(strings.TrimSpace(string(ev.Number))))
 	p := registry.Pupil{UID: newUID()}
-	uid, err := s.st.Numbered(ctx, ev.Number)
+	uid, err := s.st.HolderOf(ctx, ev.Number)
 	switch {
 	case err == nil:
 		if p, err = s.st.Pupil(ctx, uid); err != nil {

@@ -406,19 +406,3 @@ func (s *Store) ThreadOf(ctx context.Context, peer, thread string) (registry.UID
 func (s *Store) PutOff(ctx context.Context, uid registry.UID, id string, until time.Time) error {
 	return s.exec(ctx, nil, `UPDATE outbox SET lease_until = $3 WHERE student_uid = $1 AND id = $2 AND state = 'waiting'`, string(uid), id, nanos(until))
 }
-
-// Numbered finds whose a 学籍号 is.
-func (s *Store) Numbered(ctx context.Context, n registry.Number) (registry.UID, error) {
-	if n == "" {
-		return "", registry.ErrNotFound
-	}
-	for _, claim := range numberClaims(s.v, n) {
-		var uid string
-		err := s.row(ctx, []any{&uid}, `SELECT student_uid FROM number_claim WHERE number = $1`, claim)
-		if registry.CodeOf(err) == registry.CodeNotFound {
-			continue
-		}
-		return registry.UID(uid), err
-	}
-	return "", registry.ErrNotFound
-}

@@ -148,8 +148,6 @@ type Exchange interface {
 	SweepLetters(ctx context.Context, before, now time.Time) (int, error)
 	// PutOff moves a waiting outbox row's lease.
 	PutOff(ctx context.Context, uid registry.UID, id string, until time.Time) error
-	// Numbered finds whose a 学籍号 is; ErrNotFound.
-	Numbered(ctx context.Context, n registry.Number) (registry.UID, error)
 }
 
 // LetterUID is under which key the outbox row of a letter to a peer stands: its pupil's, or the peer's when it is about nobody here.

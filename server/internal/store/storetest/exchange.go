@@ -137,10 +137,10 @@ func exchangeOut(t *testing.T, s store.Store) {
 	moved := Pupil(1, "欧阳明", SchoolA, 3, "2班")
 	moved.Standing, moved.Number = registry.StandingMovedUp, "G330106201703090019"
 	must(t, s.Commit(ctx, store.Batch{Changes: []store.Change{Change(moved, registry.EvDecideStep, store.Index{})}}))
-	if uid, err := s.Numbered(ctx, moved.Number); err != nil || uid != UID(1) {
+	if uid, err := s.HolderOf(ctx, moved.Number); err != nil || uid != UID(1) {
 		t.Fatalf("numbered: %s %v", uid, err)
 	}
-	_, err = s.Numbered(ctx, "G330106201703090027")
+	_, err = s.HolderOf(ctx, "G330106201703090027")
 	wantCode(t, err, registry.CodeNotFound)
 	uid, no, err := s.ThreadOf(ctx, peerX, "330000/1")
 	must(t, err)
