@@ -77,12 +77,17 @@ func askPages(b *testing.B, r *rig.Register, server *rig.Program, turns int) []a
 
 func askPage(b *testing.B, server *rig.Program, s *rig.Staff, who, path string, turns int) asked {
 	b.Helper()
+	return askFor(b, server, who, path, turns, func() (int, string) { return s.Get(path) })
+}
+
+func askFor(b *testing.B, server *rig.Program, who, path string, turns int, ask func() (int, string)) asked {
+	b.Helper()
 	a := asked{who: who, path: path}
 	took := make([]time.Duration, 0, turns)
 	before := server.CPU()
 	for range turns {
 		start := time.Now()
-		code, body := s.Get(path)
+		code, body := ask()
 		took = append(took, time.Since(start))
 		if code != http.StatusOK {
 			b.Fatalf("%s %s: %d", who, path, code)
@@ -121,9 +126,9 @@ func console(b *testing.B, t *table) {
 	for _, who := range []string{"registrar.yunhe", "officer.yunhe", "officer.city"} {
 		s := r.SignIn(who)
 		for _, q := range suggests {
-			a := askPage(b, server, s, who, "/pupils/suggest?q="+url.QueryEscape(q), turns)
+			a := askFor(b, server, who, q, turns, func() (int, string) { return s.Post("/pupils/suggest", url.Values{"q": {q}}) })
 			b.Logf("%s suggest %s: %.1f ms", who, q, a.p99.Seconds()*1000)
-			if a.path = q; a.p99 > slow.p99 {
+			if a.p99 > slow.p99 {
 				slow = a
 			}
 		}
