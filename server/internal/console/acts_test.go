@@ -360,7 +360,7 @@ func TestEnrolByHand(t *testing.T) {
 	id[16] = '0' + (id[16]-'0'+1)%10
 	bad[registry.FIDNumber] = string(id)
 	res, body := reg.post("/enrol/new", form(bad))
-	if res.StatusCode != 422 || !strings.Contains(body, "data-repair") || !strings.Contains(body, `value="王五"`) {
+	if res.StatusCode != 422 || !strings.Contains(body, "data-repair") || !strings.Contains(body, `value="王五"`) || !strings.Contains(body, `aria-invalid="true" aria-describedby="f.id_number.why"`) {
 		t.Errorf("%d: a slip of the ID number is not explained", res.StatusCode)
 	}
 	clean(t, "findings", body)

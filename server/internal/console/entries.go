@@ -39,6 +39,11 @@ type fieldView struct {
 	Rule     string // said of this item, instead of what is said of its type
 }
 
+// Wrong reports whether what stands there cannot go in; a warning can.
+func (v fieldView) Wrong() bool {
+	return slices.ContainsFunc(v.Findings, func(f findingView) bool { return !f.Warning })
+}
+
 // findingView is a finding in words, with repairs that one press takes over.
 type findingView struct {
 	Text    string

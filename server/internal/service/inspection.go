@@ -219,12 +219,20 @@ var parentWords = map[string]parentText{
 		func(p *registry.Pack) [][2]string {
 			return [][2]string{
 				{"The number", "It is made from your child's resident identity number and never changes. Keep the number and the student card safe, and tell the school soon when the card is lost."},
-				{"The archive", fmt.Sprintf("The school opens your child's archive within %d month(s) of the first day. Please bring the household register and other proofs in time.", p.ArchiveBuildMonths)},
+				{"The archive", fmt.Sprintf("The school opens your child's archive within %s of the first day. Please bring the household register and other proofs in time.", months(p.ArchiveBuildMonths))},
 				{"Something is wrong", "Apply to the school in writing with the household register or another proof. The change holds once the school and the education office have approved it."},
-				{"Changing schools", fmt.Sprintf("The new school starts the transfer in the system; you need not go back and forth. Each school and each office has %d working days, and the archive follows within %d month(s).", p.StepWorkingDays[registry.CaseTransfer], p.ArchiveSendMonths)},
+				{"Changing schools", fmt.Sprintf("The new school starts the transfer in the system; you need not go back and forth. Each school and each office has %d working days, and the archive follows within %s.", p.StepWorkingDays[registry.CaseTransfer], months(p.ArchiveSendMonths))},
 				{"Suspension and return", fmt.Sprintf("Parents apply in writing; the school agrees and the office registers it, for at most %d months at a time. The record is kept. Please bring your child back when the time is over.", p.SuspendMaxMonths)},
 				{"Compulsory education", fmt.Sprintf("Up to grade %d schooling is compulsory: parents must by law see that their child attends and completes it.", p.CompulsoryTo)},
 				{"Your child's data", "Nothing is given to anybody without the education office's written approval. Every look at the record is logged; you may ask the school who has looked at it."},
 			}
 		}},
+}
+
+// months is a length in English.
+func months(n int) string {
+	if n == 1 {
+		return "1 month"
+	}
+	return strconv.Itoa(n) + " months"
 }

@@ -209,6 +209,11 @@
     filters.addEventListener("change", (e) => { if (e.target.matches("select[name=grade],select[name=school]")) filters.requestSubmit(); else if (!e.target.matches("[data-search]")) go(); });
   }
 
+  // ---- a form that came back: the first item to mend has the focus ----
+  const back = $("main .problem");
+  const mend = back && ($("main .field.bad :is(input,select,textarea)") || back.dataset.field && $(`main [name="${CSS.escape(back.dataset.field)}"]:not([type=hidden])`));
+  if (mend) mend.focus();
+
   // ---- live: the unit's notices ----
   if (body.hasAttribute("data-live")) {
     const counts = $$("[data-count]"), lost = $("#lost");
