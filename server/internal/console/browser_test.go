@@ -192,7 +192,7 @@ func TestKeyboard(t *testing.T) {
 		b.keys("j")
 	}
 	b.keys("x")
-	b.until("the button to count", `document.querySelector("[data-accept]").textContent.includes("(1)")`)
+	b.until("the button to count", `document.querySelector("[data-accept]").textContent.includes("（1）")`)
 	b.keys("a")
 	b.until("to be asked once", `document.querySelector("dialog[open]")?.textContent.includes("`+consoletest.RareName+`")`)
 	b.keys(kb.Enter)
@@ -237,7 +237,7 @@ func TestLive(t *testing.T) {
 	}
 	f.Notify("tasks")
 	b.until("the new row", mine)
-	b.until("same page, still ticked", `window.sameDocument && document.querySelector('[aria-label="徐若曦"]').checked && document.querySelector("[data-accept]").textContent.includes("(1)")`)
+	b.until("same page, still ticked", `window.sameDocument && document.querySelector('[aria-label="徐若曦"]').checked && document.querySelector("[data-accept]").textContent.includes("（1）")`)
 	// A session that was ended elsewhere takes the pupils off the screen, without a hand on it.
 	f.EndSessionOf("officer")
 	b.until("the sign-in page", `location.pathname === "/sign-in" && !document.body.textContent.includes("吴宇轩")`)
