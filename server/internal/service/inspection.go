@@ -189,7 +189,7 @@ type parentText struct {
 
 var parentWords = map[string]parentText{
 	"zh-Hans": {"学籍管理告知书", "各位家长：", "为保障孩子受教育的权利，学校依照《中小学生学籍管理办法》为每一名学生建立学籍。学籍一人一号、籍随人走。现将与您有关的事项告知如下。",
-		"办理学籍、转学、休学、复学和学生卡均不收费。如对孩子的学籍有疑问，请向学校学籍管理员询问。", "学校盖章处",
+		"办理学籍、转学、休学、复学和学生卡均不收费。如对孩子的学籍有疑问，请向学校学籍管理员询问。", "盖章处",
 		func(p *registry.Pack) [][2]string {
 			return [][2]string{
 				{"学籍号", "以孩子的居民身份证号为基础，终身不变。请妥善保管学籍号和学生卡，卡遗失请尽快告诉学校。"},
@@ -202,7 +202,7 @@ var parentWords = map[string]parentText{
 			}
 		}},
 	"zh-Hant": {"學籍管理告知書", "各位家長：", "為保障孩子受教育的權利，學校依照《中小學生學籍管理辦法》為每一名學生建立學籍。學籍一人一號、籍隨人走。現將與您有關的事項告知如下。",
-		"辦理學籍、轉學、休學、復學和學生卡均不收費。如對孩子的學籍有疑問，請向學校學籍管理員詢問。", "學校蓋章處",
+		"辦理學籍、轉學、休學、復學和學生卡均不收費。如對孩子的學籍有疑問，請向學校學籍管理員詢問。", "蓋章處",
 		func(p *registry.Pack) [][2]string {
 			return [][2]string{
 				{"學籍號", "以孩子的居民身份證號為基礎，終身不變。請妥善保管學籍號和學生卡，卡遺失請儘快告訴學校。"},
@@ -215,7 +215,7 @@ var parentWords = map[string]parentText{
 			}
 		}},
 	"en": {"Notice to parents: your child's school record", "Dear parents,", "To protect every child's right to education, the school keeps a record (学籍) for each pupil under the national rules of 2013. A pupil has one number for life, and the record goes where the pupil goes. This is what concerns you.",
-		"The record, transfers, suspensions, returns and the student card are free of charge. With questions on your child's record please ask the school's registrar.", "School seal",
+		"The record, transfers, suspensions, returns and the student card are free of charge. With questions on your child's record please ask the school's registrar.", "Seal",
 		func(p *registry.Pack) [][2]string {
 			return [][2]string{
 				{"The number", "It is made from your child's resident identity number and never changes. Keep the number and the student card safe, and tell the school soon when the card is lost."},
