@@ -132,7 +132,7 @@ func TestUnitPapersLook(t *testing.T) {
 	for _, lang := range []string{"zh-Hans", "zh-Hant", "en"} {
 		b, err = r.s.ParentLetter(r.ctx, reg, lang)
 		got := shown(t, "parents-"+lang, b, err)
-		for _, w := range map[string][]string{"zh-Hans": {"学籍管理告知书", "第1页，共1页"}, "zh-Hant": {"學籍管理告知書", "第1頁，共1頁"}, "en": {"Noticetoparents", "page1of1", "Schoolseal"}}[lang] {
+		for _, w := range map[string][]string{"zh-Hans": {"学籍管理告知书", "第1页，共1页"}, "zh-Hant": {"學籍管理告知書", "第1頁，共1頁"}, "en": {"Noticetoparents", "page1of1", "Seal"}}[lang] {
 			if !strings.Contains(got, w) {
 				t.Errorf("parents %s does not read %q", lang, w)
 			}
