@@ -106,6 +106,7 @@ func console(b *testing.B, t *table) {
 	r := rig.Seed(b, rig.Options{Pupils: *consolePupils})
 	server := r.Serve("server")
 	disk := fsyncs(b, r.Data) // every look is recorded
+	before := stalled()
 	by := map[string][]asked{}
 	var roles []string
 	for _, a := range askPages(b, r, server, turns) {
@@ -122,6 +123,8 @@ func console(b *testing.B, t *table) {
 			ratio: float64(slow.p99) / float64(pageLimit), aim: 1, fsync: disk})
 		t.add(line{what: fmt.Sprintf("heaviest of them (%s)", heavy.name()), ours: number(float64(heavy.bytes)/1024) + " KiB", limit: "150 KiB", ratio: float64(heavy.bytes) / pageBytes, aim: 1})
 	}
+	idle := max(before, stalled())
+	t.add(line{what: "the machine itself: 20 ms of bare arithmetic before and after them, 99th of 100 by the clock", ours: number(idle.Seconds()*1000) + " ms", limit: "20 ms", ratio: idle.Seconds() / 0.020})
 	var slow asked
 	for _, who := range []string{"registrar.yunhe", "officer.yunhe", "officer.city"} {
 		s := r.SignIn(who)
