@@ -426,7 +426,8 @@ func (p *Printer) save(q *paper) error {
 func (p *Printer) toTray(q *paper) How {
 	pdf, err := p.o.Render(q.Source, q.N)
 	if err == nil {
-		err = os.WriteFile(filepath.Join(p.tray, p.o.Now().Format("20060102-150405")+"-"+clean(q.Title)+"-"+q.ID[:6]+".pdf"), pdf, 0o600)
+		name := fmt.Sprintf("%s-%s-%s-%d.pdf", p.o.Now().Format("20060102-150405"), clean(q.Title), q.ID[:6], q.N) // two prints of one second are two files
+		err = os.WriteFile(filepath.Join(p.tray, name), pdf, 0o600)
 	}
 	q.How = Tray
 	if err != nil {
