@@ -67,7 +67,7 @@ func (s *Service) mayKeepVault(who Staff) error {
 	if err := s.scope(who).Check(access.KeepVault); err != nil {
 		return err
 	}
-	if o, ok := s.dir.Load().Office(who.Unit); !ok || o.Tier != registry.TierProvince {
+	if o, ok := s.dir.Load().Office(who.Unit); !ok || o.Parent != "" && o.Tier != registry.TierProvince { // the topmost of this register
 		return fail(registry.CodeForbidden, "", map[string]string{"unit": string(who.Unit)})
 	}
 	return nil
