@@ -1,5 +1,3 @@
-// Package browsertest starts the Chromium of the browser tests: the one place that knows which program it is, how it is started on a machine without a screen,
-// and how long a crowded machine may take.
 package browsertest
 
 import (

@@ -2,6 +2,7 @@ package units
 
 import (
 	"cmp"
+	"reflect"
 	"slices"
 
 	"xueji/server/registry"
@@ -76,10 +77,8 @@ func Establish(standing, added Units) (Outcome, []Refused) {
 
 // same: a list says nothing of the names a school had.
 func same(standing, listed registry.School) bool {
-	standing.Former, listed.Former = nil, nil
-	a, b := standing, listed
-	return a.Code == b.Code && a.Name == b.Name && a.Kind == b.Kind && a.Region == b.Region && a.Authority == b.Authority && a.FromGrade == b.FromGrade && a.ToGrade == b.ToGrade &&
-		a.Public == b.Public && a.Phone == b.Phone && a.Address == b.Address && a.State == b.State && a.Remote == b.Remote
+	standing.Former = listed.Former
+	return reflect.DeepEqual(standing, listed)
 }
 
 // Units are schools and offices.
