@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -86,21 +87,32 @@ func find[T any](c *fiber.Ctx, all []T, action string, keep map[string]string, t
 	page, _ := strconv.Atoi(c.Query("page"))
 	page = max(1, min(page, (len(all)+manyRows-1)/manyRows))
 	first, last := min((page-1)*manyRows, len(all)), min(page*manyRows, len(all))
-	link := func(n int) string {
-		q := url.Values{"q": {f.Q}, "page": {strconv.Itoa(n)}}
-		for k, v := range keep {
+	query := map[string]string{"q": f.Q}
+	maps.Copy(query, keep)
+	f.Pager = pagerView{First: first + 1, Last: last, Total: len(all)}
+	f.Pager.Prev, f.Pager.Next = turns(action, query, page, last < len(all))
+	return all[first:last], f
+}
+
+// turns gives the addresses of the page before, and of the one after when there is more. query is what else they ask for; empty values are left out.
+func turns(action string, query map[string]string, page int, more bool) (prev, next string) {
+	q := url.Values{}
+	for k, v := range query {
+		if v != "" {
 			q.Set(k, v)
 		}
+	}
+	at := func(n int) string {
+		q.Set("page", strconv.Itoa(n))
 		return action + "?" + q.Encode()
 	}
-	f.Pager = pagerView{First: first + 1, Last: last, Total: len(all)}
 	if page > 1 {
-		f.Pager.Prev = link(page - 1)
+		prev = at(page - 1)
 	}
-	if last < len(all) {
-		f.Pager.Next = link(page + 1)
+	if more {
+		next = at(page + 1)
 	}
-	return all[first:last], f
+	return prev, next
 }
 
 // placed is the unit of a list of places as a field shows it, where the list is too long to choose from.

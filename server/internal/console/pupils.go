@@ -58,22 +58,8 @@ func (k *console) pupils(c *fiber.Ctx, who service.Staff) error {
 	}
 	v.Rows, v.Total, v.First, v.Last = rows, total, v.Q.Offset+1, v.Q.Offset+len(rows)
 	v.Classes = k.classes(c, who, v.Q.School, grade)
-	link := func(n int) string {
-		q := url.Values{}
-		for key, val := range map[string]string{"s": k.veiled(c, v.Q.Text), "school": string(v.Q.School), "class": v.Q.Class, "standing": v.Standing, "grade": c.Query("grade"), "nocard": c.Query("nocard")} {
-			if val != "" {
-				q.Set(key, val)
-			}
-		}
-		q.Set("page", strconv.Itoa(n))
-		return "/pupils?" + q.Encode()
-	}
-	if page > 1 {
-		v.Prev = link(page - 1)
-	}
-	if v.Last < total && len(rows) > 0 {
-		v.Next = link(page + 1)
-	}
+	v.Prev, v.Next = turns("/pupils", map[string]string{"s": k.veiled(c, v.Q.Text), "school": string(v.Q.School), "class": v.Q.Class, "standing": v.Standing, "grade": c.Query("grade"), "nocard": c.Query("nocard")},
+		page, v.Last < total && len(rows) > 0)
 	return k.show(c, &who, "pupils", "pupils.title", v)
 }
 

@@ -142,22 +142,7 @@ func (k *console) todoView(c *fiber.Ctx, who service.Staff) (*todoView, error) {
 	to := min(len(list), from+todoPage)
 	v.Rows, v.First, v.Last, v.Total = list[from:to], from+1, to, len(list)
 	v.CanAct = slices.ContainsFunc(v.Rows, func(r taskView) bool { return r.Refs != "" })
-	link := func(n int) string {
-		q := url.Values{}
-		for key, val := range map[string]string{"kind": kind, "when": when, "group": group} {
-			if val != "" {
-				q.Set(key, val)
-			}
-		}
-		q.Set("page", strconv.Itoa(n))
-		return "/todo?" + q.Encode()
-	}
-	if page > 1 {
-		v.Prev = link(page - 1)
-	}
-	if to < len(list) {
-		v.Next = link(page + 1)
-	}
+	v.Prev, v.Next = turns("/todo", map[string]string{"kind": kind, "when": when, "group": group}, page, to < len(list))
 	v.Waiting = k.taskRows(lang, who, t.Waiting, t, true)
 	v.Waiting = v.Waiting[:min(sidePage, len(v.Waiting))]
 	v.MoreWait = t.Counts.Waiting
