@@ -1,9 +1,12 @@
 package match_test
 
 import (
+	"fmt"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -115,6 +118,45 @@ func TestAnyTwo(t *testing.T) {
 		}
 		if !share(match.Keys(a), match.Keys(b)) {
 			t.Fatalf("rung %d %v and no shared key:\n%+v\n%+v", h.Rung, h.Reasons, a, b)
+		}
+	})
+}
+
+// One slip wherever it falls, a wrong digit or two swapped, in the number or in the birth date: what the ladder then finds the keys find.
+func TestSlips(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		born := time.Date(2004, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, rapid.IntRange(0, 20*365).Draw(t, "born"))
+		body := "110101" + born.Format("20060102") + fmt.Sprintf("%03d", rapid.IntRange(0, 999).Draw(t, "serial"))
+		form := child("birth", born.Format("2006-01-02"), "id_number", body+string(registry.IDCheckChar(body)), "g1.phone", "", "g1.id_number", "", "g2.phone", "")
+		other := maps.Clone(form)
+		slip := func(s string, digits int) string {
+			b := []byte(s)
+			i := rapid.IntRange(0, digits-1).Draw(t, "at")
+			if i+1 < digits && rapid.Bool().Draw(t, "swapped") {
+				b[i], b[i+1] = b[i+1], b[i]
+			} else {
+				b[i] = byte('0' + rapid.IntRange(0, 9).Draw(t, "digit"))
+			}
+			return string(b)
+		}
+		if rapid.Bool().Draw(t, "of the number") {
+			other["id_number"] = slip(form["id_number"], 17)
+			other["birth"] = rapid.SampledFrom([]string{form["birth"], "2001-01-01", ""}).Draw(t, "birth")
+		} else {
+			d := slip(born.Format("20060102"), 8)
+			other["birth"], other["id_number"] = d[:4]+"-"+d[4:6]+"-"+d[6:], ""
+			if rapid.Bool().Draw(t, "month and day") {
+				other["birth"] = form["birth"][:5] + form["birth"][8:] + "-" + form["birth"][5:7]
+			}
+		}
+		a, b := match.Of(form), match.Of(other)
+		if h, ok := match.Judge(a, b); ok && !share(match.Keys(a), match.Keys(b)) {
+			t.Fatalf("rung %d %v and no shared key:\n%+v\n%+v", h.Rung, h.Reasons, a, b)
+		}
+		for _, old := range match.Retired(a) {
+			if slices.Contains(match.Keys(a), old) {
+				t.Fatalf("%s is retired and in use", old)
+			}
 		}
 	})
 }

@@ -3,9 +3,11 @@ package service
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,6 +34,15 @@ func inRegister(p *registry.Pupil) bool {
 	return p.Standing != registry.StandingErased && p.Standing != registry.StandingNone && p.Standing != ""
 }
 
+// matchKeys are blocking keys as the store keeps them.
+func (s *Service) matchKeys(keys []string) []int64 {
+	out := make([]int64, len(keys))
+	for i, k := range keys {
+		out[i] = s.keys.MatchKey(k)
+	}
+	return out
+}
+
 // matchMoves are the blocking keys that a change of the record takes and lets go.
 func (s *Service) matchMoves(before, after registry.Pupil) (add, drop []int64) {
 	if inRegister(&before) == inRegister(&after) && maps.Equal(before.Form, after.Form) {
@@ -40,8 +51,8 @@ func (s *Service) matchMoves(before, after registry.Pupil) (add, drop []int64) {
 	keys := func(p *registry.Pupil) map[int64]bool {
 		out := map[int64]bool{}
 		if inRegister(p) {
-			for _, k := range match.Keys(match.Of(p.Form)) {
-				out[s.keys.MatchKey(k)] = true
+			for _, k := range s.matchKeys(match.Keys(match.Of(p.Form))) {
+				out[k] = true
 			}
 		}
 		return out
@@ -65,11 +76,7 @@ func (s *Service) matchMoves(before, after registry.Pupil) (add, drop []int64) {
 // suspects climbs the ladder for a form against the register, surest first. self is the pupil the form is of, "" for a newcomer.
 func (s *Service) suspects(ctx context.Context, f registry.Form, self registry.UID) ([]suspect, error) {
 	person := match.Of(f)
-	var keys []int64
-	for _, k := range match.Keys(person) {
-		keys = append(keys, s.keys.MatchKey(k))
-	}
-	uids, err := s.st.Sharers(ctx, keys, suspectLimit)
+	uids, err := s.st.Sharers(ctx, s.matchKeys(match.Keys(person)), suspectLimit)
 	if err != nil {
 		return nil, internal(err)
 	}
@@ -377,7 +384,93 @@ type Check struct {
 	Took                                      time.Duration
 }
 
-// CheckRegister climbs the ladder for every pair of pupils who share a key, and raises what is new. It reads the keys in one pass, in memory 24 bytes a key, opens only
+// blobScheme holds the scheme by which the register's blocking keys are made.
+const blobScheme = "match_scheme"
+
+// freshKeys writes down that a register without a key begins with today's scheme.
+func (s *Service) freshKeys(ctx context.Context) error {
+	if _, err := s.st.Blob(ctx, blobScheme); !isNotFound(err) {
+		return err
+	}
+	some := errors.New("there is one")
+	err := s.st.EachMatchKey(ctx, func(int64, registry.UID) error { return some })
+	if err == nil {
+		return s.st.PutBlob(ctx, blobScheme, []byte(strconv.Itoa(match.Scheme)))
+	}
+	if errors.Is(err, some) {
+		return nil
+	}
+	return err
+}
+
+// rekeyBatch is how many records change their keys in one transaction.
+const rekeyBatch = 200
+
+// rekey brings blocking keys of an earlier scheme up to date, once: every record is opened. Interrupted, it begins anew; what is written already is not written twice.
+func (s *Service) rekey(ctx context.Context) error {
+	scheme, err := s.st.Blob(ctx, blobScheme)
+	if err != nil && !isNotFound(err) {
+		return internal(err)
+	}
+	if string(scheme) == strconv.Itoa(match.Scheme) {
+		return nil
+	}
+	move := func(p *registry.Pupil) store.KeyMove {
+		m := store.KeyMove{UID: p.UID, Version: p.Version}
+		if inRegister(p) {
+			m.Add = s.matchKeys(match.Keys(match.Of(p.Form)))
+		}
+		for _, k := range s.matchKeys(match.Retired(match.Of(p.Form))) {
+			if !slices.Contains(m.Add, k) {
+				m.Drop = append(m.Drop, k)
+			}
+		}
+		return m
+	}
+	var moves []store.KeyMove
+	write := func() error {
+		for len(moves) > 0 {
+			again, err := s.st.MoveMatchKeys(ctx, moves)
+			if err != nil {
+				return err
+			}
+			moves = moves[:0]
+			for _, uid := range again {
+				p, err := s.st.Pupil(ctx, uid)
+				if err != nil {
+					return err
+				}
+				moves = append(moves, move(&p))
+			}
+		}
+		return nil
+	}
+	schools, _, err := s.st.LoadUnits(ctx)
+	if err != nil {
+		return internal(err)
+	}
+	units := []registry.Unit{""}
+	for _, sc := range schools {
+		units = append(units, sc.Code)
+	}
+	for _, u := range units {
+		err := s.st.EachPupil(ctx, u, func(p registry.Pupil) error {
+			if moves = append(moves, move(&p)); len(moves) < rekeyBatch {
+				return nil
+			}
+			return write()
+		})
+		if err == nil {
+			err = write()
+		}
+		if err != nil {
+			return internal(err)
+		}
+	}
+	return internal(s.st.PutBlob(ctx, blobScheme, []byte(strconv.Itoa(match.Scheme))))
+}
+
+// CheckRegister climbs the ladder for every pair of pupils who share a key, and raises what is new; after an update that makes other keys it makes them first. It reads the keys in one pass, in memory 24 bytes a key, opens only
 // the records of candidate pairs, and holds what the ladder compares of them, about 500 bytes a pupil and never more than a million pupils. Running it again raises nothing
 // twice.
 func (s *Service) CheckRegister(ctx context.Context) (Check, error) {
@@ -391,6 +484,9 @@ const checkEvery = 500
 func (s *Service) checkFrom(ctx context.Context, from int, told func(so Check, done int) error) (Check, error) {
 	began := s.now()
 	var out Check
+	if err := s.rekey(ctx); err != nil {
+		return out, err
+	}
 	ids := map[registry.UID]uint32{}
 	var uids []registry.UID
 	var entries []match.Entry

@@ -2,8 +2,10 @@ package service
 
 import (
 	"maps"
+	"strconv"
 	"testing"
 
+	"xueji/server/internal/match"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
 )
@@ -96,5 +98,47 @@ func TestCheckRegister(t *testing.T) {
 	}
 	if c, err := r.s.CheckRegister(r.ctx); err != nil || c.Found != 0 || c.Pupils != 2 {
 		t.Fatalf("after it was taken back: %+v %v", c, err)
+	}
+}
+
+// A register whose keys were made by an earlier scheme gets today's with the next check, and what only they find is found; the old ones are gone.
+func TestKeysOfAnEarlierScheme(t *testing.T) {
+	r := newRig(t)
+	uid := r.enrolled(0)
+	p := r.pupil(uid)
+	person := match.Of(p.Form)
+	now, old := r.s.matchKeys(match.Keys(person)), r.s.matchKeys(match.Retired(person))
+	move := func(add, drop []int64, scheme string) {
+		t.Helper()
+		if on, err := r.s.st.MoveMatchKeys(r.ctx, []store.KeyMove{{UID: uid, Version: p.Version, Add: add, Drop: drop}}); err != nil || len(on) > 0 {
+			t.Fatal(on, err)
+		}
+		if err := r.s.st.PutBlob(r.ctx, blobScheme, []byte(scheme)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held := func(keys []int64) int {
+		t.Helper()
+		n := 0
+		for _, k := range keys {
+			n += len(must[[]registry.UID](t)(r.s.st.Sharers(r.ctx, []int64{k}, 1)))
+		}
+		return n
+	}
+	if got := string(must[[]byte](t)(r.s.st.Blob(r.ctx, blobScheme))); got != strconv.Itoa(match.Scheme) {
+		t.Fatalf("a register that begins says scheme %q", got)
+	}
+	move(old, now, "1")
+	if held(now) != 0 || held(old) != len(old) {
+		t.Fatalf("of today's keys %d, of the old %d", held(now), held(old))
+	}
+	must[Check](t)(r.s.CheckRegister(r.ctx))
+	if held(now) != len(now) || held(old) != 0 {
+		t.Fatalf("after the check: of today's keys %d of %d, of the old %d", held(now), len(now), held(old))
+	}
+	move(old, nil, strconv.Itoa(match.Scheme))
+	must[Check](t)(r.s.CheckRegister(r.ctx))
+	if held(old) != len(old) {
+		t.Fatal("a register of today's scheme is opened again")
 	}
 }

@@ -160,6 +160,9 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		s.pin = "-" + api.CAPin(o.Keys.CA().Certificate())
 	}
 	s.hub.began = s.now()
+	if err := s.freshKeys(ctx); err != nil {
+		return nil, err
+	}
 	return s, s.ReloadUnits(ctx)
 }
 

@@ -91,6 +91,36 @@ func (s *Store) EachMatchKey(ctx context.Context, each func(key int64, uid regis
 	}, `SELECT match_key, student_uid FROM match_key`)
 }
 
+// MoveMatchKeys looks at each record's version within the transaction.
+func (s *Store) MoveMatchKeys(ctx context.Context, moves []store.KeyMove) (movedOn []registry.UID, err error) {
+	err = s.db.Write(ctx, func(tx Tx) error {
+		movedOn = movedOn[:0]
+		for _, m := range moves {
+			var version int64
+			r, err := tx.Query(`SELECT version FROM pupil WHERE student_uid = $1`, string(m.UID))
+			if err := one(r, err, &version); err != nil {
+				return err
+			}
+			if version != m.Version {
+				movedOn = append(movedOn, m.UID)
+				continue
+			}
+			for _, k := range m.Drop {
+				if err := tx.Exec(nil, sqlMatchDrop, k, string(m.UID)); err != nil {
+					return err
+				}
+			}
+			for _, k := range m.Add {
+				if err := tx.Exec(nil, sqlMatchAdd, k, string(m.UID)); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return movedOn, err
+}
+
 // PutSuspicions adds the new ones in one transaction.
 func (s *Store) PutSuspicions(ctx context.Context, found []store.Suspicion) (int, error) {
 	type row struct {

@@ -41,12 +41,21 @@ type Proof struct {
 	Files []string // digests
 }
 
+// KeyMove is what a new scheme of blocking keys changes for a record of that version.
+type KeyMove struct {
+	UID       registry.UID
+	Version   int64
+	Add, Drop []int64
+}
+
 // Matches keeps the blocking keys of every pupil (keyed hashes of 64 bits; Change.MatchAdd, MatchDrop write them) and the suspicions found by them.
 type Matches interface {
 	// Sharers are the pupils who hold one of the keys, each once; at most limit, and a key that more than 64 pupils hold is passed over: it tells nothing.
 	Sharers(ctx context.Context, keys []int64, limit int) ([]registry.UID, error)
 	// EachMatchKey gives every key of the register with its holder, in no order.
 	EachMatchKey(ctx context.Context, each func(key int64, uid registry.UID) error) error
+	// MoveMatchKeys adds and drops keys of records that stand as they were read; one that has moved on since is left alone, and told. Durable on return.
+	MoveMatchKeys(ctx context.Context, moves []KeyMove) (movedOn []registry.UID, err error)
 	// PutSuspicions adds what was found; a pair that is known already, whatever its state, is left as it is. It returns how many are new. Durable on return.
 	PutSuspicions(ctx context.Context, found []Suspicion) (int, error)
 	// DecideSuspicion closes an open one (State, By, DecidedAt, Note); ErrConflict when it was decided before, ErrNotFound when there is none.

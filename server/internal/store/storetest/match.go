@@ -59,6 +59,15 @@ func matches(t *testing.T, s store.Store) {
 	if seen[UID(1)] != 2 || seen[UID(2)] != 2 {
 		t.Fatalf("keys %v", seen)
 	}
+	// a new scheme of keys, for a record that stands and one that has moved on
+	movedOn, err := s.MoveMatchKeys(ctx, []store.KeyMove{{UID: UID(1), Version: 2, Add: []int64{11, 8}, Drop: []int64{-9, 404}}, {UID: UID(2), Version: 9, Add: []int64{11}, Drop: []int64{-9}}})
+	must(t, err)
+	if !slices.Equal(movedOn, []registry.UID{UID(2)}) {
+		t.Fatalf("moved on: %v", movedOn)
+	}
+	same(sharers(11), 1)
+	same(sharers(-9), 2)
+	same(sharers(8), 1)
 	// a key that everybody has tells nothing
 	for n := 3; n < 70; n++ {
 		put(n, 0, []int64{5}, nil)
