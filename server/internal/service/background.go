@@ -91,13 +91,13 @@ func (s *Service) holdRun(ctx context.Context, id string) error {
 	return nil
 }
 
-// moveRun writes how far a run is; errTaken ends it.
-func (s *Service) moveRun(ctx context.Context, i *store.Import) error {
+// moveRun writes how far a run is, with what it made since; errTaken ends it.
+func (s *Service) moveRun(ctx context.Context, i *store.Import, made ...store.RunPart) error {
 	if err := s.holdRun(ctx, i.ID); err != nil {
 		return err
 	}
 	i.State = importRunning
-	return s.putRun(ctx, i)
+	return s.putRun(ctx, i, made...)
 }
 
 // endRun writes the last state and tells the unit's pages.
@@ -112,9 +112,9 @@ func (s *Service) endRun(ctx context.Context, i store.Import, state string) erro
 	return nil
 }
 
-func (s *Service) putRun(ctx context.Context, i *store.Import) error {
+func (s *Service) putRun(ctx context.Context, i *store.Import, made ...store.RunPart) error {
 	i.UpdatedAt = s.now().UTC()
-	err := s.st.PutImport(ctx, *i)
+	err := s.st.PutImport(ctx, *i, made...)
 	if isConflict(err) {
 		return errTaken
 	}

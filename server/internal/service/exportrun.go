@@ -2,9 +2,11 @@ package service
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 
 	"xueji/server/internal/access"
 	"xueji/server/internal/audit"
@@ -12,16 +14,16 @@ import (
 	"xueji/server/registry"
 )
 
-// A long list under an approval (Art. 25) is made in the background, and begun again after a restart under the same copy number: to go on with it, parts of it would have
-// to lie in the register, and its rows would be of two times under one watermark. Of the row, Name is the approval, Total and Done count pupils, Result is the workbook,
-// sealed like every file.
+// A long list under an approval (Art. 25) is made in the background. Whom it names is fixed when it begins, with its copy number; its lines are read in parts that are
+// sealed and kept with the run's progress, and written as a workbook when all are there. A restart loses one part at most; the workbook says of what time the names are.
+// Of the row, Name is the approval, Total and Done count pupils, Good the lines, Result is the workbook, sealed like every file.
 const exportPrefix = "export-"
 
 const (
 	// ExportNow is how many pupils a list may hold that is made while its asker waits.
 	ExportNow = 500
-	// exportTick is how many rows are written between two words of progress, and between two looks whether the run was stopped.
-	exportTick = 250
+	// exportPart is how many pupils are read between two words of progress, and between two looks whether the run was stopped: what a restart loses at most.
+	exportPart = 250
 )
 
 // copyParam is the Params key of a run's copy number.
@@ -29,11 +31,11 @@ const copyParam = "copy"
 
 // ExportSize is how many pupils an approval's list holds for who; an approval that does not hold today is CodeForbidden.
 func (s *Service) ExportSize(ctx context.Context, who Staff, no string) (int, error) {
-	_, q, err := s.exportable(ctx, who, no)
+	l, err := s.exportable(ctx, who, no)
 	if err != nil {
 		return 0, err
 	}
-	n, err := s.st.Count(ctx, q)
+	n, err := s.st.Count(ctx, l.Query)
 	return n, internal(err)
 }
 
@@ -106,7 +108,7 @@ func (s *Service) ExportFile(ctx context.Context, who Staff, id string) ([]byte,
 	if i.State != importDone || i.Result == "" {
 		return nil, 0, fail(registry.CodeWrongState, "", map[string]string{"state": i.State})
 	}
-	if _, _, err := s.exportable(ctx, who, i.Name); err != nil {
+	if _, err := s.exportable(ctx, who, i.Name); err != nil {
 		return nil, 0, err
 	}
 	f, err := s.st.File(ctx, i.Result)
@@ -114,15 +116,12 @@ func (s *Service) ExportFile(ctx context.Context, who Staff, id string) ([]byte,
 		return nil, 0, internal(err)
 	}
 	n, _ := strconv.Atoi(i.Params[copyParam])
-	return f.Body, n, s.record(ctx, who, audit.Entry{Kind: audit.Print, What: "export/" + i.Name + "/" + i.Params[copyParam], N: i.Total})
+	return f.Body, n, s.record(ctx, who, audit.Entry{Kind: audit.Print, What: "export/" + i.Name + "/" + i.Params[copyParam], N: i.Good})
 }
 
 // runExport makes the list of a run. Who asked must still be able to, under an approval that still holds: else the run fails with what is wrong.
 func (s *Service) runExport(ctx context.Context, i store.Import) error {
-	err := s.makeExport(ctx, &i, func(done int) error {
-		i.Done = done
-		return s.moveRun(ctx, &i)
-	})
+	err := s.makeExport(ctx, &i)
 	var e *registry.Error
 	switch {
 	case errors.As(err, &e) && (e.Code == registry.CodeForbidden || e.Code == registry.CodeNotFound || e.Code == registry.CodeInvalid):
@@ -131,55 +130,71 @@ func (s *Service) runExport(ctx context.Context, i store.Import) error {
 	case err != nil:
 		return err
 	}
-	i.Done, i.Good = i.Total, i.Total
 	return s.endRun(ctx, i, importDone)
 }
 
-func (s *Service) makeExport(ctx context.Context, i *store.Import, put func(done int) error) error {
-	copyNo, _ := strconv.Atoi(i.Params[copyParam])
-	seal := func(b []byte) error {
-		err := s.sealCopy(ctx, "done", store.ExportCopy{No: i.Name, Copy: copyNo, By: i.By, N: i.Total}, b)
-		if isConflict(err) { // sealed before a restart
-			return nil
-		}
-		return err
-	}
+// exportPlan is piece 0 of a run; pieces from 1 on are lines of the list, exportPart pupils each.
+type exportPlan struct {
+	At    time.Time // when the names were fixed
+	Part  int       // pupils a piece
+	Names []registry.UID
+}
+
+func (s *Service) makeExport(ctx context.Context, i *store.Import) error {
 	if i.Result != "" { // made before a restart: what is in the log must be these bytes
 		f, err := s.st.File(ctx, i.Result)
 		if err != nil {
 			return internal(err)
 		}
-		return seal(f.Body)
+		return s.sealExport(ctx, i, f.Body)
 	}
-	acc, err := s.st.Account(ctx, i.By.Account)
-	if err != nil {
-		return internal(err)
-	}
-	if acc.Disabled || acc.Unit != i.Unit {
-		return fail(registry.CodeForbidden, "", nil)
-	}
-	who := Staff{Account: acc}
-	a, q, err := s.exportable(ctx, who, i.Name)
+	who, l, err := s.exportFor(ctx, i)
 	if err != nil {
 		return err
 	}
-	rows, err := s.exportRows(ctx, q)
+	plan, err := s.exportPlan(ctx, i, l)
 	if err != nil {
 		return err
 	}
-	i.Total = len(rows)
-	if copyNo == 0 {
-		if copyNo, err = s.st.TakeCopy(ctx, a.No, i.By, s.now()); err != nil {
+	for i.Done < len(plan.Names) {
+		n, to := i.Done/plan.Part+1, min(i.Done+plan.Part, len(plan.Names))
+		lines, err := s.exportLines(ctx, l, plan.Names[i.Done:to])
+		if err != nil {
+			return err
+		}
+		body, err := json.Marshal(lines)
+		if err != nil {
 			return internal(err)
 		}
-		i.Params = map[string]string{copyParam: strconv.Itoa(copyNo)}
+		i.Done, i.Good = to, i.Good+len(lines)
+		if err := s.moveRun(ctx, i, store.RunPart{N: n, Body: body}); err != nil {
+			return err
+		}
 	}
-	if err := put(0); err != nil {
+	if _, l, err = s.exportFor(ctx, i); err != nil { // it took its time
 		return err
 	}
-	b, err := s.workbook(ctx, who, a, copyNo, rows, put)
+	copyNo, _ := strconv.Atoi(i.Params[copyParam])
+	b, err := s.workbook(who, l.Approval, copyNo, "　名单确定于 "+plan.At.In(registry.Beijing).Format("2006-01-02 15:04:05"), func(yield func([]string, error) bool) {
+		for n := 1; (n-1)*plan.Part < len(plan.Names); n++ {
+			var lines [][]string
+			body, err := s.st.RunPart(ctx, i.ID, n)
+			if err == nil {
+				err = json.Unmarshal(body, &lines)
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, line := range lines {
+				if !yield(line, nil) {
+					return
+				}
+			}
+		}
+	})
 	if err != nil {
-		return err
+		return internal(err)
 	}
 	if len(b) > store.MaxFile {
 		return fail(registry.CodeInvalid, "scope", map[string]string{"why": "too_big"})
@@ -187,8 +202,60 @@ func (s *Service) makeExport(ctx context.Context, i *store.Import, put func(done
 	if i.Result, err = s.keep(ctx, store.File{Name: "export-" + strconv.Itoa(copyNo) + ".xlsx", Type: typeXLSX, Unit: i.Unit, Body: b}); err != nil {
 		return err
 	}
-	if err := put(len(rows)); err != nil { // stopped meanwhile: nothing stands in the log of it
+	if err := s.moveRun(ctx, i); err != nil { // stopped meanwhile: nothing stands in the log of it
 		return err
 	}
-	return seal(b)
+	return s.sealExport(ctx, i, b)
+}
+
+// exportFor is the account that asked for a run, and what it may take out now.
+func (s *Service) exportFor(ctx context.Context, i *store.Import) (Staff, exportList, error) {
+	acc, err := s.st.Account(ctx, i.By.Account)
+	if err != nil {
+		return Staff{}, exportList{}, internal(err)
+	}
+	if acc.Disabled || acc.Unit != i.Unit {
+		return Staff{}, exportList{}, fail(registry.CodeForbidden, "", nil)
+	}
+	who := Staff{Account: acc}
+	l, err := s.exportable(ctx, who, i.Name)
+	return who, l, err
+}
+
+// exportPlan reads what a run fixed at its beginning, or fixes it. A run of before there were pieces begins anew, under its copy number.
+func (s *Service) exportPlan(ctx context.Context, i *store.Import, l exportList) (exportPlan, error) {
+	body, err := s.st.RunPart(ctx, i.ID, 0)
+	if err == nil {
+		var p exportPlan
+		return p, internal(json.Unmarshal(body, &p))
+	}
+	if !isNotFound(err) {
+		return exportPlan{}, internal(err)
+	}
+	p := exportPlan{At: s.now().UTC(), Part: s.exportPart}
+	if p.Names, err = s.exportNames(ctx, l.Query); err != nil {
+		return p, err
+	}
+	if body, err = json.Marshal(p); err != nil {
+		return p, internal(err)
+	}
+	i.Total, i.Done, i.Good = len(p.Names), 0, 0
+	if i.Params[copyParam] == "" {
+		n, err := s.st.TakeCopy(ctx, i.Name, i.By, s.now())
+		if err != nil {
+			return p, internal(err)
+		}
+		i.Params = map[string]string{copyParam: strconv.Itoa(n)}
+	}
+	return p, s.moveRun(ctx, i, store.RunPart{N: 0, Body: body})
+}
+
+// sealExport puts the finished list into the log, once.
+func (s *Service) sealExport(ctx context.Context, i *store.Import, b []byte) error {
+	copyNo, _ := strconv.Atoi(i.Params[copyParam])
+	err := s.sealCopy(ctx, "done", store.ExportCopy{No: i.Name, Copy: copyNo, By: i.By, N: i.Good}, b)
+	if isConflict(err) { // sealed before a restart
+		return nil
+	}
+	return err
 }

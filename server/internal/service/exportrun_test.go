@@ -1,11 +1,17 @@
 package service
 
 import (
+	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/xuri/excelize/v2"
 
 	"xueji/server/internal/audit"
 	"xueji/server/internal/demo"
@@ -57,26 +63,37 @@ func TestExportRun(t *testing.T) {
 	}
 	wantCode(t, r.s.CancelExport(r.ctx, reg, i.ID), registry.CodeWrongState)
 
-	// Broken off after its copy number was taken, and begun again.
+	// Broken off half-way, and gone on with after a restart: what was read is not read again, who left meanwhile is on no later part, the names are those of the beginning.
 	i = must[store.Import](t)(r.s.StartExport(r.ctx, reg, a.No))
-	broken := errors.New("the server ends")
-	i = must[store.Import](t)(r.s.ExportRun(r.ctx, reg, i.ID))
-	half := i
-	if err := r.s.makeExport(r.ctx, &half, func(int) error {
-		half.State = importRunning
-		if err := r.st.PutImport(r.ctx, half); err != nil {
-			t.Fatal(err)
-		}
-		return broken
-	}); !errors.Is(err, broken) {
+	first, real := r.s.exportPart, r.s.st
+	r.s.exportPart = 1
+	ends := &ending{Store: real, pieces: 2}
+	r.s.st = ends
+	if err := r.s.RunImport(r.ctx, i.ID); !errors.Is(err, errEnds) {
 		t.Fatal(err)
 	}
+	half := must[store.Import](t)(r.s.ExportRun(r.ctx, reg, i.ID))
+	if half.State != importRunning || half.Done != 1 || half.Total != 3 || half.Params[copyParam] != "1" || half.Result != "" {
+		t.Fatalf("%+v", half)
+	}
+	r.s.exportPart = first // another version may read more at once
+	late := r.enrolled(3)
+	r.pass(time.Hour)
+	ends.pieces, ends.read = 100, nil
 	if err := r.s.RunImport(r.ctx, i.ID); err != nil {
 		t.Fatal(err)
 	}
+	r.s.st = real
+	if len(ends.read) != 2 || slices.Contains(ends.read, late) {
+		t.Fatalf("%d pupils were read after the restart", len(ends.read))
+	}
 	i = must[store.Import](t)(r.s.ExportRun(r.ctx, reg, i.ID))
-	if i.State != importDone || i.Done != 3 || i.Params[copyParam] != half.Params[copyParam] || i.Params[copyParam] == "" {
-		t.Fatalf("%+v, before the restart %v", i, half.Params)
+	if i.State != importDone || i.Done != 3 || i.Good != 3 || i.Params[copyParam] != "1" {
+		t.Fatalf("%+v", i)
+	}
+	for n := range 4 {
+		_, err := r.st.RunPart(r.ctx, i.ID, n)
+		wantCode(t, err, registry.CodeNotFound)
 	}
 	b, n, err := r.s.ExportFile(r.ctx, reg, i.ID)
 	if err != nil || n != 1 {
@@ -86,10 +103,21 @@ func TestExportRun(t *testing.T) {
 	if e := r.lookOf(t, audit.Export, "approval/"+a.No); e.N != 3 || !strings.HasSuffix(e.What, hex.EncodeToString(sum[:])) || e.Account != reg.ID {
 		t.Fatalf("%+v", e)
 	}
+	rows := must[[][]string](t)(must[*excelize.File](t)(excelize.OpenReader(bytes.NewReader(b))).GetRows("学籍信息"))
+	if len(rows) != 5 || !strings.Contains(rows[0][0], "第 1 份") || !strings.Contains(rows[0][0], "名单确定于") {
+		t.Fatalf("%q", rows)
+	}
+	named := map[string]bool{}
+	for _, row := range rows[2:] {
+		named[row[2]] = true
+	}
+	if len(named) != 3 || named[string(r.pupil(late).Number)] {
+		t.Fatalf("%q", rows)
+	}
 	// Run once more after a crash between the log and the row's end: the same bytes, nothing in the log twice.
-	late := i
-	late.State = importRunning
-	if err := r.st.PutImport(r.ctx, late); err != nil {
+	unsaid := i
+	unsaid.State = importRunning
+	if err := r.st.PutImport(r.ctx, unsaid); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.s.RunImport(r.ctx, i.ID); err != nil {
@@ -101,6 +129,15 @@ func TestExportRun(t *testing.T) {
 
 	// An approval that ended gives nothing more, made or not.
 	waiting := must[store.Import](t)(r.s.StartExport(r.ctx, reg, a.No))
+	ends.pieces = 2
+	r.s.exportPart, r.s.st = 1, ends
+	if err := r.s.RunImport(r.ctx, waiting.ID); !errors.Is(err, errEnds) {
+		t.Fatal(err)
+	}
+	r.s.st = real
+	if _, err := r.st.RunPart(r.ctx, waiting.ID, 1); err != nil {
+		t.Fatal(err)
+	}
 	if err := r.s.RevokeApproval(r.ctx, officer, a.No); err != nil {
 		t.Fatal(err)
 	}
@@ -110,6 +147,31 @@ func TestExportRun(t *testing.T) {
 	if waiting = must[store.Import](t)(r.s.ExportRun(r.ctx, reg, waiting.ID)); waiting.State != importFailed || waiting.Code != registry.CodeForbidden {
 		t.Fatalf("%+v", waiting)
 	}
+	_, err = r.st.RunPart(r.ctx, waiting.ID, 1)
+	wantCode(t, err, registry.CodeNotFound)
 	_, _, err = r.s.ExportFile(r.ctx, reg, i.ID)
 	wantCode(t, err, registry.CodeForbidden)
+}
+
+var errEnds = errors.New("the server ends")
+
+// ending is a store whose server ends after some pieces of a run, and that tells which pupils were read.
+type ending struct {
+	store.Store
+	pieces int
+	read   []registry.UID
+}
+
+func (e *ending) PutImport(ctx context.Context, i store.Import, made ...store.RunPart) error {
+	if len(made) > 0 {
+		if e.pieces--; e.pieces < 0 {
+			return errEnds
+		}
+	}
+	return e.Store.PutImport(ctx, i, made...)
+}
+
+func (e *ending) Pupil(ctx context.Context, uid registry.UID) (registry.Pupil, error) {
+	e.read = append(e.read, uid)
+	return e.Store.Pupil(ctx, uid)
 }

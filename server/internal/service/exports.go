@@ -1,17 +1,15 @@
 package service
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/xuri/excelize/v2"
 
 	"xueji/server/document"
 	"xueji/server/internal/access"
@@ -192,11 +190,15 @@ const maxExport = 50000
 // ExportList makes the workbook of an approval: only its fields and scope, cut to what exists for who, with a watermark of number, copy, account and time. Nothing leaves
 // without an approval that holds today, nor before the copy stands in the log.
 func (s *Service) ExportList(ctx context.Context, who Staff, no string) ([]byte, int, error) {
-	a, q, err := s.exportable(ctx, who, no)
+	l, err := s.exportable(ctx, who, no)
 	if err != nil {
 		return nil, 0, err
 	}
-	rows, err := s.exportRows(ctx, q)
+	uids, err := s.exportNames(ctx, l.Query)
+	if err != nil {
+		return nil, 0, err
+	}
+	lines, err := s.exportLines(ctx, l, uids)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -205,34 +207,50 @@ func (s *Service) ExportList(ctx context.Context, who Staff, no string) ([]byte,
 	if err != nil {
 		return nil, 0, internal(err)
 	}
-	b, err := s.workbook(ctx, who, a, copyNo, rows, nil)
+	b, err := s.workbook(who, l.Approval, copyNo, "", func(yield func([]string, error) bool) {
+		for _, line := range lines {
+			if !yield(line, nil) {
+				return
+			}
+		}
+	})
 	if err != nil {
 		return nil, 0, internal(err)
 	}
-	return b, copyNo, s.sealCopy(ctx, "done", store.ExportCopy{No: no, Copy: copyNo, By: actor, N: len(rows)}, b)
+	return b, copyNo, s.sealCopy(ctx, "done", store.ExportCopy{No: no, Copy: copyNo, By: actor, N: len(lines)}, b)
 }
 
-// exportable is an approval that holds today, and the pupils that who may take out under it.
-func (s *Service) exportable(ctx context.Context, who Staff, no string) (store.Approval, store.Query, error) {
+// exportList is an approval that holds today, and the pupils that somebody may take out under it.
+type exportList struct {
+	store.Approval
+	store.Query
+}
+
+// has reports whether a pupil is on the list as they stand now.
+func (l *exportList) has(p *registry.Pupil) bool {
+	return slices.Contains(l.Schools, p.School) && (l.Query.School == "" || p.School == l.Query.School) && (l.Query.Grade == 0 || p.Grade == l.Query.Grade)
+}
+
+func (s *Service) exportable(ctx context.Context, who Staff, no string) (exportList, error) {
 	sc := s.scope(who)
 	if err := sc.Check(access.ExportList); err != nil {
-		return store.Approval{}, store.Query{}, err
+		return exportList{}, err
 	}
 	a, err := s.approval(ctx, who, no)
 	if err != nil {
-		return a, store.Query{}, err
+		return exportList{}, err
 	}
 	if err := s.stillApproved(a); err != nil {
-		return a, store.Query{}, err
+		return exportList{}, err
 	}
-	q := store.Query{Schools: sc.Schools(), School: a.School, Grade: a.Grade, Limit: 500}
+	q := store.Query{Schools: sc.Schools(), School: a.School, Grade: a.Grade}
 	if who.Unit.IsSchool() {
 		q.School = who.Unit
 	}
 	if q.School != "" && !sc.HasSchool(q.School) {
-		return a, q, registry.ErrNotFound
+		return exportList{}, registry.ErrNotFound
 	}
-	return a, q, nil
+	return exportList{a, q}, nil
 }
 
 // stillApproved reports whether something may leave under an approval today.
@@ -243,22 +261,22 @@ func (s *Service) stillApproved(a store.Approval) error {
 	return nil
 }
 
-// exportRows reads the pupils of a list, at most maxExport.
-func (s *Service) exportRows(ctx context.Context, q store.Query) ([]store.Summary, error) {
-	var rows []store.Summary
-	for {
-		page, err := s.st.Search(ctx, q)
-		if err != nil {
-			return nil, internal(err)
+// exportNames lists whom a list names, at most maxExport.
+func (s *Service) exportNames(ctx context.Context, q store.Query) ([]registry.UID, error) {
+	var out []registry.UID
+	had := map[registry.UID]bool{} // somebody who moves down the list while its pages are read stands on two
+	err := s.everyone(ctx, q, func(r store.Summary) error {
+		if had[r.UID] {
+			return nil
 		}
-		rows = append(rows, page...)
-		if q.Offset += len(page); len(page) < 500 {
-			return rows, nil
+		if len(out) == maxExport {
+			return fail(registry.CodeInvalid, "scope", map[string]string{"max": strconv.Itoa(maxExport)})
 		}
-		if len(rows) > maxExport {
-			return nil, fail(registry.CodeInvalid, "scope", map[string]string{"max": strconv.Itoa(maxExport)})
-		}
-	}
+		had[r.UID] = true
+		out = append(out, r.UID)
+		return nil
+	})
+	return out, err
 }
 
 // sealCopy writes the digest of what a copy holds to the log, before the copy leaves; how is what the metrics count it as. Durable on return.
@@ -272,34 +290,43 @@ func (s *Service) sealCopy(ctx context.Context, how string, c store.ExportCopy, 
 	return nil
 }
 
-// workbook makes the list; tick, unless nil, is told after every exportTick rows how many are written, and its error ends the work.
-func (s *Service) workbook(ctx context.Context, who Staff, a store.Approval, copyNo int, rows []store.Summary, tick func(done int) error) ([]byte, error) {
+// exportLines reads what a list says of pupils. Who is not within it any more is passed over.
+func (s *Service) exportLines(ctx context.Context, l exportList, uids []registry.UID) ([][]string, error) {
+	out := make([][]string, 0, len(uids))
+	for _, uid := range uids {
+		p, err := s.st.Pupil(ctx, uid)
+		if err != nil {
+			return nil, internal(err)
+		}
+		if !l.has(&p) {
+			continue
+		}
+		line := make([]string, len(l.Fields))
+		for i, k := range l.Fields {
+			line[i] = s.column(&p, k)
+		}
+		out = append(out, line)
+	}
+	return out, nil
+}
+
+// workbook makes the list of lines, with its mark; note stands behind it.
+func (s *Service) workbook(who Staff, a store.Approval, copyNo int, note string, lines iter.Seq2[[]string, error]) ([]byte, error) {
 	head := []string{"份号"}
 	for _, k := range a.Fields {
 		head = append(head, columnTitle(k))
 	}
-	b, err := s.newMarkedBook("学籍信息", who, a, copyNo, "", head)
+	b, err := s.newMarkedBook("学籍信息", who, a, copyNo, note, head)
 	if err != nil {
 		return nil, err
 	}
-	defer b.close()
 	copyOf := fmt.Sprintf("%s-%d", a.No, copyNo)
-	for i, r := range rows {
-		p, err := s.st.Pupil(ctx, r.UID)
+	for line, err := range lines {
+		if err == nil {
+			err = b.row(append([]string{copyOf}, line...)...)
+		}
 		if err != nil {
 			return nil, err
-		}
-		line := []any{copyOf}
-		for _, k := range a.Fields {
-			line = append(line, s.column(&p, k))
-		}
-		if err := b.row(line...); err != nil {
-			return nil, err
-		}
-		if tick != nil && (i+1)%exportTick == 0 {
-			if err := tick(i + 1); err != nil {
-				return nil, err
-			}
 		}
 	}
 	return b.bytes()
@@ -323,68 +350,3 @@ func (s *Service) column(p *registry.Pupil, k registry.FieldKey) string {
 	}
 	return v
 }
-
-// markedBook is a workbook of one sheet that says whose copy it is: in the first row, and in the header and footer of each printed page. The second row is the heads.
-type markedBook struct {
-	f *excelize.File
-	w *excelize.StreamWriter
-	n int // rows written
-}
-
-// newMarkedBook begins the copy of an approval's list; note stands behind the mark. The caller closes it.
-func (s *Service) newMarkedBook(sheet string, who Staff, a store.Approval, copyNo int, note string, heads []string) (*markedBook, error) {
-	b := &markedBook{f: excelize.NewFile()}
-	at := s.now().In(registry.Beijing)
-	mark := fmt.Sprintf("批准文号 %s　第 %d 份　%s（%s）　%s　提供给：%s%s", a.No, copyNo, who.Name, who.Login, at.Format("2006-01-02 15:04:05"), a.To, note)
-	short := strings.ReplaceAll(fmt.Sprintf("%s 第%d份 %s %s", a.No, copyNo, who.Login, at.Format("2006-01-02 15:04")), "&", "&&")
-	if err := b.begin(sheet, mark, short, heads); err != nil {
-		b.close()
-		return nil, err
-	}
-	return b, nil
-}
-
-func (b *markedBook) begin(sheet, mark, short string, heads []string) error {
-	if err := b.f.SetSheetName("Sheet1", sheet); err != nil {
-		return err
-	}
-	if err := b.f.SetHeaderFooter(sheet, &excelize.HeaderFooterOptions{OddHeader: "&C" + short, OddFooter: "&L" + short + "&R第&P页 共&N页"}); err != nil {
-		return err
-	}
-	style, err := b.f.NewStyle(&excelize.Style{Font: &excelize.Font{Bold: true, Color: "B3321F"}})
-	if err != nil {
-		return err
-	}
-	if b.w, err = b.f.NewStreamWriter(sheet); err != nil {
-		return err
-	}
-	if err := b.w.SetColWidth(1, len(heads), 20); err != nil {
-		return err
-	}
-	if err := b.row(excelize.Cell{StyleID: style, Value: mark}); err != nil {
-		return err
-	}
-	cells := make([]any, len(heads))
-	for i, h := range heads {
-		cells[i] = h
-	}
-	return b.row(cells...)
-}
-
-// row writes the next row.
-func (b *markedBook) row(cells ...any) error {
-	b.n++
-	return b.w.SetRow(fmt.Sprintf("A%d", b.n), cells)
-}
-
-// bytes ends the workbook.
-func (b *markedBook) bytes() ([]byte, error) {
-	if err := b.w.Flush(); err != nil {
-		return nil, err
-	}
-	var out bytes.Buffer
-	_, err := b.f.WriteTo(&out)
-	return out.Bytes(), err
-}
-
-func (b *markedBook) close() { _ = b.f.Close() }

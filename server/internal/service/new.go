@@ -68,6 +68,7 @@ type Service struct {
 	pollLive    time.Duration
 	onEvent     func(name, what string)
 	importBatch int
+	exportPart  int // pupils
 	policy      Policy
 	relying     *factor.Relying
 	provider    Provider
@@ -147,6 +148,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if s.onEvent == nil {
 		s.onEvent = func(string, string) {}
 	}
+	s.exportPart = exportPart
 	if s.importBatch <= 0 {
 		s.importBatch = importBatch
 	}

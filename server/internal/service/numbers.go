@@ -129,7 +129,6 @@ func (s *Service) numberBook(who Staff, a store.Approval, copyNo int, rows []reg
 	if err != nil {
 		return nil, err
 	}
-	defer b.close()
 	name := s.dir.Load().Name
 	for _, p := range rows {
 		if err := b.row(string(p.Number), p.Form[registry.FName], registry.CodeTitle(registry.ListSex, p.Form[registry.FSex]), p.Form[registry.FBirth], p.Form[registry.FIDNumber],

@@ -26,7 +26,7 @@ func readSheet(body []byte, heads map[string]string, need []string, most int) ([
 	if err := intake.Weigh(bytes.NewReader(body), int64(len(body)), intake.Limits{Unpacked: 64 << 20}); err != nil {
 		return nil, internal(err)
 	}
-	f, err := excelize.OpenReader(bytes.NewReader(body), excelize.Options{UnzipSizeLimit: 64 << 20, UnzipXMLSizeLimit: 32 << 20})
+	f, err := excelize.OpenReader(bytes.NewReader(body), excelize.Options{UnzipSizeLimit: 64 << 20, UnzipXMLSizeLimit: 64 << 20})
 	if err != nil {
 		return nil, bad("not_xlsx")
 	}

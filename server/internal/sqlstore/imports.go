@@ -10,7 +10,7 @@ import (
 
 const importColumns = `id, unit, actor, file, result, name, state, total, done, good, bad, code, params, created_at, updated_at, version`
 
-// importRun inserts a run, or updates it when nobody else did since its Version. The hold stays as it is.
+// importRun inserts a run, or updates it when nobody else did since its Version. The hold stays as it is. A run that ended has no pieces any more.
 func (p *plan) importRun(i store.Import) error {
 	params := ""
 	if len(i.Params) > 0 {
@@ -26,16 +26,32 @@ func (p *plan) importRun(i store.Import) error {
 	p.add(oneRow(conflict("import")), `UPDATE import_run SET version = version + 1, file = $3, result = $4, state = $5, total = $6, done = $7, good = $8, bad = $9,
 		code = $10, params = $11, updated_at = $12 WHERE id = $1 AND version = $2`, i.ID, i.Version, i.File, i.Result, i.State, int64(i.Total), int64(i.Done),
 		int64(i.Good), int64(i.Bad), string(i.Code), params, nanos(i.UpdatedAt))
+	if i.State != "queued" && i.State != "running" {
+		p.add(nil, `DELETE FROM run_part WHERE run = $1`, i.ID)
+	}
 	return nil
 }
 
-// PutImport inserts (Version 0) or updates by ID; ErrConflict when the version moved.
-func (s *Store) PutImport(ctx context.Context, i store.Import) error {
+// PutImport inserts (Version 0) or updates by ID, with pieces; ErrConflict when the version moved.
+func (s *Store) PutImport(ctx context.Context, i store.Import, made ...store.RunPart) error {
 	p := s.plan()
 	if err := p.importRun(i); err != nil {
 		return err
 	}
+	for _, m := range made {
+		p.add(nil, `INSERT INTO run_part (run, n, body) VALUES ($1, $2, $3) ON CONFLICT (run, n) DO UPDATE SET body = excluded.body`, i.ID, int64(m.N),
+			p.seal(place("run_part", "body", i.ID, decimal(m.N)), m.Body))
+	}
 	return s.db.Write(ctx, p.run)
+}
+
+// RunPart reads a piece of a run.
+func (s *Store) RunPart(ctx context.Context, run string, n int) ([]byte, error) {
+	var b []byte
+	if err := s.row(ctx, []any{&b}, `SELECT body FROM run_part WHERE run = $1 AND n = $2`, run, int64(n)); err != nil {
+		return nil, err
+	}
+	return b, s.open(place("run_part", "body", run, decimal(n)), &b)
 }
 
 func (s *Store) scanImport(r Rows) (store.Import, error) {

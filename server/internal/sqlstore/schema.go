@@ -24,7 +24,7 @@ var Distribution = map[string]string{
 	// kiosks
 	"kiosk_mark": "kiosk", "inbox": "kiosk", "quarantine": "kiosk", "sealed_key": "kiosk",
 	// by their own key
-	"session": "token_hash", "file": "digest", "file_owner": "digest", "import_run": "id", "bulk_run": "id", "bulk_row": "run", "certificate": "certificate_no", "card_run": "id", "card_run_name": "run",
+	"session": "token_hash", "file": "digest", "file_owner": "digest", "import_run": "id", "run_part": "run", "bulk_run": "id", "bulk_row": "run", "certificate": "certificate_no", "card_run": "id", "card_run_name": "run",
 	// the log of who did and read what: entries with their subject, tiles and kept checkpoints by their own key; exports by approval
 	"audit_entry": "subject", "audit_tile": "tile", "audit_checkpoint": "size", "audit_day": "account", "audit_alert": "id", "audit_reason": "token_hash",
 	"export_approval": "no", "export_copy": "no",

@@ -43,6 +43,7 @@ var sealedColumns = []sealedColumn{
 	{table: "import_run", column: "name", key: []string{"id"}, text: true},
 	{table: "import_run", column: "actor", key: []string{"id"}, text: true},
 	{table: "import_run", column: "params", key: []string{"id"}, text: true},
+	{table: "run_part", column: "body", key: []string{"run", "#n"}, batch: 16},
 	{table: "file", column: "name", key: []string{"digest"}, text: true},
 	{table: "file", column: "body", key: []string{"digest"}, batch: 4, beside: "name"},
 	{table: "card_run", column: "actor", key: []string{"id"}, text: true},

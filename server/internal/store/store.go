@@ -624,9 +624,18 @@ type Import struct {
 	Version int64
 }
 
+// RunPart is a piece of what a run has made so far; N is its number within the run.
+type RunPart struct {
+	N    int
+	Body []byte
+}
+
 // Imports keeps import runs.
 type Imports interface {
-	PutImport(ctx context.Context, i Import) error
+	// PutImport writes a run, and pieces that it made with it. Whoever writes that a run ended removes its pieces with the same stroke.
+	PutImport(ctx context.Context, i Import, made ...RunPart) error
+	// RunPart reads a piece; ErrNotFound when it is not there.
+	RunPart(ctx context.Context, run string, n int) ([]byte, error)
 	Import(ctx context.Context, id string) (Import, error)
 	ImportsOf(ctx context.Context, unit registry.Unit, limit int) ([]Import, error)
 	// UnfinishedImports are to be resumed after a restart.

@@ -407,8 +407,23 @@ func imports(t *testing.T, s store.Store) {
 	if got, err := s.Import(ctx, "imp1"); err != nil || !reflect.DeepEqual(got, i) {
 		t.Fatalf("import %+v %v, want %+v", got, err, i)
 	}
+	// What it has made so far comes with its progress or not at all, and goes with its end, whoever ends it.
+	must(t, s.PutImport(ctx, i, store.RunPart{N: 0, Body: []byte("names")}, store.RunPart{N: 1, Body: []byte("lines")}))
+	wantCode(t, s.PutImport(ctx, i, store.RunPart{N: 1, Body: []byte("of another runner")}), registry.CodeConflict)
+	if b, err := s.RunPart(ctx, "imp1", 1); err != nil || string(b) != "lines" {
+		t.Fatalf("piece %q %v", b, err)
+	}
+	_, err = s.RunPart(ctx, "imp1", 2)
+	wantCode(t, err, registry.CodeNotFound)
+	_, err = s.RunPart(ctx, "imp2", 1)
+	wantCode(t, err, registry.CodeNotFound)
+	i.Version = 3
 	i.State, i.Result, i.Code = "done", "bb", registry.CodeInvalid
 	must(t, s.PutImport(ctx, i))
+	for n := range 2 {
+		_, err = s.RunPart(ctx, "imp1", n)
+		wantCode(t, err, registry.CodeNotFound)
+	}
 	un, err := s.UnfinishedImports(ctx)
 	must(t, err)
 	if len(un) != 1 || un[0].ID != "imp2" {

@@ -100,7 +100,8 @@ func people(t testing.TB, s store.Store) {
 	must(t, s.Refuse(ctx, store.Outcome{Kiosk: "k-a", Seq: 1, Code: registry.CodeInvalid, Params: map[string]string{"name": personal[0]}, At: Epoch}))
 	must(t, s.PutIssuance(ctx, store.Issuance{ID: "c1", UID: UID(1), CardNo: "330100000001", State: registry.CardRequested, By: by, CreatedAt: Epoch, StatusIdx: 1, Sequence: 1,
 		Life: []registry.CardMove{{At: Epoch, To: registry.CardRequested, Note: personal[10], By: by}}}))
-	must(t, s.PutImport(ctx, store.Import{ID: "i1", Unit: SchoolA, By: by, Name: personal[11], State: "queued", Params: map[string]string{"name": personal[0]}}))
+	must(t, s.PutImport(ctx, store.Import{ID: "i1", Unit: SchoolA, By: by, Name: personal[11], State: "queued", Params: map[string]string{"name": personal[0]}},
+		store.RunPart{N: 1, Body: []byte(personal[0] + personal[3])}))
 	f := File(personal[12], SchoolA, UID(1))
 	f.Name = personal[0] + ".jpg"
 	must(t, s.PutFile(ctx, f))
@@ -151,6 +152,11 @@ func answers(t testing.TB, s store.Store) {
 	must(t, err)
 	if card.By.Name != personal[9] || life["c1"][0].Note != personal[10] || life["c1"][0].By.Name != personal[9] {
 		t.Fatalf("%+v %+v", card, life)
+	}
+	part, err := s.RunPart(ctx, "i1", 1)
+	must(t, err)
+	if string(part) != personal[0]+personal[3] {
+		t.Fatalf("piece of a run %q", part)
 	}
 	i, err := s.Import(ctx, "i1")
 	must(t, err)
