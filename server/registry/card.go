@@ -69,7 +69,8 @@ const (
 	CardSpoil   CardAct = "spoil"   // the chip is put aside: another takes its place
 	CardDeliver CardAct = "deliver" // handed out against a signature
 	CardUse     CardAct = "use"     // a terminal has verified it
-	CardCopy    CardAct = "copy"    // a terminal met a copy of it: another chip with its record
+	CardCopy    CardAct = "copy"    // a kiosk or console met a copy of it: another chip with its record, or a record that a newer one replaced
+	CardExplain CardAct = "explain" // the copy that was met is accounted for, and the card stays
 	CardLose    CardAct = "lose"
 	CardFind    CardAct = "find"
 	CardDamage  CardAct = "damage"
@@ -81,23 +82,23 @@ const (
 
 // CardActs lists every act, in the order of a life.
 func CardActs() []CardAct {
-	return []CardAct{CardRequest, CardPlan, CardMake, CardSpoil, CardDeliver, CardUse, CardCopy, CardLose, CardFind, CardDamage, CardReplace, CardRevoke, CardExpire, CardDestroy}
+	return []CardAct{CardRequest, CardPlan, CardMake, CardSpoil, CardDeliver, CardUse, CardCopy, CardExplain, CardLose, CardFind, CardDamage, CardReplace, CardRevoke, CardExpire, CardDestroy}
 }
 
 // cardTable is the one table of a card's life: state → act → state. What is not in it does not happen. A repeated plan, delivery or use is a row that changes
-// nothing, so that what is reported twice is no error; a copy that was met moves nothing either, it is known from then on.
+// nothing, so that what is reported twice is no error; a copy that was met moves nothing either: it is known from then on, until it is explained or the card replaced.
 var cardTable = map[CardState]map[CardAct]CardState{
 	"":            {CardRequest: CardRequested},
 	CardRequested: {CardPlan: CardPlanned, CardMake: CardPersonalised, CardSpoil: CardFailed},
 	CardPlanned:   {CardPlan: CardPlanned, CardMake: CardPersonalised, CardSpoil: CardFailed},
-	CardPersonalised: {CardDeliver: CardDelivered, CardUse: CardActive, CardCopy: CardPersonalised, CardLose: CardSuspended, CardDamage: CardDamaged, CardReplace: CardReplaced,
+	CardPersonalised: {CardDeliver: CardDelivered, CardUse: CardActive, CardCopy: CardPersonalised, CardExplain: CardPersonalised, CardLose: CardSuspended, CardDamage: CardDamaged, CardReplace: CardReplaced,
 		CardRevoke: CardRevoked, CardExpire: CardExpired},
-	CardDelivered: {CardDeliver: CardDelivered, CardUse: CardActive, CardCopy: CardDelivered, CardLose: CardSuspended, CardDamage: CardDamaged, CardReplace: CardReplaced,
+	CardDelivered: {CardDeliver: CardDelivered, CardUse: CardActive, CardCopy: CardDelivered, CardExplain: CardDelivered, CardLose: CardSuspended, CardDamage: CardDamaged, CardReplace: CardReplaced,
 		CardRevoke: CardRevoked, CardExpire: CardExpired},
-	CardActive: {CardDeliver: CardActive, CardUse: CardActive, CardCopy: CardActive, CardLose: CardSuspended, CardDamage: CardDamaged, CardReplace: CardReplaced, CardRevoke: CardRevoked,
+	CardActive: {CardDeliver: CardActive, CardUse: CardActive, CardCopy: CardActive, CardExplain: CardActive, CardLose: CardSuspended, CardDamage: CardDamaged, CardReplace: CardReplaced, CardRevoke: CardRevoked,
 		CardExpire: CardExpired},
 	// A lost card that runs out is revoked: it never leaves the list by waiting.
-	CardSuspended: {CardCopy: CardSuspended, CardFind: CardActive, CardDamage: CardDamaged, CardReplace: CardReplaced, CardRevoke: CardRevoked, CardExpire: CardRevoked},
+	CardSuspended: {CardCopy: CardSuspended, CardExplain: CardSuspended, CardFind: CardActive, CardDamage: CardDamaged, CardReplace: CardReplaced, CardRevoke: CardRevoked, CardExpire: CardRevoked},
 	CardReplaced:  {CardDestroy: CardDestroyed},
 	CardDamaged:   {CardDestroy: CardDestroyed},
 	CardRevoked:   {CardDestroy: CardDestroyed},
@@ -119,22 +120,25 @@ var cardReasons = map[CardAct][]string{
 	CardRevoke:  {"lost", "damaged", "misuse", "left", "other"},
 	CardReplace: {"lost", "damaged", "worn", "misprint", "expired", "data", "other"},
 	CardSpoil:   {"chip", "misprint", "wrong_card", "other"},
+	CardExplain: {"misread", "trial", "other"},
 }
 
 // CardReasons lists the coded reasons of an act; nil when none is asked for.
 func CardReasons(act CardAct) []string { return cardReasons[act] }
 
 var cardReasonTitles = map[string]string{"lost": "遗失", "stolen": "被盗", "damaged": "损坏", "worn": "磨损", "misprint": "印制有误", "misuse": "冒用", "left": "离校",
-	"expired": "到期", "data": "信息变更", "chip": "芯片不良", "wrong_card": "拿错卡", "other": "其他"}
+	"expired": "到期", "data": "信息变更", "chip": "芯片不良", "wrong_card": "拿错卡", "misread": "读卡有误", "trial": "试验用卡", "other": "其他"}
 
 // CardReasonTitle is the term of a coded reason for Chinese papers, other words as they are.
 func CardReasonTitle(reason string) string { return titleOf(cardReasonTitles, reason) }
 
-// byHand are acts of people; the rest are facts that the machines prove (a signed report, a verified tap, the calendar).
-var byHand = map[CardAct]bool{CardRequest: true, CardDeliver: true, CardLose: true, CardFind: true, CardDamage: true, CardRevoke: true, CardDestroy: true, CardSpoil: true}
+// byHand are acts of people; the rest are facts that the machines prove (a signed report, a verified tap, the calendar), and whoever had a copy before them at a
+// console is named.
+var byHand = map[CardAct]bool{CardRequest: true, CardDeliver: true, CardLose: true, CardFind: true, CardDamage: true, CardRevoke: true, CardDestroy: true, CardSpoil: true,
+	CardExplain: true}
 
-// needsReason are acts that nobody does without saying why.
-var needsReason = map[CardAct]bool{CardLose: true, CardDamage: true, CardRevoke: true}
+// needsReason are acts that nobody does without saying why; of a copy it is what was wrong with it.
+var needsReason = map[CardAct]bool{CardLose: true, CardDamage: true, CardRevoke: true, CardCopy: true, CardExplain: true}
 
 // CardMove is one line of a card's life: who moved it, when, from where to where, and why. N counts the card's moves from 1.
 type CardMove struct {
@@ -149,7 +153,8 @@ type CardMove struct {
 }
 
 // DecideCard decides one act on one card of a pupil of a school. It is pure. CodeWrongState names the state and the act that does not fit; CodeForbidden, as
-// for every act on a card: clerk, registrar, leader or officer of the pupil's school or of an office above it. The first card and every replacement are free
+// for every act on a card: clerk, registrar, leader or officer of the pupil's school or of an office above it; a copy is explained by the school's registrar or leader alone,
+// not by who makes cards, and in words. The first card and every replacement are free
 // (Art. 5): nothing here asks for money, and a reason is kept, never priced.
 func DecideCard(from CardState, act CardAct, reason, note string, school Unit, env Env) (CardMove, error) {
 	d := &decision{p: Pupil{School: school}, env: env}
@@ -162,27 +167,34 @@ func (d *decision) cardMove(from CardState, act CardAct, reason, note string) (C
 		return CardMove{}, &Error{Code: CodeWrongState, Params: map[string]string{"why": "card", "card": string(from), "act": string(act)}}
 	}
 	switch a := d.env.Actor; {
+	case act == CardExplain:
+		if err := d.may(d.p.School, RoleRegistrar, RoleLeader); err != nil {
+			return CardMove{}, err
+		}
 	case byHand[act] && !((act == CardSpoil || act == CardRequest) && a.Via == viaIssuer):
 		if err := d.overSchool(RoleClerk, RoleRegistrar, RoleLeader, RoleOfficer); err != nil {
 			return CardMove{}, err
 		}
-	case (act == CardUse || act == CardExpire || act == CardCopy) && a.Account != systemAccount:
+	case (act == CardUse || act == CardExpire) && a.Account != systemAccount:
+		return CardMove{}, &Error{Code: CodeForbidden}
+	case act == CardCopy && a.Account != systemAccount && a.Via != viaConsole:
 		return CardMove{}, &Error{Code: CodeForbidden}
 	}
 	reason, note = strings.TrimSpace(reason), strings.TrimSpace(note)
 	switch {
 	case needsReason[act] && reason == "", tooLong(reason, maxReason):
 		return CardMove{}, invalid("reason")
-	case tooLong(note, maxReason):
+	case act == CardExplain && note == "", tooLong(note, maxReason):
 		return CardMove{}, invalid("note")
 	}
 	return CardMove{At: d.env.Now, Act: act, From: from, To: to, Reason: reason, Note: note, By: d.env.Actor}, nil
 }
 
 const (
-	viaIssuer     = "issuer" // Actor.Via of what the issuer reported
-	systemAccount = "system" // Actor.Account of clocks and jobs
-	remoteAccount = "remote" // Actor.Account of another registry's signed message
+	viaIssuer     = "issuer"  // Actor.Via of what the issuer reported
+	viaConsole    = "console" // Actor.Via of who sits at a console
+	systemAccount = "system"  // Actor.Account of clocks and jobs
+	remoteAccount = "remote"  // Actor.Account of another registry's signed message
 )
 
 // ViaRemote is the Actor.Via of a word that another registry's signed message brought.

@@ -3,6 +3,7 @@ package registry_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -76,15 +77,17 @@ func TestCardDemand(t *testing.T) {
 	}
 }
 
-// TestCardCopy: a copy that was met is a to-do of the school, which nobody clears but by making a new card; the card itself stays good.
+// TestCardCopy: a copy that was met is a to-do of the school, until a new card is made or the school's registrar or leader says in words what it was; the card itself stays good.
 func TestCardCopy(t *testing.T) {
 	s := rt.In("enrolled").Card()
 	if s.Err != nil {
 		t.Fatal(s.Err)
 	}
 	seen := registry.ChangeCard{Number: s.P.Card.Number, Act: registry.CardCopy, Reason: "copy"}
-	if err := rt.In("enrolled").Card().Do(rt.Registrar(s.P.School), seen).Err; registry.CodeOf(errors.Unwrap(err)) != registry.CodeForbidden {
-		t.Fatalf("a person says so: %v", err)
+	imported := rt.Registrar(s.P.School)
+	imported.Via = "import"
+	if err := rt.In("enrolled").Card().Do(imported, seen).Err; registry.CodeOf(errors.Unwrap(err)) != registry.CodeForbidden {
+		t.Fatalf("nobody had it before them: %v", err)
 	}
 	s.Do(registry.Actor{Account: "system", Via: "kiosk:0007", Unit: rt.PrimaryA2}, seen)
 	if s.Err != nil || !s.P.Card.Good() || s.P.Card.CopySeenAt.IsZero() {
@@ -94,14 +97,44 @@ func TestCardCopy(t *testing.T) {
 	if n := len(k) - 1; n < 0 || k[n].Kind != registry.TaskCardCopy || k[n].Unit != s.P.School || !k[n].Overdue(registry.DateOf(s.Now.Add(24*time.Hour))) {
 		t.Fatalf("%+v", k)
 	}
+	task := func() bool {
+		return slices.ContainsFunc(registry.Tasks(s.P, s.Env), func(k registry.Task) bool { return k.Kind == registry.TaskCardCopy })
+	}
+	explain := registry.ChangeCard{Number: s.P.Card.Number, Act: registry.CardExplain, Reason: "misread", Note: "原卡已当面核对"}
+	for _, bad := range []struct {
+		by   registry.Actor
+		e    registry.ChangeCard
+		want registry.Code
+	}{
+		{rt.Registrar(s.P.School), registry.ChangeCard{Number: explain.Number, Act: explain.Act, Reason: "misread"}, registry.CodeInvalid},
+		{rt.Registrar(s.P.School), registry.ChangeCard{Number: explain.Number, Act: explain.Act, Note: "原卡已当面核对"}, registry.CodeInvalid},
+		{rt.Registrar(rt.PrimaryA2), explain, registry.CodeForbidden},
+		{rt.Clerk(rt.CountyA), explain, registry.CodeForbidden},
+		{rt.Officer(rt.CountyA), explain, registry.CodeForbidden},
+	} {
+		env := s.Env
+		env.Now, env.Actor = s.Now, bad.by
+		if _, _, err := registry.Decide(s.P, bad.e, env); registry.CodeOf(err) != bad.want {
+			t.Errorf("%+v by %s of %s: %v, want %s", bad.e, bad.by.Role, bad.by.Unit, err, bad.want)
+		}
+	}
+	if s.Do(rt.Registrar(s.P.School), explain); s.Err != nil || task() || !s.P.Card.Good() {
+		t.Fatalf("%+v %v", s.P.Card, s.Err)
+	}
+	env := s.Env
+	env.Now, env.Actor = s.Now, rt.Registrar(s.P.School)
+	if _, _, err := registry.Decide(s.P, explain, env); registry.CodeOf(err) != registry.CodeWrongState {
+		t.Fatalf("explained twice: %v", err)
+	}
+	if s.Do(rt.Clerk(rt.CountyA), seen); s.Err != nil || !task() {
+		t.Fatalf("met again: %+v %v", s.P.Card, s.Err)
+	}
 	again := *s.P.Card
 	again.Number, again.CopySeenAt = "another", time.Time{}
 	if s.Do(rt.Registrar(s.P.School), registry.BindCard{Card: again}); s.Err != nil {
 		t.Fatal(s.Err)
 	}
-	for _, k := range registry.Tasks(s.P, s.Env) {
-		if k.Kind == registry.TaskCardCopy {
-			t.Fatal("the new card is blamed for the old one")
-		}
+	if task() {
+		t.Fatal("the new card is blamed for the old one")
 	}
 }

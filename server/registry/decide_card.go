@@ -1,5 +1,7 @@
 package registry
 
+import "time"
+
 // cardFace is what a card's record tells of its pupil.
 type cardFace struct {
 	school    Unit
@@ -151,9 +153,12 @@ func (d *decision) changeCard(e ChangeCard) error {
 		return &Error{Code: CodeCard, Field: "number"}
 	}
 	switch e.Act {
-	case CardDeliver, CardUse, CardCopy, CardLose, CardFind, CardDamage, CardExpire:
+	case CardDeliver, CardUse, CardCopy, CardExplain, CardLose, CardFind, CardDamage, CardExpire:
 	default:
 		return invalid("act") // a card is replaced by BindCard and revoked by RevokeCard
+	}
+	if e.Act == CardExplain && c.CopySeenAt.IsZero() {
+		return &Error{Code: CodeWrongState, Params: map[string]string{"why": "card", "card": string(c.Life()), "act": string(e.Act)}}
 	}
 	if e.Act == CardExpire && c.ExpiresOn >= d.today() {
 		return &Error{Code: CodeCard, Field: "expires_on"} // good through its last day
@@ -170,8 +175,11 @@ func (d *decision) changeCard(e ChangeCard) error {
 	default:
 		c.State = m.To
 	}
-	if e.Act == CardCopy {
-		c.CopySeenAt = d.env.Now
+	if e.Act == CardCopy || e.Act == CardExplain {
+		c.CopySeenAt = time.Time{}
+		if e.Act == CardCopy {
+			c.CopySeenAt = d.env.Now
+		}
 		d.notify(WhatTasks, "", d.p.School)
 	}
 	d.notify(WhatCard, "", d.p.School)

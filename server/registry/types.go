@@ -410,7 +410,7 @@ type CardRef struct {
 	ChipHash  string    `json:"chip_hash,omitempty"` // hex SHA-256 of the chip serial
 	// State is a held state of the card's life (CardState.Held); "" is active.
 	State CardState `json:"state,omitempty"`
-	// CopySeenAt is when a terminal last met a copy of this card: a chip with this record that is not this chip. It stands until the card is replaced.
+	// CopySeenAt is when a kiosk or console last met a copy of this card (CardCopy). It stands until the card is replaced or the copy explained.
 	CopySeenAt time.Time `json:"copy_seen_at,omitzero"`
 }
 
@@ -523,7 +523,7 @@ const (
 	TaskArchiveReceive TaskKind = "archive_receive" // the paper is on its way to this school
 	TaskArchiveMissing TaskKind = "archive_missing" // the receiver missed items: send them after
 	TaskSuspensionEnd  TaskKind = "suspension_end"  // a suspension is about to end
-	TaskCardCopy       TaskKind = "card_copy"       // a copy of the pupil's card was shown: replace the card
+	TaskCardCopy       TaskKind = "card_copy"       // a copy of the pupil's card was shown: replace the card, or explain it
 	TaskArchiveKeep    TaskKind = "archive_keep"    // Art. 9: schooling ended, keep the archive for good
 	TaskDropoutReport  TaskKind = "dropout_report"  // Art. 22: hand a written report in (Task.To says to whom)
 	TaskHandOver       TaskKind = "hand_over"       // Art. 22: a migrant child's archive goes to the home county at the term's end

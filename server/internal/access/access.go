@@ -33,6 +33,7 @@ const (
 	ReadCard    Action = "read_card"    // look at a card that lies before one: what stands on it, and what the register says
 	Revoke      Action = "revoke"       // put a card on the deny list
 	CardCare    Action = "card_care"    // a card is lost, found again, damaged, destroyed
+	ExplainCopy Action = "explain_copy" // say why a copy of a card that was met is none, or none to fear: not for who makes cards
 	Deliver     Action = "deliver"      // hand cards out against a signature
 	SeeKiosks   Action = "see_kiosks"   // list devices
 	KeepKiosks  Action = "keep_kiosks"  // enrol and revoke devices
@@ -83,6 +84,7 @@ var grants = map[Action]map[registry.Role]at{
 	ReadCard:    {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleOfficer: atOffice, registry.RoleClerk: anywhere},
 	Revoke:      {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleClerk: anywhere},
 	CardCare:    {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleClerk: anywhere},
+	ExplainCopy: {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool},
 	Deliver:     {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleClerk: anywhere},
 	SeeKiosks:   {registry.RoleRegistrar: atSchool, registry.RoleLeader: atSchool, registry.RoleOfficer: atOffice, registry.RoleOperator: anywhere},
 	KeepKiosks:  {registry.RoleLeader: atSchool, registry.RoleOperator: anywhere},

@@ -441,13 +441,16 @@ func TestCards(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &q); err != nil || len(q.Rows) == 0 {
 		t.Fatalf("queue %s", body)
 	}
-	ask := func(who, token string) (int, string) {
-		r := httptest.NewRequest("POST", "/cards/ticket", strings.NewReader(`{"uid":"`+q.Rows[0].UID+`","reason":"first"}`))
+	tell := func(who, token, path, said string) (int, string) {
+		r := httptest.NewRequest("POST", path, strings.NewReader(said))
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set("Accept", "application/json")
 		r.Header.Set("X-CSRF-Token", token)
 		res, body := client{t: t, app: a, who: who}.do(r)
 		return res.StatusCode, body
+	}
+	ask := func(who, token string) (int, string) {
+		return tell(who, token, "/cards/ticket", `{"uid":"`+q.Rows[0].UID+`","reason":"first"}`)
 	}
 	if code, body := ask("clerk", consoletest.CSRF); code != 200 || !strings.Contains(body, `"ticket":"ticket-`+q.Rows[0].UID) {
 		t.Errorf("ticket: %d %s", code, body)
@@ -482,6 +485,30 @@ func TestCards(t *testing.T) {
 	post("find", "", "", "card:find")
 	if res, body := reg.post("/pupils/"+uid+"/card/lose", vals("card", card, "reason", "invented")); res.StatusCode != 422 || !strings.Contains(body, `role="alert"`) {
 		t.Errorf("a reason that is not offered: %d", res.StatusCode)
+	}
+	explain := `action="/pupils/` + uid + `/card/explain"`
+	if _, body := reg.get("/pupils/" + uid); strings.Contains(body, explain) {
+		t.Error("a copy that nobody met is to be explained")
+	}
+	b, _ := json.Marshal(map[string]any{"record": []byte("copied " + uid), "verdict": "wrong_chip"})
+	if code, body := tell("clerk", consoletest.CSRF, "/cards/read", string(b)); code != 200 || !strings.Contains(body, "复制来的") || !strings.Contains(body, "待办") {
+		t.Errorf("a copy laid before a clerk: %d %s", code, body)
+	}
+	if _, body := reg.get("/todo"); !strings.Contains(body, "发现卡片副本") || !strings.Contains(body, "/pupils/"+uid+"#card") {
+		t.Error("the copy is nobody's task")
+	}
+	if _, body := reg.get("/pupils/" + uid); !strings.Contains(body, explain) || !strings.Contains(body, "写在另一枚芯片上") || !strings.Contains(body, `name="note" maxlength="200" required`) {
+		t.Error("the pupil's page does not lead the registrar to an explanation")
+	}
+	if _, body := clerk.get("/pupils/" + uid); strings.Contains(body, explain) {
+		t.Error("who makes cards may explain a copy")
+	}
+	post("explain", "misread", "原卡当面核对过", "card:explain:misread:原卡当面核对过")
+	if _, body := reg.get("/todo"); strings.Contains(body, "发现卡片副本") {
+		t.Error("an explained copy is still a task")
+	}
+	if _, body := reg.get("/pupils/" + uid); strings.Contains(body, explain) || !strings.Contains(body, "原卡当面核对过") {
+		t.Error("the explanation does not stand in the card's life")
 	}
 	post("revoke", "misuse", "", "card:revoke:misuse")
 	post("destroy", "", "", "card:destroy")

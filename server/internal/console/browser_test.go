@@ -338,11 +338,21 @@ func (s *stationFake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		card, n := s.card, s.reader["tap"]
 		s.mu.Unlock()
 		out := map[string]any{"tap": n, "verdict": "valid", "record": []byte(card), "chip_serial": []byte{1, 2, 3, 4}, "sealed": []byte("sealed")}
+		if strings.HasPrefix(card, "copied ") {
+			out["verdict"] = "wrong_chip"
+		}
 		if strings.HasPrefix(card, "guarded ") && len(in.ReadKey) == 0 {
 			out["guarded"], out["sealed"] = true, nil
 		}
 		json.NewEncoder(w).Encode(out)
 	case strings.HasSuffix(r.URL.Path, "/check") && r.Method == http.MethodPost:
+		s.mu.Lock()
+		card, n := s.card, s.reader["tap"]
+		s.mu.Unlock()
+		if strings.HasPrefix(card, "clone ") { // the issuer asked the chip for its key
+			json.NewEncoder(w).Encode(map[string]any{"tap": n, "verdict": "valid", "record": []byte(card), "chip_serial": []byte{1, 2, 3, 4}, "sealed": []byte("sealed"), "check": "copy"})
+			return
+		}
 		w.WriteHeader(http.StatusServiceUnavailable)
 		json.NewEncoder(w).Encode(map[string]any{"code": "no_issuer"})
 	case strings.HasSuffix(r.URL.Path, "/relay") && r.Method == http.MethodPost:

@@ -33,13 +33,13 @@ type cardView struct {
 
 // cardTones colour the lines that a reader looks for.
 var cardTones = map[registry.CardAct]string{registry.CardMake: "fine", registry.CardDeliver: "fine", registry.CardFind: "fine", registry.CardLose: "late",
-	registry.CardDamage: "late", registry.CardRevoke: "late", registry.CardSpoil: "late"}
+	registry.CardDamage: "late", registry.CardRevoke: "late", registry.CardSpoil: "late", registry.CardCopy: "late", registry.CardExplain: "fine"}
 
 // handActs are what this page offers, in this order; the table of package registry says which fit a card's state.
-var handActs = []registry.CardAct{registry.CardDeliver, registry.CardLose, registry.CardFind, registry.CardDamage, registry.CardRevoke, registry.CardDestroy}
+var handActs = []registry.CardAct{registry.CardExplain, registry.CardDeliver, registry.CardLose, registry.CardFind, registry.CardDamage, registry.CardRevoke, registry.CardDestroy}
 
-// cardViews lays a pupil's cards out, the newest first. care: this person may act on them.
-func (k *console) cardViews(lang string, cards []store.Issuance, lives map[string][]registry.CardMove, care bool) []cardView {
+// cardViews lays a pupil's cards out, the newest first. care: this person may act on them; explain: a copy was met, and this person may say what it was.
+func (k *console) cardViews(lang string, cards []store.Issuance, lives map[string][]registry.CardMove, care, explain bool) []cardView {
 	out := make([]cardView, 0, len(cards))
 	for i := len(cards) - 1; i >= 0; i-- {
 		v := cardView{Issuance: cards[i]}
@@ -59,7 +59,7 @@ func (k *console) cardViews(lang string, cards []store.Issuance, lives map[strin
 		if care {
 			for _, act := range handActs {
 				_, fits := registry.CardStep(v.State, act)
-				if fits && !(act == registry.CardDeliver && !v.DeliveredAt.IsZero()) && v.State.Made() {
+				if fits && (act != registry.CardExplain || explain) && !(act == registry.CardDeliver && !v.DeliveredAt.IsZero()) && v.State.Made() {
 					v.Acts = append(v.Acts, act)
 				}
 			}

@@ -26,7 +26,7 @@ type cardReadView struct {
 var cardReadWords = []string{
 	"issue.connecting", "issue.offline", "issue.offline_help", "issue.no_reader", "issue.no_reader_help", "issue.unknown", "issue.unknown_help", "issue.mute", "issue.mute_help", "issue.many", "issue.many_help",
 	"issue.fail.server", "cardread.fail", "cardread.put", "cardread.put_help", "cardread.reading", "cardread.reading_help", "cardread.opening", "cardread.fail.no_card", "cardread.fail.many", "cardread.fail.internal",
-	"cardread.blank", "cardread.blank_help", "cardread.torn", "cardread.torn_help", "cardread.unreadable", "cardread.unreadable_help", "cardread.v.wrong_chip", "cardread.v.wrong_chip_help",
+	"cardread.blank", "cardread.blank_help", "cardread.torn", "cardread.torn_help", "cardread.unreadable", "cardread.unreadable_help",
 	"cardread.same", "cardread.differs",
 }
 
@@ -87,6 +87,8 @@ func (k *console) cardReadAnswer(c *fiber.Ctx, who service.Staff) error {
 		Nonce       []byte `json:"nonce"`
 		Signature   []byte `json:"signature"`
 		Attestation []byte `json:"attestation"`
+		Verdict     string `json:"verdict"` // the station's, and the issuer's through it
+		Check       string `json:"check"`
 		Mark        []byte `json:"mark"`
 		Why         string `json:"why"`
 		Words       string `json:"words"`
@@ -97,8 +99,15 @@ func (k *console) cardReadAnswer(c *fiber.Ctx, who service.Staff) error {
 	lang := k.lang(c)
 	say := func(key string, args ...any) string { return k.words.say(lang, "cardread."+key, args...) }
 	c.Set(fiber.HeaderCacheControl, "no-store")
+	copied := ""
+	switch {
+	case in.Verdict == string(credential.WrongChip):
+		copied = in.Verdict
+	case in.Check == service.VerdictCopy:
+		copied = in.Check
+	}
 	r, err := k.Service.ReadCard(c.UserContext(), who, service.CardLaid{Record: in.Record, ChipSerial: in.ChipSerial, Sealed: in.Sealed, Guarded: in.Guarded, Nonce: in.Nonce,
-		Signature: in.Signature, Attestation: in.Attestation, Mark: in.Mark, Why: in.Why, Words: in.Words})
+		Signature: in.Signature, Attestation: in.Attestation, Copied: copied, Mark: in.Mark, Why: in.Why, Words: in.Words})
 	var e *registry.Error
 	if errors.As(err, &e) && e.Code == registry.CodeInvalid && (e.Field == "why" || e.Field == "words") {
 		return c.JSON(laidCard{Tone: "ask", Title: say("ask"), Help: say("ask_help")})

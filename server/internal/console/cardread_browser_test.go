@@ -9,6 +9,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"xueji/server/internal/console/consoletest"
+	"xueji/server/registry"
 )
 
 // TestReadingCards: cards laid one after the other before a registrar: one that agrees, one that is behind, one that keeps its record, one without a reason yet, one of somebody
@@ -70,6 +71,15 @@ func TestReadingCards(t *testing.T) {
 		take()
 		lay("beyond "+uid, "ok")
 		b.until("genuine, and no word of the child", `document.querySelector("[data-result]").hidden && !document.querySelector("[data-facts]").hidden && !document.querySelector("main").textContent.includes("王子涵")`)
+		take()
+		lay("copied "+uid, "bad")
+		b.until("no word of the child", `document.querySelector("[data-result]").hidden && !document.querySelector("main").textContent.includes("王子涵")`)
+		if f.Get(registry.UID(uid)).Card.CopySeenAt.IsZero() {
+			t.Fatal("the register was not told of a copy that the station saw")
+		}
+		take()
+		lay("clone "+uid, "bad")
+		b.until("a clone shows nobody", `document.querySelector("[data-result]").hidden && !document.querySelector("main").textContent.includes("王子涵")`)
 		take()
 		lay("forged", "bad")
 		b.until("no facts of a false card", `document.querySelector("[data-facts]").hidden && document.querySelector("[data-result]").hidden`)

@@ -268,11 +268,11 @@ func wantsJSON(c *fiber.Ctx) bool {
 type may struct {
 	Todo, Pupils, Enrol, Transfer, Cards, Kiosks, Staff bool
 	// Act: decides steps. Keep: keeps pupils' records, archives and suspensions. KeepKiosks: enrols and revokes devices. Revoke: puts a card on the deny list.
-	// HandOut: hands cards out against a signature. Care: reports cards lost, found, damaged.
-	Act, Keep, KeepKiosks, Revoke, HandOut, Care bool
-	KioskTasks                                   bool // finishes what the register refused of a kiosk's
-	ReadCards                                    bool // looks at a card that lies before one
-	Judge                                        bool // says what a likeness is (查重)
+	// HandOut: hands cards out against a signature. Care: reports cards lost, found, damaged. Explain: says what a copy of a card was.
+	Act, Keep, KeepKiosks, Revoke, HandOut, Care, Explain bool
+	KioskTasks                                            bool // finishes what the register refused of a kiosk's
+	ReadCards                                             bool // looks at a card that lies before one
+	Judge                                                 bool // says what a likeness is (查重)
 	// KeepStaff: makes and changes accounts. Substitute: names who stands in for whom.
 	KeepStaff, Substitute bool
 	// Practice: there is a register to practise in.
@@ -316,9 +316,9 @@ func roleMay(who service.Staff) may {
 	school := who.Unit.IsSchool()
 	switch who.Role {
 	case registry.RoleRegistrar:
-		return may{Todo: true, Pupils: true, Enrol: school, Transfer: school, Kiosks: true, Act: true, Keep: school, Revoke: true, HandOut: school, Care: school}
+		return may{Todo: true, Pupils: true, Enrol: school, Transfer: school, Kiosks: true, Act: true, Keep: school, Revoke: true, HandOut: school, Care: school, Explain: school}
 	case registry.RoleLeader:
-		return may{Todo: true, Pupils: true, Kiosks: true, KeepKiosks: true, Staff: true, Act: true, Revoke: true, HandOut: school, Care: school, Substitute: school}
+		return may{Todo: true, Pupils: true, Kiosks: true, KeepKiosks: true, Staff: true, Act: true, Revoke: true, HandOut: school, Care: school, Explain: school, Substitute: school}
 	case registry.RoleOfficer:
 		return may{Todo: true, Pupils: true, Kiosks: true, Staff: true, Act: true, Judge: true}
 	case registry.RoleClerk:

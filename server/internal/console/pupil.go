@@ -165,7 +165,8 @@ func (k *console) pupilShow(c *fiber.Ctx, who service.Staff, masked bool, pr *pr
 	if err != nil {
 		return err
 	}
-	v.Cards = k.cardViews(lang, cards, lives, mayOf(who).Care && (p.School == who.Unit || !who.Unit.IsSchool()))
+	explain := p.Card != nil && !p.Card.CopySeenAt.IsZero() && mayOf(who).Explain && p.School == who.Unit
+	v.Cards = k.cardViews(lang, cards, lives, mayOf(who).Care && (p.School == who.Unit || !who.Unit.IsSchool()), explain)
 	v.Archive = k.archiveView(lang, p)
 	v.Life = k.lifeView(lang, who, &p, entries, v.Masked, v.Brief)
 	if !v.Brief {

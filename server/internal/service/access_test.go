@@ -354,6 +354,9 @@ var table = []struct {
 	{"ChangeCard", func(w *world, who Staff) error { // without a reason: nothing is moved
 		return w.r.s.ChangeCard(w.c(), who, w.uid, w.r.pupil(w.uid).Card.Number, registry.CardLose, "", "")
 	}, "inv nf inv nf no nf no inv nf nf"},
+	{"ExplainCopy", func(w *world, who Staff) error { // without a word
+		return w.r.s.ChangeCard(w.c(), who, w.uid, w.r.pupil(w.uid).Card.Number, registry.CardExplain, "", "")
+	}, "inv nf inv nf no nf no no nf nf"},
 	{"StartRun", func(w *world, who Staff) error {
 		_, err := w.r.s.StartRun(w.c(), who, demo.YunheShiyan, 0, "没有这个班")
 		return err

@@ -54,7 +54,7 @@ func stored(iss store.Issuance) store.Issuance {
 // cardActions are the acts that people may do to a card that was made, and the right each needs.
 var cardActions = map[registry.CardAct]access.Action{
 	registry.CardDeliver: access.Deliver, registry.CardLose: access.CardCare, registry.CardFind: access.CardCare, registry.CardDamage: access.CardCare,
-	registry.CardDestroy: access.CardCare, registry.CardRevoke: access.Revoke,
+	registry.CardDestroy: access.CardCare, registry.CardRevoke: access.Revoke, registry.CardExplain: access.ExplainCopy,
 }
 
 // ChangeCard does one act to one of a pupil's cards: lost, found again, damaged, handed out, revoked, destroyed. The pupil's record, the card, the line of its

@@ -65,27 +65,74 @@ func (s *Service) rewrittenAfter(ctx context.Context, pub credential.Public, at 
 	return err == nil && newest.CardNo == pub.CardNo && at.Before(newest.Issued)
 }
 
+// metCard is a card that was met at a kiosk or console and is not what it says.
+type metCard struct {
+	verdict  string // VerdictCopy, credential.WrongChip, credential.RolledBack or verdictUnordered
+	cardNo   string
+	sequence uint32
+	where    string // the unit that met it
+	by       registry.Actor
+}
+
+const (
+	VerdictCopy      = "copy"      // the issuer asked the chip for its key, and it has another
+	verdictUnordered = "unordered" // a signed record of the pupil's card that the register never ordered: another chip under its number, or a later sequence
+)
+
 // copySeen is the change by which the register knows that a copy of a card was shown: a chip that has not the key, or not the serial, of the card whose record it
-// carries. It stands in the card's life and on the school's to-do list; once a day is enough. The true card stays as it is.
-func (s *Service) copySeen(ctx context.Context, kiosk store.Kiosk, t *api.TapEvent) ([]store.Change, []store.Issuance, bool) {
-	if (t.Verdict != "copy" && t.Verdict != string(credential.WrongChip)) || t.CardNo == "" {
-		return nil, nil, false
+// carries; a record that a newer one replaced (the true card has the newer); one that nobody ordered. It stands in the card's life and on the school's to-do list;
+// once a day is enough. The true card stays as it is.
+func (s *Service) copySeen(ctx context.Context, m metCard) (b store.Batch, ok bool, err error) {
+	switch m.verdict {
+	case VerdictCopy, string(credential.WrongChip), string(credential.RolledBack), verdictUnordered:
+	default:
+		return b, false, nil
 	}
-	iss, err := s.st.IssuanceByCard(ctx, t.CardNo)
-	if err != nil || !iss.State.Held() {
-		return nil, nil, false
+	if m.cardNo == "" {
+		return b, false, nil
+	}
+	iss, err := s.st.IssuanceByCard(ctx, m.cardNo)
+	if isNotFound(err) || err == nil && !iss.State.Held() {
+		return b, false, nil
+	}
+	if err != nil {
+		return b, false, internal(err)
 	}
 	p, err := s.st.Pupil(ctx, iss.UID)
-	if err != nil || p.Card == nil || p.Card.Number != t.CardNo || registry.DateOf(p.Card.CopySeenAt) == s.Today() && !p.Card.CopySeenAt.IsZero() {
-		return nil, nil, false
-	}
-	actor := registry.Actor{Account: systemAccount, Via: kioskVia(kiosk), Unit: kiosk.School}
-	if err := s.moveCard(&iss, registry.CardCopy, t.Verdict, s.dir.Load().Name(kiosk.School), p.School, actor); err != nil {
-		return nil, nil, false
-	}
-	c, err := s.decide(p, registry.ChangeCard{Number: t.CardNo, Act: registry.CardCopy, Reason: t.Verdict}, actor, s.now())
 	if err != nil {
-		return nil, nil, false
+		return b, false, internal(err)
 	}
-	return []store.Change{c}, []store.Issuance{iss}, true
+	switch {
+	case p.Card == nil, p.Card.Number != m.cardNo, m.verdict == string(credential.RolledBack) && m.sequence >= p.Card.Written,
+		registry.DateOf(p.Card.CopySeenAt) == s.Today() && !p.Card.CopySeenAt.IsZero():
+		return b, false, nil
+	}
+	if err := s.moveCard(&iss, registry.CardCopy, m.verdict, m.where, p.School, m.by); err != nil {
+		return b, false, err
+	}
+	c, err := s.decide(p, registry.ChangeCard{Number: m.cardNo, Act: registry.CardCopy, Reason: m.verdict}, m.by, s.now())
+	if err != nil {
+		return b, false, err
+	}
+	return store.Batch{Changes: []store.Change{c}, Cards: []store.Issuance{iss}}, true, nil
+}
+
+// copyLaid keeps what copySeen says of a card that lies before a member of staff, whose name stands with it; the pupil may be out of their reach and they are told nothing of it.
+func (s *Service) copyLaid(ctx context.Context, who Staff, verdict string, pub credential.Public) error {
+	_, err := again(func() (struct{}, error) {
+		b, ok, err := s.copySeen(ctx, metCard{verdict, pub.CardNo, pub.Sequence, s.dir.Load().Name(who.Unit), who.Actor("console")})
+		if !ok || err != nil {
+			return struct{}{}, err
+		}
+		if err := s.st.Commit(ctx, b); err != nil {
+			if isConflict(err) {
+				return struct{}{}, err
+			}
+			return struct{}{}, internal(err)
+		}
+		s.onEvent("card", string(registry.CardCopy))
+		s.committed(b.Changes[0].Pupil, b.Changes...)
+		return struct{}{}, nil
+	})
+	return err
 }

@@ -5,11 +5,13 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
+	"slices"
 	"testing"
 	"time"
 
 	"xueji/cardsvc/credential"
 	"xueji/server/api"
+	"xueji/server/internal/audit"
 	"xueji/server/internal/demo"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
@@ -148,6 +150,119 @@ func TestCopyIsSeen(t *testing.T) {
 	}
 	if !found {
 		t.Fatal("nothing on the school's list")
+	}
+}
+
+// TestCopyAtConsole: a copy that lies before a member of staff (another chip, what the station or the issuer found out with it, a record that was replaced or never ordered) becomes the
+// task of the pupil's school, once a day, with the reader's name in the card's life, also when the pupil is out of the reader's reach. The true card goes on; the school's registrar ends
+// the task in words, and the next copy opens it again.
+func TestCopyAtConsole(t *testing.T) {
+	r := newReads(t)
+	school := r.pupil(r.uid).School
+	task := func() bool {
+		rows := must[[]store.TaskRow](t)(r.s.st.Tasks(r.ctx, school, 500, 0))
+		return slices.ContainsFunc(rows, func(k store.TaskRow) bool {
+			return k.Kind == registry.TaskCardCopy && k.Task.UID == r.uid && k.Unit == school
+		})
+	}
+	lines := func() (out []registry.CardMove) {
+		iss := must[store.Issuance](t)(r.s.st.IssuanceByCard(r.ctx, r.pupil(r.uid).Card.Number))
+		for _, m := range must[map[string][]registry.CardMove](t)(r.s.st.CardLife(r.ctx, r.uid))[iss.ID] {
+			if m.Act == registry.CardCopy {
+				out = append(out, m)
+			}
+		}
+		return out
+	}
+	explain := func() {
+		t.Helper()
+		who := r.who("registrar.yunhe")
+		no := r.pupil(r.uid).Card.Number
+		wantCode(t, r.s.ChangeCard(r.ctx, who, r.uid, no, registry.CardExplain, "misread", ""), registry.CodeInvalid)
+		wantCode(t, r.s.ChangeCard(r.ctx, r.who("clerk.yunhe"), r.uid, no, registry.CardExplain, "misread", "看过了"), registry.CodeForbidden)
+		must0(t, r.s.ChangeCard(r.ctx, who, r.uid, no, registry.CardExplain, "misread", "原卡当面核对过"))
+		if task() {
+			t.Fatal("an explained copy is still a task")
+		}
+	}
+	good := r.lay(nil, nil)
+	good.Why = audit.WhyFamily
+	otherChip, station, issuer := good, good, good
+	otherChip.ChipSerial = chipB
+	station.Copied, issuer.Copied = "wrong_chip", "copy"
+	n := 0
+	for _, c := range []struct {
+		login   string
+		card    CardLaid
+		verdict string
+		reason  string
+	}{
+		{"registrar.yunhe", otherChip, "wrong_chip", "wrong_chip"},
+		{"registrar.qingshi", otherChip, "wrong_chip", "wrong_chip"}, // of another county: told nothing but that it is a copy
+		{"officer.yunhe", station, "wrong_chip", "wrong_chip"},
+		{"clerk.yunhe", issuer, "copy", "copy"},
+		{"registrar.yunhe", r.lay(func(p *credential.Public) { p.Sequence = 9 }, nil), "revoked", "unordered"},
+		{"registrar.yunhe", r.lay(func(p *credential.Public) { p.ChipSerial = chipB }, nil), "wrong_chip", "wrong_chip"},
+	} {
+		for range 2 {
+			if got := r.read(c.login, c.card); got.Verdict != c.verdict || got.Reach || got.Name != "" {
+				t.Fatalf("%s: %+v", c.login, got)
+			}
+		}
+		n++
+		seen := lines()
+		if len(seen) != n || seen[n-1].Reason != c.reason || seen[n-1].By.Account != "a-"+c.login || seen[n-1].By.Via != "console" {
+			t.Fatalf("%s: %+v", c.login, seen)
+		}
+		if p := r.pupil(r.uid); !p.Card.Good() || p.Card.CopySeenAt.IsZero() || !task() {
+			t.Fatalf("%s: %+v", c.login, p.Card)
+		}
+		explain()
+	}
+	// A card that is refused for another reason, or that nobody holds, is no copy. Nor does a word of the station make a bad card good.
+	forged := good
+	forged.Record, forged.Copied = slices.Clone(good.Record), "copy"
+	forged.Record[len(forged.Record)-1] ^= 1
+	if got := r.read("registrar.yunhe", forged); got.Verdict != "forged" || task() {
+		t.Fatalf("%+v", got)
+	}
+	invented := good
+	invented.Copied = "valid"
+	if got := r.read("registrar.yunhe", invented); got.Verdict != "valid" || task() {
+		t.Fatalf("%+v", got)
+	}
+	// A record that was replaced: the true card has the newer one. At the station that writes cards, a copy is told as well.
+	r.personalise(must[CardTap](t)(r.s.RewriteCard(r.ctx, r.who("clerk.yunhe"), r.plastic, true)).Ticket, chipA)
+	if got := r.read("registrar.yunhe", good); got.Verdict != "rolled_back" || !task() {
+		t.Fatalf("%+v", got)
+	}
+	explain()
+	copied := r.plastic
+	copied.ChipSerial = chipB
+	_, err := r.s.RewriteCard(r.ctx, r.who("clerk.yunhe"), copied, false)
+	wantCode(t, err, registry.CodeCard)
+	if seen := lines(); !task() || seen[len(seen)-1].Reason != "wrong_chip" || len(seen) != n+2 {
+		t.Fatalf("%+v", seen)
+	}
+	// A new card ends it.
+	r.issue(r.uid, chipB)
+	if task() {
+		t.Fatal("the new card is blamed for the old one")
+	}
+	if r.read("registrar.yunhe", otherChip); task() {
+		t.Fatal("a copy of a card that nobody holds is a task")
+	}
+}
+
+// TestOldRecordAtAKiosk: a kiosk that meets a record older than the one the register wrote reports a copy; one that is not older for the register is none.
+func TestOldRecordAtAKiosk(t *testing.T) {
+	r, uid, _, d, _ := transferRig(t)
+	c := r.pupil(uid).Card
+	for _, seq := range []uint32{c.Written, c.Written - 1} {
+		outcome(t, d.send(api.Event{Tap: &api.TapEvent{Verdict: "rolled_back", CardNo: c.Number, Sequence: seq}})[0], "applied", "")
+		if seen := !r.pupil(uid).Card.CopySeenAt.IsZero(); seen != (seq < c.Written) {
+			t.Fatalf("sequence %d of %d: seen %v", seq, c.Written, seen)
+		}
 	}
 }
 

@@ -21,7 +21,8 @@ import (
 type CardReading interface {
 	// ReadNonce is what the chip is to sign, or the issuer to vouch over, for a card that who reads within ReadTime.
 	ReadNonce(ctx context.Context, who Staff) ([]byte, error)
-	// ReadCard judges a card that was read at a station and opens what who may see of its sealed record. What is wrong with the card is CardRead.Verdict. CodeInvalid
+	// ReadCard judges a card that was read at a station and opens what who may see of its sealed record. What is wrong with the card is CardRead.Verdict; a copy becomes a
+	// task of the pupil's school. CodeInvalid
 	// in "why" asks for the reason of the look (CardLaid.Why). CodeUnavailable until the issuer has left its certificates.
 	ReadCard(ctx context.Context, who Staff, card CardLaid) (CardRead, error)
 }
@@ -39,7 +40,10 @@ type CardLaid struct {
 	Nonce       []byte // of ReadNonce
 	Signature   []byte // by the chip's own key, over Nonce
 	Attestation []byte // the issuer's word over Nonce
-	Mark        []byte // of the reading before, which asked for the key: it is the same look
+	// Copied is what the station found out with the chip and the register cannot see again: "wrong_chip" (another kind of chip, or one without the key in the record),
+	// "copy" (the issuer asked it for its key). It makes a card bad, and never good.
+	Copied string
+	Mark   []byte // of the reading before, which asked for the key: it is the same look
 	// Why and Words are the reason of the look, as for GiveReason; they count where it is not evident.
 	Why, Words string
 }
@@ -155,8 +159,19 @@ func (s *Service) ReadCard(ctx context.Context, who Staff, card CardLaid) (CardR
 	}
 	pub, res := v.Check(card.Record, card.ChipSerial, s.now())
 	out := CardRead{Verdict: string(res.Verdict)}
-	if res.Verdict == credential.Forged || res.Verdict == credential.UnknownIssuer || res.Verdict == credential.WrongChip {
+	if res.Verdict == credential.Forged || res.Verdict == credential.UnknownIssuer {
 		return out, nil
+	}
+	if out.Verdict != string(credential.WrongChip) && (card.Copied == VerdictCopy || card.Copied == string(credential.WrongChip)) {
+		out.Verdict = card.Copied
+	}
+	if out.Verdict == string(credential.WrongChip) || out.Verdict == VerdictCopy || out.Verdict == string(credential.RolledBack) {
+		if err := s.copyLaid(ctx, who, out.Verdict, pub); err != nil {
+			return CardRead{}, err
+		}
+		if out.Verdict != string(credential.RolledBack) {
+			return out, nil
+		}
 	}
 	out.Signed, out.CardNo, out.School, out.Issued, out.Expires, out.ListStale = true, pub.CardNo, registry.Unit(pub.School), pub.Issued, pub.Expires, res.ListStale
 	if out.Level = s.readLevel(v, who, card, pub); pub.ChipKey != nil && out.Level < 3 {
@@ -172,12 +187,15 @@ func (s *Service) ReadCard(ctx context.Context, who Staff, card CardLaid) (CardR
 		return out, nil
 	case err != nil:
 		return CardRead{}, internal(err)
-	case !p.Card.Good() || p.Card.Number != pub.CardNo || pub.Sequence > p.Card.Sequence || p.Card.ChipHash != "" && p.Card.ChipHash != digestHex(pub.ChipSerial):
+	case !p.Card.Good() || p.Card.Number != pub.CardNo:
 		out.Verdict = string(credential.Revoked)
 		return out, nil
+	case pub.Sequence > p.Card.Sequence || p.Card.ChipHash != "" && p.Card.ChipHash != digestHex(pub.ChipSerial):
+		out.Verdict = string(credential.Revoked)
+		return out, s.copyLaid(ctx, who, verdictUnordered, pub)
 	case pub.Sequence < p.Card.Written:
 		out.Verdict = string(credential.RolledBack) // what a newer record replaced
-		return out, nil
+		return out, s.copyLaid(ctx, who, out.Verdict, pub)
 	}
 	view := sc.Pupil(&p)
 	if view != access.ViewFull && view != access.ViewCard {

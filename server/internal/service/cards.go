@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -507,6 +508,9 @@ func (s *Service) rewriteCard(ctx context.Context, who Staff, card api.CardProof
 	}
 	p, pub, err := s.cardHolder(ctx, card, s.now())
 	if err != nil {
+		if seen := s.copyLaid(ctx, who, refusedVerdict(err), pub); seen != nil {
+			return CardTap{}, seen
+		}
 		return CardTap{}, err
 	}
 	if v := sc.Pupil(&p); v == access.ViewNone || v == access.ViewCase {
@@ -521,6 +525,15 @@ func (s *Service) rewriteCard(ctx context.Context, who Staff, card api.CardProof
 		out.Ticket, err = s.rewriteTicket(ctx, &p)
 	}
 	return out, err
+}
+
+// refusedVerdict is what cardHolder found wrong with a card.
+func refusedVerdict(err error) string {
+	var e *registry.Error
+	if errors.As(err, &e) && e.Code == registry.CodeCard {
+		return e.Params["verdict"]
+	}
+	return ""
 }
 
 // seenOnCard notes a sequence that a kiosk or station verified on the card and the register did not know of (an issuer's report that was lost).

@@ -261,8 +261,15 @@ func (s *Service) applyRow(ctx context.Context, kiosk store.Kiosk, row store.Inb
 			s.alarm(ctx, kiosk, "card "+knownVerdict(e.Tap.Verdict), nil)
 		}
 		b := store.Batch{Applied: done}
-		if seen, cards, ok := s.copySeen(ctx, kiosk, e.Tap); ok {
-			b.Changes, b.Cards = seen, cards
+		m := metCard{e.Tap.Verdict, e.Tap.CardNo, e.Tap.Sequence, s.dir.Load().Name(kiosk.School), registry.Actor{Account: systemAccount, Via: kioskVia(kiosk), Unit: kiosk.School}}
+		seen, ok, err := s.copySeen(ctx, m)
+		switch {
+		case retryable(err):
+			return err
+		case err != nil:
+			s.alarm(ctx, kiosk, "copy not noted", err)
+		case ok:
+			b.Changes, b.Cards = seen.Changes, seen.Cards
 		}
 		if err := s.st.Commit(ctx, b); err != nil {
 			return internal(err)

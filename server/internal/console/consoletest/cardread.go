@@ -31,6 +31,9 @@ func (f *Fake) ReadCard(_ context.Context, who service.Staff, card service.CardL
 	if err != nil {
 		return service.CardRead{Verdict: "forged"}, nil
 	}
+	if card.Copied != "" {
+		return service.CardRead{Verdict: card.Copied}, f.copySeen(l, card.Copied, who.Actor("console"))
+	}
 	out := service.CardRead{Verdict: "valid", Signed: true, CardNo: registry.NewCardNumber("33", 42), School: l.p.School, Issued: f.Now, Expires: f.Now.Add(1000 * 24 * time.Hour), Level: 2}
 	switch {
 	case how == "beyond":
@@ -60,4 +63,18 @@ func (f *Fake) ReadCard(_ context.Context, who service.Staff, card service.CardL
 	out.Items = append(out.Items, service.CardItem{Item: credential.ItemClass, Card: class, Now: l.p.Class})
 	add(credential.ItemStanding, string(l.p.Standing))
 	return out, nil
+}
+
+// copySeen notes that a copy of the pupil's card was met.
+func (f *Fake) copySeen(l *life, why string, a registry.Actor) error {
+	if len(l.cards) == 0 {
+		if _, err := f.bind(l, ""); err != nil {
+			return err
+		}
+	}
+	c := &l.cards[len(l.cards)-1]
+	if err := f.hand(l, c, registry.CardCopy, why, "", a); err != nil {
+		return err
+	}
+	return f.do(l, a, registry.ChangeCard{Number: c.CardNo, Act: registry.CardCopy, Reason: why})
 }

@@ -21,8 +21,8 @@ type run struct {
 }
 
 // hand moves one of a pupil's cards along the register's table and keeps the line.
-func (f *Fake) hand(l *life, card *store.Issuance, act registry.CardAct, reason string, a registry.Actor) error {
-	m, err := registry.DecideCard(card.State, act, reason, "", l.p.School, f.env(a))
+func (f *Fake) hand(l *life, card *store.Issuance, act registry.CardAct, reason, note string, a registry.Actor) error {
+	m, err := registry.DecideCard(card.State, act, reason, note, l.p.School, f.env(a))
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (f *Fake) firstCard(l *life, serial int) {
 	}
 	if serial%2 == 0 {
 		a := registrytest.Registrar(l.p.School)
-		if err := f.hand(l, &l.cards[0], registry.CardDeliver, "", a); err != nil {
+		if err := f.hand(l, &l.cards[0], registry.CardDeliver, "", "", a); err != nil {
 			panic("consoletest: " + err.Error())
 		}
 		f.mustDo(l, a, registry.ChangeCard{Number: no, Act: registry.CardDeliver})
@@ -70,13 +70,13 @@ func (f *Fake) bindCard(l *life, reason string, ref registry.CardRef) (string, e
 			fresh.Kind = "replacement"
 		}
 		if l.cards[i].State.Held() {
-			if err := f.hand(l, &l.cards[i], registry.CardReplace, reason, a); err != nil {
+			if err := f.hand(l, &l.cards[i], registry.CardReplace, reason, "", a); err != nil {
 				return "", err
 			}
 		}
 	}
 	for _, act := range []registry.CardAct{registry.CardRequest, registry.CardPlan, registry.CardMake} {
-		if err := f.hand(l, &fresh, act, "", a); err != nil {
+		if err := f.hand(l, &fresh, act, "", "", a); err != nil {
 			return "", err
 		}
 	}
@@ -119,7 +119,7 @@ func (f *Fake) ChangeCard(_ context.Context, who service.Staff, uid registry.UID
 	for i := range l.cards {
 		if c := &l.cards[i]; c.CardNo == cardNo {
 			held := c.State.Held()
-			if err := f.hand(l, c, act, reason, who.Actor("console")); err != nil {
+			if err := f.hand(l, c, act, reason, note, who.Actor("console")); err != nil {
 				return err
 			}
 			switch {
@@ -371,7 +371,7 @@ func (f *Fake) DeliverCards(_ context.Context, who service.Staff, uids []registr
 		}
 		for i := range l.cards {
 			if c := &l.cards[i]; c.State.Good() && c.DeliveredAt.IsZero() {
-				if err := f.hand(l, c, registry.CardDeliver, "", who.Actor("console")); err != nil {
+				if err := f.hand(l, c, registry.CardDeliver, "", "", who.Actor("console")); err != nil {
 					return done, err
 				}
 				if err := f.do(l, who.Actor("console"), registry.ChangeCard{Number: c.CardNo, Act: registry.CardDeliver}); err != nil {
@@ -399,7 +399,7 @@ func (f *Fake) cardDay(lives map[string]*life) {
 	change := func(name string, act registry.CardAct, reason string, a registry.Actor) {
 		l := lives[name]
 		c := own(l)
-		if err := f.hand(l, c, act, reason, a); err != nil {
+		if err := f.hand(l, c, act, reason, "", a); err != nil {
 			panic("consoletest: " + err.Error())
 		}
 		f.mustDo(l, a, registry.ChangeCard{Number: c.CardNo, Act: act, Reason: reason})

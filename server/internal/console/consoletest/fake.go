@@ -606,7 +606,7 @@ func (f *Fake) RevokeCard(_ context.Context, who service.Staff, uid registry.UID
 	}
 	for i := range l.cards {
 		if l.cards[i].CardNo == l.p.Card.Number {
-			if err := f.hand(l, &l.cards[i], registry.CardRevoke, reason, who.Actor("console")); err != nil {
+			if err := f.hand(l, &l.cards[i], registry.CardRevoke, reason, "", who.Actor("console")); err != nil {
 				return err
 			}
 		}

@@ -79,10 +79,10 @@
       let tap = await theirs(at + "/check", { nonce });
       if (tap.code === "no_issuer") tap = await theirs(at + "/tap", { nonce });
       if (tap.ok === false) show("bad", say("cardread.fail"), words["cardread.fail." + tap.code] || say("cardread.fail.internal"));
-      else if (tap.verdict === "wrong_chip") show("bad", say("cardread.v.wrong_chip"), say("cardread.v.wrong_chip_help"));
       else if (!tap.record) { const v = words["cardread." + tap.verdict] ? "cardread." + tap.verdict : "cardread.unreadable"; show("bad", say(v), say(v + "_help")); }
       else {
-        const card = { record: tap.record, chip_serial: tap.chip_serial, sealed: tap.sealed, guarded: !!tap.guarded, nonce, signature: tap.proof, attestation: tap.attestation };
+        const card = { record: tap.record, chip_serial: tap.chip_serial, sealed: tap.sealed, guarded: !!tap.guarded, nonce, signature: tap.proof, attestation: tap.attestation,
+          verdict: tap.verdict, check: tap.check };
         if (whys) { card.why = whys.elements.why.value; card.words = whys.elements.words.value.trim(); if (card.words && !card.why) card.why = "other"; }
         let a = await ours("/cards/read", card);
         if (a.read_key) {
