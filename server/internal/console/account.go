@@ -30,6 +30,7 @@ func (k *console) mountAccounts(r fiber.Router) {
 	r.Post("/account/act", k.staff(k.actAs))
 
 	r.Get("/staff", k.staff(k.staffList))
+	r.Post("/staff", k.findAt(func(m may) bool { return m.Staff }, "/staff"))
 	r.Get("/staff/new", k.fresh(k.newStaffPage))
 	r.Post("/staff/new", k.fresh(k.newStaff))
 	r.Post("/staff/substitutes", k.fresh(k.newSubstitute))
@@ -219,6 +220,11 @@ type staffView struct {
 	Until    registry.Date
 }
 
+// staffText is what an account is found by on a list.
+func (k *console) staffText(a store.Account) string {
+	return k.Service.Directory().Name(a.Unit) + " " + a.Name + " " + a.Login
+}
+
 func (k *console) staffList(c *fiber.Ctx, who service.Staff) error { return k.staffShow(c, who, nil) }
 
 func (k *console) staffShow(c *fiber.Ctx, who service.Staff, pr *problem) error {
@@ -227,7 +233,7 @@ func (k *console) staffShow(c *fiber.Ctx, who service.Staff, pr *problem) error 
 		return err
 	}
 	var v staffView
-	as, v.Find = find(c, as, "/staff", nil, func(a store.Account) string { return k.Service.Directory().Name(a.Unit) + " " + a.Name + " " + a.Login })
+	as, v.Find = findPerson(k, c, as, "/staff", "/staff", k.staffText)
 	for _, a := range as {
 		if n := len(v.Groups); n == 0 || v.Groups[n-1].Unit != a.Unit {
 			v.Groups = append(v.Groups, staffGroup{Unit: a.Unit})

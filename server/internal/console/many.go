@@ -70,6 +70,7 @@ const manyRows = 100
 // finder narrows such a list by a text that somebody types, and cuts it into pages.
 type finder struct {
 	Action string            // the page's own address
+	Post   string            // where what is typed is posted, when it may be a person's name (findAt); "" when it stands in the page's address
 	Keep   map[string]string // of its query, besides the finder's
 	Q      string
 	Pager  pagerView
@@ -81,16 +82,27 @@ func (f finder) Shown() bool { return f.Q != "" || f.Pager.Prev != "" || f.Pager
 // find gives the rows of the page that is asked for whose text holds what is asked for.
 func find[T any](c *fiber.Ctx, all []T, action string, keep map[string]string, text func(T) string) ([]T, finder) {
 	f := finder{Action: action, Keep: keep, Q: strings.Clone(strings.TrimSpace(c.Query("q")))}
+	return cut(c, all, f, "q", f.Q, text)
+}
+
+// findPerson is find for a list of persons: what is typed is posted to post, and stands sealed in the page's address.
+func findPerson[T any](k *console, c *fiber.Ctx, all []T, action, post string, text func(T) string) ([]T, finder) {
+	f := finder{Action: action, Post: post, Q: k.searched(c)}
+	return cut(c, all, f, "s", k.veiled(c, f.Q), text)
+}
+
+// cut narrows and cuts; key and value are how the pages' addresses say what is asked for.
+func cut[T any](c *fiber.Ctx, all []T, f finder, key, value string, text func(T) string) ([]T, finder) {
 	if f.Q != "" {
 		all = slices.DeleteFunc(slices.Clone(all), func(t T) bool { return !strings.Contains(text(t), f.Q) })
 	}
 	page, _ := strconv.Atoi(c.Query("page"))
 	page = max(1, min(page, (len(all)+manyRows-1)/manyRows))
 	first, last := min((page-1)*manyRows, len(all)), min(page*manyRows, len(all))
-	query := map[string]string{"q": f.Q}
-	maps.Copy(query, keep)
+	query := map[string]string{key: value}
+	maps.Copy(query, f.Keep)
 	f.Pager = pagerView{First: first + 1, Last: last, Total: len(all)}
-	f.Pager.Prev, f.Pager.Next = turns(action, query, page, last < len(all))
+	f.Pager.Prev, f.Pager.Next = turns(f.Action, query, page, last < len(all))
 	return all[first:last], f
 }
 

@@ -52,6 +52,7 @@ func (k *console) mountSupervision(r fiber.Router) {
 	r.Get("/staff-register/register.pdf", k.staff(k.staffRegisterPDF))
 	r.Get("/staff-register/register.xlsx", k.staff(k.staffRegisterBook))
 	r.Post("/staff-register", k.staff(k.markStaffRegister))
+	r.Post("/staff-register/find", k.findAt(func(m may) bool { return m.ReportStaff }, "/staff-register"))
 }
 
 // barWidth is how long the longest bar of the board is, in pixels.
@@ -317,7 +318,10 @@ func (k *console) staffRegister(c *fiber.Ctx, who service.Staff) error {
 	if err != nil {
 		return err
 	}
-	return k.show(c, &who, "staffregister", "staffreg.title", fiber.Map{"R": r, "Own": who.Unit}, withActive("staff"))
+	people := len(r.Rows)
+	rows, find := findPerson(k, c, r.Rows, "/staff-register", "/staff-register/find", k.staffText)
+	r.Rows = rows
+	return k.show(c, &who, "staffregister", "staffreg.title", fiber.Map{"R": r, "People": people, "Find": find, "Own": who.Unit}, withActive("staff"))
 }
 
 func (k *console) staffRegisterPDF(c *fiber.Ctx, who service.Staff) error {
