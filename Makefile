@@ -6,7 +6,7 @@ SHELL := /bin/bash
 GO      ?= go
 BIN     := bin
 DATA    ?= data
-MILLION ?= data/million
+BENCH_DATA ?= data/bench
 PUPILS  ?= 1000000
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -ldflags "-X main.version=$(VERSION)"
@@ -30,9 +30,7 @@ help:
 	@echo "make run         start everything with a demo county, addresses and passwords are printed"
 	@echo "make test        set up and pass every test (make check included)"
 	@echo "make check       vet, staticcheck, import rules, tidy go.mod"
-	@echo "make bench       measure, each figure beside its limit"
-	@echo "make million     a register of a million pupils in MILLION=$(MILLION), kept for bench-million (long)"
-	@echo "make bench-million  the console's pages and 查重 over it"
+	@echo "make bench       measure, each figure beside its limit; the first run writes a register of PUPILS=$(PUPILS) to BENCH_DATA=$(BENCH_DATA) (an hour)"
 	@echo "make replay      two years of a county of 60,000 pupils, event by event, then every invariant (long)"
 	@echo "make soak        5,000 taps through pcscd while cards, readers and pcscd itself come and go"
 	@echo "make week        a week of a busy school (2,000 events) without a line, then back"
@@ -83,20 +81,11 @@ check: setup-run
 	$(GO) test ./server/internal/archtest
 	$(GO) mod tidy -diff
 
-# The measurements' peer, DuckDB, is linked with a C++ library.
+# The measurements' peer, DuckDB, is linked with a C++ library. The console's register is written once and kept for the next run.
 .PHONY: bench
 bench: setup-test
 	$(call install,g++)
-	@$(GO) test -run '^$$' -bench '^BenchmarkReport$$' -benchtime 1x -timeout 2h ./packaging/bench
-
-# The register is made once and used again; rm -rf $(MILLION) forgets it. PUPILS=… makes a smaller one.
-.PHONY: million bench-million
-million: setup-test
-	@$(GO) test -run '^$$' -bench '^BenchmarkMillion$$' -benchtime 1x -timeout 12h ./packaging/bench -million.dir $(abspath $(MILLION)) -million.pupils $(PUPILS) -million.turns 1
-bench-million: setup-test
-	@$(GO) test -run '^$$' -bench '^BenchmarkMillion$$' -benchtime 1x -timeout 12h ./packaging/bench -million.dir $(abspath $(MILLION)) -million.pupils $(PUPILS)
-	@$(GO) test -run '^$$' -bench '^BenchmarkMillionMatch$$/^newcomer$$' -benchtime 500x -timeout 1h ./server/internal/service -million.data $(abspath $(MILLION))/server
-	@$(GO) test -run '^$$' -bench '^BenchmarkMillionMatch$$/^register$$' -benchtime 1x -timeout 2h ./server/internal/service -million.data $(abspath $(MILLION))/server
+	@$(GO) test -run '^$$' -bench '^BenchmarkReport$$' -benchtime 1x -timeout 12h ./packaging/bench -console.dir $(abspath $(BENCH_DATA))/$(PUPILS) -console.pupils $(PUPILS)
 
 .PHONY: replay
 replay: setup-test

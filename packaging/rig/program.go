@@ -8,12 +8,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // startWait is how long a program may take until it is ready: a loaded machine, awaited.
@@ -176,19 +176,13 @@ func (p *Program) Tail() string {
 	return string(b[max(0, len(b)-3000):])
 }
 
-// CPU is what the process has had of all processors so far, in hundredths of a second: unlike a time by the clock it does not grow with what else the machine does.
+// CPU is what the process has had of all processors so far: unlike a time by the clock it does not grow with what else the machine, or its host, does.
 func (p *Program) CPU() time.Duration {
 	p.T.Helper()
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(p.cmd.Process.Pid) + "/stat")
-	if err != nil {
-		p.T.Fatal(err)
+	const schedClock = 2 // of a whole process, as clock_getcpuclockid(3) makes it
+	var at unix.Timespec
+	if err := unix.ClockGettime(int32(^p.cmd.Process.Pid)<<3|schedClock, &at); err != nil {
+		p.T.Fatalf("processor time of %s: %v", p.Name, err)
 	}
-	_, rest, _ := strings.Cut(string(b), ") ") // the name may hold spaces
-	f := strings.Fields(rest)
-	if len(f) < 13 {
-		p.T.Fatalf("stat of %s: %s", p.Name, b)
-	}
-	user, _ := strconv.Atoi(f[11])
-	system, _ := strconv.Atoi(f[12])
-	return time.Duration(user+system) * 10 * time.Millisecond
+	return time.Duration(at.Nano())
 }

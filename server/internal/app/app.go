@@ -17,6 +17,7 @@ import (
 	"xueji/server/internal/sqlite"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
+	"xueji/server/vault"
 )
 
 // cli is the command line. Environment variables fill what flags leave out; an unknown flag or argument is an error.
@@ -106,7 +107,12 @@ type opened struct {
 	packs *registry.PackSet
 }
 
-func (e *env) open() (*opened, error) {
+// sqliteOpener opens the embedded register at a path.
+type sqliteOpener func(ctx context.Context, path string, o vault.Options) (store.Store, error)
+
+func (e *env) open() (*opened, error) { return e.openBy(sqlite.Open) }
+
+func (e *env) openBy(embedded sqliteOpener) (*opened, error) {
 	if err := os.MkdirAll(e.common.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
@@ -118,7 +124,7 @@ func (e *env) open() (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := openStore(e.ctx, e.common)
+	st, err := openStore(e.ctx, e.common, embedded)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +132,10 @@ func (e *env) open() (*opened, error) {
 	return &opened{st, keys, packs}, nil
 }
 
-func openStore(ctx context.Context, c Common) (store.Store, error) {
+// embedded is the file of the embedded register.
+func (c Common) embedded() string { return filepath.Join(c.Data, "xueji.db") }
+
+func openStore(ctx context.Context, c Common, embedded sqliteOpener) (store.Store, error) {
 	o, _, err := c.vault()
 	if err != nil {
 		return nil, err
@@ -134,7 +143,7 @@ func openStore(ctx context.Context, c Common) (store.Store, error) {
 	if c.DatabaseURL != "" {
 		return postgres.Open(ctx, c.DatabaseURL, o)
 	}
-	return sqlite.Open(ctx, filepath.Join(c.Data, "xueji.db"), o)
+	return embedded(ctx, c.embedded(), o)
 }
 
 // service opens the register for a command that is over soon. The returned function closes it.

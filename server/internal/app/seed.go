@@ -17,6 +17,7 @@ import (
 	"xueji/server/internal/demo"
 	"xueji/server/internal/password"
 	"xueji/server/internal/service"
+	"xueji/server/internal/sqlite"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
 )
@@ -34,7 +35,11 @@ func (c *seedCmd) Run(e *env) (err error) {
 	if c.Pupils < 0 || c.Pupils > 50_000_000 {
 		return errors.New("--pupils: 0 to 50,000,000")
 	}
-	o, err := e.open()
+	embedded := sqlite.Open
+	if _, missing := os.Stat(e.common.embedded()); missing != nil {
+		embedded = sqlite.OpenToFill
+	}
+	o, err := e.openBy(embedded)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 
 // The catalogue of SQLite itself holds the distribution rules.
 func TestDistributionRules(t *testing.T) {
-	e, err := open(t.Context(), filepath.Join(t.TempDir(), "r.db"), "FULL", nil)
+	e, err := open(t.Context(), filepath.Join(t.TempDir(), "r.db"), nil, durable)
 	if err != nil {
 		t.Fatal(err)
 	}

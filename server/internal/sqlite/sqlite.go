@@ -36,16 +36,34 @@ const readers = 4
 //
 // What it holds is sealed under the KEK of o. A KEK that is not this register's fails before anything is written (vault.ErrWrongKEK, vault.ErrNoKEK).
 func Open(ctx context.Context, path string, o vault.Options) (store.Store, error) {
-	db, err := open(ctx, path, "FULL", o.KEK)
+	db, err := open(ctx, path, o.KEK, durable)
 	if err != nil {
 		return nil, err
 	}
 	return sqlstore.New(ctx, db, o)
 }
 
-func open(ctx context.Context, path, synchronous string, kek vault.KEK) (*engine, error) {
-	w, err := sql.Open("sqlite", dsn(path, "synchronous("+synchronous+")", "journal_mode(WAL)", "journal_size_limit(67108864)", "cache_size(-65536)",
-		"wal_autocheckpoint(16000)"))
+// OpenToFill is Open for a register that is filled from nothing, by one process, and thrown away when that is broken off: what is committed is durable when Close has
+// returned, not before. A pupil's rows stand on some sixty pages of a large register, and the disk is spared writing each of them twice a batch.
+func OpenToFill(ctx context.Context, path string, o vault.Options) (store.Store, error) {
+	db, err := open(ctx, path, o.KEK, filling)
+	if err != nil {
+		return nil, err
+	}
+	db.fills = true
+	return sqlstore.New(ctx, db, o)
+}
+
+// mode is what the writer's connection promises, in pragmas.
+type mode []string
+
+var (
+	durable = mode{"synchronous(FULL)", "cache_size(-65536)"}
+	filling = mode{"synchronous(OFF)", "cache_size(-262144)"}
+)
+
+func open(ctx context.Context, path string, kek vault.KEK, m mode) (*engine, error) {
+	w, err := sql.Open("sqlite", dsn(path, append(m, "journal_mode(WAL)", "journal_size_limit(67108864)", "wal_autocheckpoint(16000)")...))
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
@@ -128,6 +146,7 @@ type engine struct {
 	path   string
 	reads  *sql.DB
 	writer *writer
+	fills  bool // OpenToFill
 
 	mu         sync.Mutex
 	statements map[string]*sql.Stmt // prepared reads
@@ -210,7 +229,23 @@ func (e *engine) Compact(ctx context.Context) error {
 	return fault(err)
 }
 
-func (e *engine) Close() error { return errors.Join(e.writer.close(), e.reads.Close()) }
+// Close ends both sides. Of a register that was filled it first brings everything to the disk.
+func (e *engine) Close() error {
+	err := errors.Join(e.writer.close(), e.reads.Close())
+	if !e.fills {
+		return err
+	}
+	for _, path := range []string{e.path, e.path + "-wal", filepath.Dir(e.path)} {
+		f, missing := os.Open(path)
+		if errors.Is(missing, os.ErrNotExist) {
+			continue
+		}
+		if err = errors.Join(err, missing); missing == nil {
+			err = errors.Join(err, f.Sync(), f.Close())
+		}
+	}
+	return err
+}
 
 // rows maps errors; database/sql's Close error says nothing that Err does not.
 type rows struct{ *sql.Rows }

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -23,7 +24,7 @@ func openWith(t testing.TB, wrap func(*engine) sqlstore.Engine) store.Store {
 	t.Helper()
 	dir := t.TempDir()
 	kek := vault.File(filepath.Join(dir, "vault.key"))
-	e, err := open(t.Context(), filepath.Join(dir, "register 100%?#.db"), "FULL", kek)
+	e, err := open(t.Context(), filepath.Join(dir, "register 100%?#.db"), kek, durable)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,5 +102,31 @@ func TestStore(t *testing.T) {
 	}
 	if len(r.texts) == 0 || len(r.texts) > 1000 {
 		t.Errorf("%d statements with %d words between quotes: they are of few forms, whatever is in them", len(r.texts), len(seen))
+	}
+}
+
+// A register that was filled stands whole in its file when Close has returned.
+func TestFilled(t *testing.T) {
+	dir := t.TempDir()
+	path, o := filepath.Join(dir, "r.db"), vault.Options{KEK: vault.File(filepath.Join(dir, "k"))}
+	s, err := OpenToFill(t.Context(), path, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.PutBlob(t.Context(), "filled", []byte("yes")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path + "-wal"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a log is left beside it: %v", err)
+	}
+	if s, err = Open(t.Context(), path, o); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if got, err := s.Blob(t.Context(), "filled"); err != nil || string(got) != "yes" {
+		t.Fatalf("%q %v", got, err)
 	}
 }
