@@ -1,6 +1,9 @@
 package registry
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // CodeItem is a row of a code list.
 type CodeItem struct{ Code, Title string }
@@ -25,7 +28,7 @@ const (
 	ListTransport  ListName = "transport"   // 上下学交通方式
 	ListCountry    ListName = "country"     // GB/T 2659 (numeric)
 	ListGrade      ListName = "grade"       // 1–12
-	ListRegion     ListName = "region"      // GB/T 2260: the list holds the provinces, ValidRegion accepts any plausible code
+	ListRegion     ListName = "region"      // GB/T 2260: the list holds the provinces, Regions names all, ValidRegion accepts any plausible code
 )
 
 // codeLists is retyped from the standards, in their order. Where the standard leaves a list to practice (enrol_way, source, transport) the values are those of
@@ -55,7 +58,6 @@ var codeLists = map[ListName][]CodeItem{
 	ListTransport:  rows("1 步行|2 自行车或电动车|3 公共交通|4 家长接送|5 校车|9 其他"),
 	ListCountry:    rows(countries),
 	ListGrade:      gradeItems(),
-	ListRegion:     provinceItems(),
 }
 
 // aliases are other words that schools write for a code.
@@ -93,10 +95,18 @@ func gradeItems() []CodeItem {
 }
 
 // List gives a code list in the standard's order; nil for an unknown name. The caller gets its own copy.
-func List(name ListName) []CodeItem { return append([]CodeItem(nil), codeLists[name]...) }
+func List(name ListName) []CodeItem {
+	if name == ListRegion {
+		return provinceItems()
+	}
+	return slices.Clone(codeLists[name])
+}
 
-// CodeTitle is the title of a code, or the code itself.
+// CodeTitle is the title of a code, or the code itself; of a region its whole name with the code.
 func CodeTitle(name ListName, code string) string {
+	if name == ListRegion {
+		return (*Regions)(nil).Title(code)
+	}
 	for _, it := range codeLists[name] {
 		if it.Code == code {
 			return it.Title
@@ -123,6 +133,12 @@ func FindCode(name ListName, text string) (code string, ok bool) {
 	text = strings.TrimFunc(text, isSpace)
 	if InList(name, text) {
 		return text, true
+	}
+	if name == ListRegion {
+		if found := (*Regions)(nil).Find(text); len(found) == 1 {
+			return found[0], true
+		}
+		return "", false
 	}
 	for _, it := range codeLists[name] {
 		if text == it.Title || text+"族" == it.Title {

@@ -7,7 +7,7 @@
 // Where a rule stands:
 //
 //   - types.go, events.go, form.go, errors.go: the vocabulary; titles.go: its official Chinese words
-//   - fields.go, codes.go, regions.go, countries.go: the form's 72 items and their lists; formcheck.go finds what is wrong, tidy.go mends what needs no person
+//   - fields.go, codes.go, regions.go, countries.go: the form's 72 items and their lists, places by code and by name; formcheck.go finds what is wrong, tidy.go mends what needs no person
 //   - idnumber.go (GB 11643 and its repairs), numbers.go (学籍号, 学校标识码, card and case numbers), uid.go, date.go, mask.go
 //   - calendar.go with data/holidays.json: the State Council's notices; pack.go with data/cn-2013.json: every number of the regulation
 //   - life.go, events_life.go: the vocabulary after enrolment and transfer; diff.go compares catalogues and forms

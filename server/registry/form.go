@@ -102,5 +102,6 @@ const (
 	FindDupRegister FindingCode = "dup_register" // the person is in the register: start a transfer
 	FindFormula     FindingCode = "formula"      // a formula cell instead of a value
 	FindChars       FindingCode = "characters"   // characters that a name may not hold
+	FindUnlisted    FindingCode = "unlisted"     // a region that GB/T 2260 has not, as far as its list goes here (warning)
 	FindKind        FindingCode = "doc_kind"     // not what was answered about the pupil's document
 )

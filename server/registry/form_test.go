@@ -60,7 +60,11 @@ func TestCodeLists(t *testing.T) {
 			if c, ok := registry.FindCode(f.List, it.Code+"-"+it.Title); !ok || c != it.Code {
 				t.Errorf("%s: %q read as %q", f.List, it.Code+"-"+it.Title, c)
 			}
-			if registry.CodeTitle(f.List, it.Code) != it.Title {
+			want := it.Title
+			if f.List == registry.ListRegion { // a place is said with its code
+				want += " " + it.Code
+			}
+			if registry.CodeTitle(f.List, it.Code) != want {
 				t.Errorf("%s: title of %s", f.List, it.Code)
 			}
 		}

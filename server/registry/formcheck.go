@@ -70,10 +70,20 @@ func (c *formCheck) field(f *Field) {
 	case TypeCode:
 		if !InList(f.List, v) {
 			var mean []string
-			if code, ok := FindCode(f.List, v); ok {
+			if f.List == ListRegion {
+				mean = (*Regions)(nil).Find(halfWidth(v))
+			} else if code, ok := FindCode(f.List, v); ok {
 				mean = []string{code}
 			}
-			c.add(f.Key, FindNotInList, map[string]string{"list": string(f.List)}, mean...)
+			params := map[string]string{"list": string(f.List)}
+			if len(mean) > 1 {
+				params["n"] = itoa(len(mean))
+			}
+			c.add(f.Key, FindNotInList, params, mean...)
+		} else if f.List == ListRegion {
+			if name, known := (*Regions)(nil).Name(v); !known {
+				c.add(f.Key, FindUnlisted, map[string]string{"level": "warning", "place": name})
+			}
 		}
 	case TypeDate:
 		switch d := Date(v); {

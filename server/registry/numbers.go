@@ -107,7 +107,7 @@ var schoolKinds = map[string]bool{"11": true, "21": true, "22": true, "31": true
 // CheckSchoolCode accepts a 学校标识码: 2 digits of kind, 2 of province, 6 of serial that are not all zero.
 func CheckSchoolCode(u Unit) error {
 	s := string(u)
-	if len(s) != 10 || !allDigits(s) || !schoolKinds[s[:2]] || provinceTitle(s[2:4]) == "" || s[4:] == "000000" {
+	if len(s) != 10 || !allDigits(s) || !schoolKinds[s[:2]] || !knownProvince(s[2:4]) || s[4:] == "000000" {
 		return &Error{Code: CodeInvalid, Field: "school"}
 	}
 	return nil
@@ -125,7 +125,7 @@ func NewCardNumber(province string, serial uint64) string {
 
 // CheckCardNumber reports whether s is 12 digits of a known province with a right check digit.
 func CheckCardNumber(s string) bool {
-	return len(s) == 12 && allDigits(s) && provinceTitle(s[:2]) != "" && luhn(s[:11]) == s[11]
+	return len(s) == 12 && allDigits(s) && knownProvince(s[:2]) && luhn(s[:11]) == s[11]
 }
 
 // luhn is the check digit of ISO/IEC 7812-1 annex B: every second digit from the right is doubled.

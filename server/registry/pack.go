@@ -257,7 +257,7 @@ func (p *Pack) Validate() error {
 
 // validateLife is Validate for the parts after enrolment and transfer.
 func (p *Pack) validateLife(bad func(field, format string, a ...any) error) error {
-	if len(p.Province) != 0 && (len(p.Province) != 2 || provinceTitle(p.Province) == "") {
+	if len(p.Province) != 0 && (len(p.Province) != 2 || !knownProvince(p.Province)) {
 		return bad("province", "two digits of a province")
 	}
 	if len(p.KeyItems) == 0 {

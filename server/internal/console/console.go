@@ -103,6 +103,7 @@ func Mount(r fiber.Router, d Deps) error {
 	r.Get("/pupils/suggest", k.staff(k.suggest))
 	r.Post("/pupils/suggest", k.staff(k.suggest))
 	r.Get("/schools", k.staff(k.schoolsLike))
+	r.Post("/regions", k.staff(k.regionsLike))
 	r.Get("/pupils/:uid", k.staff(k.why(k.pupil)))
 	r.Post("/pupils/:uid/why", k.staff(k.giveWhy))
 	r.Post("/pupils/:uid/unmask", k.staff(k.why(k.pupilUnmasked)))

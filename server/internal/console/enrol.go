@@ -164,7 +164,20 @@ func (k *console) findingView(lang string, x registry.Finding) findingView {
 		}
 		pairs = append(pairs, name, val)
 	}
-	return findingView{Text: k.words.say(lang, "find."+string(x.Code), pairs...), Repairs: x.DidYouMean, Warning: x.Params["level"] == "warning"}
+	v := findingView{Repairs: x.DidYouMean, Warning: x.Params["level"] == "warning"}
+	key := "find." + string(x.Code)
+	if x.Params["list"] == string(registry.ListRegion) {
+		key += ".region"
+		if x.Params["n"] != "" {
+			key += "_many"
+		}
+		v.Repairs = nil
+		for _, code := range x.DidYouMean {
+			v.Repairs = append(v.Repairs, k.regionText(code))
+		}
+	}
+	v.Text = k.words.say(lang, key, pairs...)
+	return v
 }
 
 // transferReasons are the reasons offered for a transfer; kiosk/internal/flow offers the same codes.

@@ -36,12 +36,22 @@ type fieldView struct {
 	Findings []findingView
 	Items    []registry.CodeItem
 	Input    string // HTML input type
+	Place    bool   // a region: its name or its code is typed, and found
 	Rule     string // said of this item, instead of what is said of its type
 }
 
 // Wrong reports whether what stands there cannot go in; a warning can.
 func (v fieldView) Wrong() bool {
 	return slices.ContainsFunc(v.Findings, func(f findingView) bool { return !f.Warning })
+}
+
+// fieldView is an item with a value, as a form asks for it.
+func (k *console) fieldView(f registry.Field, v string) fieldView {
+	fv := fieldView{Field: f, Value: v, Input: inputOf(f), Place: f.List == registry.ListRegion}
+	if fv.Place {
+		fv.Value, fv.Max = k.regionText(v), 60
+	}
+	return fv
 }
 
 // findingView is a finding in words, with repairs that one press takes over.
@@ -441,13 +451,14 @@ func (k *console) enrolOneShow(c *fiber.Ctx, who service.Staff, v enrolOneView, 
 					field.Article = "4"
 				}
 			}
-			fv := fieldView{Field: field, Value: f[field.Key], Findings: by[field.Key], Input: inputOf(field)}
+			fv := k.fieldView(field, f[field.Key])
+			fv.Findings = by[field.Key]
 			for _, key := range []string{"entry.rule." + string(field.Key) + "." + string(a.Doc), "entry.rule." + string(field.Key)} {
 				if fv.Rule == "" && k.words.has(lang, key) {
 					fv.Rule = k.words.say(lang, key)
 				}
 			}
-			if field.Type == registry.TypeCode && field.List != registry.ListRegion { // that list holds provinces only; six digits are typed
+			if field.Type == registry.TypeCode && !fv.Place {
 				for _, it := range registry.List(field.List) {
 					if only := a.limited(field.Key); only == nil || slices.Contains(only, it.Code) {
 						fv.Items = append(fv.Items, it)

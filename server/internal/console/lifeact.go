@@ -149,8 +149,8 @@ func (k *console) actItems(c *fiber.Ctx, who service.Staff, p *registry.Pupil, x
 	lang, pack := k.lang(c), k.Service.Pack()
 	one := func(f registry.Field, masked bool) itemView {
 		val := p.Form[f.Key]
-		iv := itemView{fieldView: fieldView{Field: f, Value: val, Input: inputOf(f)}, Key: slices.Contains(pack.KeyItems, f.Key), Now: k.valueWords(lang, f, val, masked), Of: k.ofGuardian(lang, f)}
-		if f.Type == registry.TypeCode && f.List != registry.ListRegion {
+		iv := itemView{fieldView: k.fieldView(f, val), Key: slices.Contains(pack.KeyItems, f.Key), Now: k.valueWords(lang, f, val, masked), Of: k.ofGuardian(lang, f)}
+		if f.Type == registry.TypeCode && !iv.Place {
 			iv.fieldView.Items = registry.List(f.List)
 		}
 		return iv
@@ -228,7 +228,11 @@ func (k *console) actPost(c *fiber.Ctx, who service.Staff) error {
 			continue
 		}
 		items = append(items, key)
-		if to := in.s("to." + v); to != p.Form[key] {
+		to := in.s("to." + v)
+		if f.List == registry.ListRegion {
+			to = k.regionOf(to)
+		}
+		if to != p.Form[key] {
 			in.changes = append(in.changes, registry.Change{Field: key, From: p.Form[key], To: to})
 		}
 	}

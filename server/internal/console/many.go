@@ -139,6 +139,31 @@ func placed(places []service.Place, at registry.Unit) string {
 
 func schoolText(s registry.School) string { return s.Name + " " + string(s.Code) }
 
+// regionText is a place as the field of a form shows it: its name and its code; what is no code stays as it was typed.
+func (k *console) regionText(v string) string {
+	if !registry.ValidRegion(v) {
+		return v
+	}
+	return k.Service.Regions().Title(v)
+}
+
+// regionOf reads what was typed into such a field: the code, where it means one place alone; else what was typed, for whoever answers to say so.
+func (k *console) regionOf(typed string) string {
+	if found := k.Service.Regions().Find(typed); len(found) == 1 {
+		return found[0]
+	}
+	return typed
+}
+
+// regionsLike answers what is typed into a form's field for a place.
+func (k *console) regionsLike(c *fiber.Ctx, _ service.Staff) error {
+	out := []string{}
+	for _, code := range k.Service.Regions().Like(strings.Clone(c.FormValue("q")), 20) {
+		out = append(out, k.regionText(code))
+	}
+	return c.JSON(out)
+}
+
 // schoolsLike answers what is typed into a form's field for a school.
 func (k *console) schoolsLike(c *fiber.Ctx, who service.Staff) error {
 	out, q := []string{}, strings.TrimSpace(c.Query("q"))

@@ -46,3 +46,19 @@ func TestManySchools(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// A place of the form is said with its name, typed by name or code and found while typing; a name of many places is asked, with what it may mean to press.
+func TestPlaces(t *testing.T) {
+	f := consoletest.New()
+	reg := client{t: t, app: app(t, f), who: "registrar"}
+	if res, body := reg.post("/regions", vals("q", "余杭")); res.StatusCode != 200 || !strings.Contains(body, "余杭区 330110") {
+		t.Error(res.StatusCode, body)
+	}
+	form := vals("grade", "1", "doc", "id", "mode", "ordinary", "f.hukou", "鼓楼区", "f.birth_place", "330106", "f.g1.hukou", "330199")
+	res, body := reg.post("/enrol/new", form)
+	for _, want := range []string{"同名的地方有 4 个", "江苏省南京市鼓楼区 320106", `value="鼓楼区"`, "西湖区 330106\"", "行政区划代码表里没有这个代码", `data-find-in="/regions"`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("%d: no %q", res.StatusCode, want)
+		}
+	}
+}

@@ -151,6 +151,9 @@ func (k *console) code(lang string, l registry.ListName, code string) string {
 	if code == "" {
 		return ""
 	}
+	if l == registry.ListRegion {
+		return k.Service.Regions().Title(code)
+	}
 	if key := "list." + string(l) + "." + code; k.words.has(lang, key) {
 		return k.words.say(lang, key)
 	}

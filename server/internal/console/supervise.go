@@ -487,12 +487,8 @@ func (k *console) statistics(c *fiber.Ctx, who service.Staff) error {
 		switch {
 		case p == "":
 			v.PlaceSay = append(v.PlaceSay, k.words.say(lang, "stats.elsewhere"))
-		case len(p) == 10:
+		default: // a county by its office, or by its place
 			v.PlaceSay = append(v.PlaceSay, k.Service.Directory().Name(registry.Unit(p)))
-		case k.Service.Directory().Name(registry.Unit(p)) != p: // a county is named by its office
-			v.PlaceSay = append(v.PlaceSay, k.Service.Directory().Name(registry.Unit(p)))
-		default:
-			v.PlaceSay = append(v.PlaceSay, k.code(lang, registry.ListRegion, p))
 		}
 		var row []heat
 		for _, n := range st.Map[i] {

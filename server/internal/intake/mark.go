@@ -247,9 +247,14 @@ func say(f registry.Finding, fd registry.Field) string {
 		return fmt.Sprintf("太长，最多 %s 个字。", cmp.Or(p["max"], fmt.Sprint(fd.Max)))
 	case registry.FindNotInList:
 		if fd.List == registry.ListRegion {
-			return "不是行政区划代码，请填 6 位或 12 位数字，如 330106。"
+			if p["n"] != "" {
+				return "同名的地方有 " + p["n"] + " 个，请写上所在的省、市，或填 6 位代码。"
+			}
+			return "认不出这个地方，请写全省、市、县的名称，如浙江省杭州市西湖区，或填 6 位行政区划代码。"
 		}
 		return "不在代码表里，请从单元格的下拉列表中选择。"
+	case registry.FindUnlisted:
+		return "行政区划代码表里没有这个代码，请核对；无误可以保留。"
 	case registry.FindCheck:
 		if len(f.DidYouMean) > 0 {
 			return "校验码不对，有一位写错了。是不是 " + strings.Join(f.DidYouMean, " 或 ") + "？请与户口簿核对。"

@@ -30,7 +30,7 @@ func Help(f registry.Field) string {
 	switch f.Type {
 	case registry.TypeCode:
 		if f.List == registry.ListRegion {
-			b.WriteString("填行政区划代码，6 位（县）或 12 位（到村），如 330106。")
+			b.WriteString("填名称，如浙江省杭州市西湖区，或行政区划代码，6 位（县）或 12 位（到村），如 330106。")
 			break
 		}
 		b.WriteString("从下拉列表中选择，或填代码。")
@@ -158,8 +158,12 @@ func (t *tmpl) form(rows []registry.Form) {
 	for n, form := range rows {
 		for i, fd := range registry.Fields {
 			line1[i] = nil // the column's style holds
-			if v := form[fd.Key]; v != "" {
-				line1[i] = excelize.Cell{StyleID: text, Value: shown(fd, v)}
+			v := form[fd.Key]
+			if fd.List != registry.ListRegion { // a place stays the code: its name is the reader's to look up
+				v = shown(fd, v)
+			}
+			if v != "" {
+				line1[i] = excelize.Cell{StyleID: text, Value: v}
 			}
 		}
 		t.keep(sw.SetRow("A"+strconv.Itoa(n+2), line1))
@@ -168,7 +172,7 @@ func (t *tmpl) form(rows []registry.Form) {
 }
 
 func shown(f registry.Field, v string) string {
-	if f.Type == registry.TypeCode && f.List != registry.ListRegion && v != "" {
+	if f.Type == registry.TypeCode && v != "" {
 		return registry.CodeTitle(f.List, v)
 	}
 	return v
@@ -243,7 +247,7 @@ func (t *tmpl) helpSheet() {
 func choices(name registry.ListName) string {
 	items := registry.List(name)
 	if name == registry.ListRegion {
-		return "GB/T 2260 行政区划代码"
+		return "GB/T 2260 行政区划名称或代码"
 	}
 	if len(items) > 20 {
 		return "见下拉列表"

@@ -490,7 +490,7 @@ func (s *Service) HandIn(ctx context.Context, c store.Client, n api.Newcomer) (a
 		}
 		f[registry.FieldKey(k)] = v
 	}
-	f = cleanForm(f)
+	f = s.cleanForm(f)
 	id := s.handedID(c, n.Ref)
 	was, err := s.st.Handed(ctx, id)
 	if err != nil && !isNotFound(err) {
@@ -499,7 +499,7 @@ func (s *Service) HandIn(ctx context.Context, c store.Client, n api.Newcomer) (a
 	if err == nil {
 		return s.handedAgain(c, was, f)
 	}
-	findings := registry.CheckForm(f, s.Today())
+	findings := s.checkForm(f, s.Today())
 	if registry.Blocking(findings) {
 		s.onEvent("handed", "wanting")
 		return api.NewcomerReply{Ref: n.Ref, State: "wanting", Findings: findingsOut(findings)}, s.recordClient(ctx, c, audit.Entry{Kind: audit.Inbox, Subject: audit.SubjectOf("handed", id), What: "newcomer_wanting"})
@@ -530,7 +530,7 @@ func (s *Service) handedAgain(c store.Client, was store.Handed, f registry.Form)
 }
 
 func (s *Service) handedReply(c store.Client, h store.Handed) api.NewcomerReply {
-	out := api.NewcomerReply{Ref: h.Ref, State: h.State, Findings: findingsOut(registry.CheckForm(h.Form, registry.DateOf(h.At))), Words: h.Words, At: h.At}
+	out := api.NewcomerReply{Ref: h.Ref, State: h.State, Findings: findingsOut(s.checkForm(h.Form, registry.DateOf(h.At))), Words: h.Words, At: h.At}
 	if h.UID != "" {
 		out.ID = s.clientID(c, h.UID)
 	}

@@ -19,6 +19,7 @@ type directory struct {
 	offices map[registry.Unit]registry.Office
 	list    []registry.School // by code
 	upper   []registry.Office // by code
+	regions *registry.Regions
 	version string
 }
 
@@ -32,6 +33,7 @@ func newDirectory(schools []registry.School, offices []registry.Office) *directo
 	for _, o := range d.upper {
 		d.offices[o.Code] = o
 	}
+	d.regions = registry.NewRegions(d.upper)
 	h := sha256.New()
 	enc := json.NewEncoder(h)
 	_ = enc.Encode(d.list) // plain structs always encode
@@ -51,7 +53,7 @@ func (d *directory) Office(u registry.Unit) (registry.Office, bool) {
 func (d *directory) Schools() []registry.School { return d.list }
 func (d *directory) Offices() []registry.Office { return d.upper }
 
-// Name is what people call a unit, or its code when it is unknown.
+// Name is what people call a unit; a county without an office in this register by its place, and its code when that is unknown too.
 func (d *directory) Name(u registry.Unit) string {
 	if s, ok := d.schools[u]; ok {
 		return s.Name
@@ -59,7 +61,32 @@ func (d *directory) Name(u registry.Unit) string {
 	if o, ok := d.offices[u]; ok {
 		return o.Name
 	}
+	if place, known := d.regions.Name(string(u)); known {
+		return place
+	}
 	return string(u)
+}
+
+// Regions names places as this register's offices do, and by GB/T 2260.
+func (s *Service) Regions() *registry.Regions { return s.dir.Load().regions }
+
+// codeTitle is the title of a list's code, with a place as this register calls it.
+func (s *Service) codeTitle(list registry.ListName, code string) string {
+	if list == registry.ListRegion {
+		return s.Regions().Title(code)
+	}
+	return registry.CodeTitle(list, code)
+}
+
+// checkForm is registry.CheckForm, without the word that a region is in no list where an office of this register has its code.
+func (s *Service) checkForm(f registry.Form, on registry.Date) []registry.Finding {
+	return slices.DeleteFunc(registry.CheckForm(f, on), func(x registry.Finding) bool {
+		if x.Code != registry.FindUnlisted {
+			return false
+		}
+		_, known := s.Regions().Name(f[x.Field])
+		return known
+	})
 }
 
 // ReloadUnits reads schools and offices anew.

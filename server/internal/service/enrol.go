@@ -41,13 +41,15 @@ func (s *Service) dupFinding(ctx context.Context, uid registry.UID) (*registry.F
 		"school": string(p.School), "school_name": s.dir.Load().Name(p.School), "standing": string(p.Standing), "uid": string(uid)}}, nil
 }
 
-// cleanForm brings typed values to the form's way: NFC, then what registry.Tidy mends.
-func cleanForm(f registry.Form) registry.Form {
+// cleanForm brings typed values to the form's way: NFC, then what registry.Tidy mends, and places by the names that this register has for them.
+func (s *Service) cleanForm(f registry.Form) registry.Form {
 	out := make(registry.Form, len(f))
 	for k, v := range f {
 		out[k] = norm.NFC.String(v)
 	}
-	return registry.Tidy(out)
+	out = registry.Tidy(out)
+	s.Regions().Read(out)
+	return out
 }
 
 // Move is one step of a pupil's past, for Seed.

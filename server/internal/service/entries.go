@@ -58,7 +58,7 @@ func (s *Service) SearchNewcomer(ctx context.Context, who Staff, f registry.Form
 	if err := s.scope(who).Check(access.Import); err != nil {
 		return nil, err
 	}
-	f = cleanForm(f)
+	f = s.cleanForm(f)
 	switch {
 	case f[registry.FName] == "":
 		return nil, fail(registry.CodeInvalid, string(registry.FName), nil)
@@ -99,8 +99,8 @@ func (s *Service) admit(ctx context.Context, who Staff, uid registry.UID, n NewP
 	if err := s.scope(who).Check(access.Import); err != nil {
 		return "", nil, err
 	}
-	f := cleanForm(n.Form)
-	findings := registry.CheckForm(f, s.Today())
+	f := s.cleanForm(n.Form)
+	findings := s.checkForm(f, s.Today())
 	if n.Document != "" {
 		for _, x := range registry.CheckDocumentKind(n.Document, f) {
 			if !slices.ContainsFunc(findings, func(y registry.Finding) bool { return y.Field == x.Field && !y.Warning() }) {

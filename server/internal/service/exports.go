@@ -346,7 +346,7 @@ func (s *Service) column(p *registry.Pupil, k registry.FieldKey) string {
 	}
 	v := p.Form[k]
 	if fd, ok := registry.FieldOf(k); ok && fd.Type == registry.TypeCode && v != "" {
-		return registry.CodeTitle(fd.List, v)
+		return s.codeTitle(fd.List, v)
 	}
 	return v
 }

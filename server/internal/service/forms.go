@@ -302,7 +302,7 @@ func stepDue(c *registry.Case, party registry.Party) registry.Date {
 func (s *Service) shown(f registry.Field, v string) string {
 	switch f.Type {
 	case registry.TypeCode:
-		return registry.CodeTitle(f.List, v)
+		return s.codeTitle(f.List, v)
 	case registry.TypeDate:
 		return hanDate(registry.Date(v))
 	}

@@ -200,7 +200,8 @@ func (r *importRun) judge(ctx context.Context, i store.Import, from, to int) ([]
 	today := r.s.Today()
 	for _, row := range r.rows[from:to] {
 		v := verdict{row: row, uid: r.s.rowUID(i.ID, row.No), hash: r.s.keys.DocumentHash(row.Form)}
-		v.findings = row.All(registry.CheckForm(row.Form, today))
+		r.s.Regions().Read(row.Form)
+		v.findings = row.All(r.s.checkForm(row.Form, today))
 		if v.hash != nil {
 			if first, ok := r.seen[string(v.hash)]; ok && first != row.No {
 				v.findings = append(v.findings, registry.Finding{Field: registry.FIDNumber, Code: registry.FindDupFile,

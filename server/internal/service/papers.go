@@ -163,7 +163,7 @@ func (s *Service) cover(p *registry.Pupil) document.Cover {
 
 func (s *Service) title(k registry.FieldKey, f registry.Form) string {
 	fd, _ := registry.FieldOf(k)
-	return registry.CodeTitle(fd.List, f[k])
+	return s.codeTitle(fd.List, f[k])
 }
 
 // faceClass is the class as a face can keep it for years: the year of entry with the class, 2026 级 1 班. A grade would be wrong from the next September on.

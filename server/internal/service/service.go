@@ -82,6 +82,8 @@ type Console interface {
 	// Classes names the classes of a school's grade, in their order; none for a school out of scope.
 	Classes(ctx context.Context, who Staff, school registry.Unit, grade int) ([]string, error)
 	SchoolsLike(who Staff, word string, limit int) []registry.School
+	// Regions names places and finds them, as this register's offices call them and by GB/T 2260.
+	Regions() *registry.Regions
 	Pupil(ctx context.Context, who Staff, uid registry.UID) (registry.Pupil, []store.Entry, error)
 	Issuances(ctx context.Context, who Staff, uid registry.UID) ([]store.Issuance, error)
 

@@ -42,6 +42,7 @@ type StatRow struct {
 	Unit      registry.Unit
 	Grade     int
 	Residence string
+	Place     string // of a residence: where all the schools lie, "" where they lie apart
 	N         int
 	Male      int
 	Female    int
@@ -187,6 +188,9 @@ func (s *Service) statistics(ctx context.Context, who Staff, year int) (Statisti
 	out.Homes = rows(homes, func(a, b *StatRow) int {
 		return cmp.Compare(slices.Index(supervise.Residences, a.Residence), slices.Index(supervise.Residences, b.Residence))
 	}, func(r *StatRow) bool { return r.N > 0 })
+	for i := range out.Homes {
+		out.Homes[i].Place = s.commonPlace(out.Schools, out.Homes[i].Residence)
+	}
 	out.Months = rows(months, func(a, b *MonthFlow) int { return cmp.Compare(a.Month, b.Month) }, func(*MonthFlow) bool { return true })
 	for l, n := range links {
 		out.Flows = append(out.Flows, FlowLink{l[0], l[1], n})
@@ -199,6 +203,24 @@ func (s *Service) statistics(ctx context.Context, who Staff, year int) (Statisti
 	})
 	s.drawMap(&out, sc)
 	return out, nil
+}
+
+// commonPlace names the county, the city or the province that a residence speaks of, when it is the same one for all the schools.
+func (s *Service) commonPlace(schools []StatRow, residence string) string {
+	digits := map[string]int{"": 6, "city": 4, "province": 2}[residence]
+	if digits == 0 || len(schools) == 0 {
+		return ""
+	}
+	d, at := s.dir.Load(), ""
+	for _, r := range schools {
+		region := d.schools[r.Unit].Region
+		if len(region) != 6 || at != "" && region[:digits] != at {
+			return ""
+		}
+		at = region[:digits]
+	}
+	name, _ := d.regions.Name((at + "0000")[:6])
+	return name
 }
 
 // drawMap folds the flows into a table from → to: by county where who's schools lie in several, by school within one.
@@ -275,19 +297,23 @@ func small(n int) any {
 	return n
 }
 
-// ResidenceTitle says a residence in the official words.
-func residenceTitle(r string) string {
+// residenceTitle says a residence in the official words, with the place it speaks of.
+func residenceTitle(r, place string) string {
+	title := "未填或境外"
 	switch r {
 	case "":
-		return "本县（区）户籍"
+		title = "本县（区）户籍"
 	case "city":
-		return "本市外县（区）"
+		title = "本市外县（区）"
 	case "province":
-		return "本省外市"
+		title = "本省外市"
 	case "other":
-		return "外省"
+		title = "外省"
 	}
-	return "未填或境外"
+	if place != "" {
+		title += "（" + place + "）"
+	}
+	return title
 }
 
 // StatisticsBook is the same as a workbook: sums alone, so Article 25 asks for no approval; groups of one or two pupils are marked "<3".
@@ -301,10 +327,8 @@ func (s *Service) StatisticsBook(ctx context.Context, who Staff, year int) ([]by
 		switch {
 		case p == "":
 			return "其他"
-		case len(p) == 10 || name(registry.Unit(p)) != p: // a county is named by its office
-			return name(registry.Unit(p))
 		}
-		return registry.CodeTitle(registry.ListRegion, p)
+		return name(registry.Unit(p)) // a county by its office, or by its place
 	}
 	b := newBook(fmt.Sprintf("%s　%d—%d 学年学籍统计　统计日期 %s　1、2 人的分组以“<3”标示", name(who.Unit), st.Year, st.Year+1, st.Taken))
 	head := []any{"在籍", "男", "女", "在读", "休学", "辍学（保留）", "出境"}
@@ -327,7 +351,7 @@ func (s *Service) StatisticsBook(ctx context.Context, who Staff, year int) ([]by
 	})
 	b.sheet("按户籍", with("户籍")(head...), func(put func(...any)) {
 		for _, r := range st.Homes {
-			put(with(residenceTitle(r.Residence))(line(r)...)...)
+			put(with(residenceTitle(r.Residence, r.Place))(line(r)...)...)
 		}
 	})
 	b.sheet("按状态", []any{"学籍状态", "人数"}, func(put func(...any)) {

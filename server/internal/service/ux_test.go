@@ -121,3 +121,23 @@ func TestCheckRun(t *testing.T) {
 		t.Fatalf("%+v", last)
 	}
 }
+
+// A form may name places: by GB/T 2260, and as this register's offices call them, whose names stand everywhere else too.
+func TestPlacesOfARegister(t *testing.T) {
+	r := newRig(t)
+	f := r.s.cleanForm(registry.Form{registry.FHukou: "之江省云州市云河区", registry.FBirthPlace: "安徽省阜阳市颍上县", registry.FG1IDNumber: "云河区"})
+	if f[registry.FHukou] != "330106" || f[registry.FBirthPlace] != "341226" || f[registry.FG1IDNumber] != "云河区" {
+		t.Error(f)
+	}
+	for code, want := range map[registry.Unit]string{demo.Yunhe: "云河区教育局", "341226": "安徽省阜阳市颍上县", "341296": "341296"} {
+		if got := r.s.Directory().Name(code); got != want {
+			t.Errorf("%s is called %q", code, got)
+		}
+	}
+	if got := r.s.column(&registry.Pupil{Form: f}, registry.FHukou); got != "之江省云州市云河区 330106" {
+		t.Error(got)
+	}
+	if got := r.s.checkForm(registry.Form{registry.FHukou: "330199"}, r.s.Today()); len(got) == 0 || !registry.Blocking(got) {
+		t.Error(got)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"xueji/server/internal/service"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
+	"xueji/server/registry/registrytest"
 )
 
 // SchoolsLike lists schools in scope by a part of their name.
@@ -18,6 +19,9 @@ func (f *Fake) SchoolsLike(who service.Staff, word string, limit int) (out []reg
 	}
 	return out
 }
+
+// Regions are those of the offices.
+func (f *Fake) Regions() *registry.Regions { return registry.NewRegions(registrytest.Offices()) }
 
 // StartCheck begins a check that stays half way until it is cancelled.
 func (f *Fake) StartCheck(_ context.Context, who service.Staff) (store.Import, error) {

@@ -53,12 +53,14 @@
     if (e.target.matches('[data-all],input[name="ref"]')) mark();
     if (e.target.matches("[data-auto]")) e.target.form.requestSubmit();
   });
-  document.addEventListener("input", async (e) => { // one school of many is found by its name
-    if (!e.target.matches("[data-schools]")) return;
-    const typed = e.target.value, r = await fetch(`/schools?q=${encodeURIComponent(typed)}&offices=${e.target.dataset.schools}`);
-    if (!r.ok || e.target.value !== typed) return;
-    const list = document.getElementById("schools") || document.body.appendChild(document.createElement("datalist"));
-    list.id = "schools";
+  document.addEventListener("input", async (e) => { // one school or place of many is found by its name
+    const f = e.target;
+    if (!f.matches("[data-schools],[data-find-in]")) return;
+    const typed = f.value, where = f.dataset.findIn; // what is typed of a child stands in no address
+    const r = where ? await fetch(where, { method: "POST", body: new URLSearchParams({ csrf: csrf(), q: typed }), ...json }) : await fetch(`/schools?q=${encodeURIComponent(typed)}&offices=${f.dataset.schools}`);
+    if (!r.ok || f.value !== typed) return;
+    const id = f.getAttribute("list"), list = document.getElementById(id) || document.body.appendChild(document.createElement("datalist"));
+    list.id = id;
     list.replaceChildren(...(await r.json()).map((s) => new Option(s, s)));
   });
   document.addEventListener("click", (e) => {
