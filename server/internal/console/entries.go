@@ -49,7 +49,7 @@ func (v fieldView) Wrong() bool {
 func (k *console) fieldView(f registry.Field, v string) fieldView {
 	fv := fieldView{Field: f, Value: v, Input: inputOf(f), Place: f.List == registry.ListRegion}
 	if fv.Place {
-		fv.Value, fv.Max = k.regionText(v), 60
+		fv.Value, fv.Max = k.regionText(k.regionOf(v)), 60
 	}
 	return fv
 }
