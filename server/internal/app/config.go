@@ -61,7 +61,7 @@ type Serve struct {
 
 // Guard are the settings of sign-in.
 type Guard struct {
-	SecondFactor   []string      `env:"XUEJI_SECOND_FACTOR" name:"second-factor" help:"Roles that work with two factors only (registrar, leader, officer, clerk, operator, security, auditor), or none. Default: officer, operator, security and auditor; none for a demonstration."`
+	SecondFactor   []string      `env:"XUEJI_SECOND_FACTOR" name:"second-factor" help:"Roles that work with two factors only (registrar, leader, officer, clerk, operator, security, auditor), or none. Default: every role; none for a demonstration."`
 	SessionLife    time.Duration `env:"XUEJI_SESSION_LIFE" name:"session-life" default:"12h" help:"A console session ends so long after sign-in."`
 	SessionIdle    time.Duration `env:"XUEJI_SESSION_IDLE" name:"session-idle" default:"30m" help:"And so long after it was last used."`
 	OIDCIssuer     string        `env:"XUEJI_OIDC_ISSUER" name:"oidc-issuer" help:"The office's identity provider (OpenID Connect): its issuer address. Empty: none."`

@@ -24,7 +24,7 @@ import (
 
 // Policy is how sign-in is guarded. The zero value is not usable; see DefaultPolicy.
 type Policy struct {
-	// SecondFactor are the roles that work with two factors only; others are offered them.
+	// SecondFactor are the roles that work with two factors only; others are offered them. By default every role: a registrar's password alone would open a school's children.
 	SecondFactor []registry.Role
 	Absolute     time.Duration // a console session ends so long after it began
 	Idle         time.Duration // and so long after it was last used
@@ -38,7 +38,7 @@ type Policy struct {
 // DefaultPolicy is what a register with real pupils runs under.
 func DefaultPolicy() Policy {
 	return Policy{
-		SecondFactor: []registry.Role{registry.RoleOfficer, registry.RoleOperator, registry.RoleSecurity, registry.RoleAuditor},
+		SecondFactor: []registry.Role{registry.RoleRegistrar, registry.RoleLeader, registry.RoleOfficer, registry.RoleClerk, registry.RoleOperator, registry.RoleSecurity, registry.RoleAuditor},
 		Absolute:     12 * time.Hour, Idle: 30 * time.Minute, Kiosk: 10 * time.Minute, Fresh: 15 * time.Minute, Invite: 7 * 24 * time.Hour,
 	}
 }

@@ -188,7 +188,7 @@ func TestSecondFactorInABrowser(t *testing.T) {
 
 // Without scripts all but passkeys works; cookies are what they must be.
 func TestSignInWithoutScripts(t *testing.T) {
-	r := newRig(t)
+	r := newRig(t, anyone)
 	b := r.browser()
 	st, _, h := b.post("/sign-in", "/sign-in", "login", "registrar.yunhe", "password", demo.Password)
 	if st != http.StatusSeeOther {
