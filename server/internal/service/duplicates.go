@@ -81,22 +81,21 @@ func (s *Service) suspects(ctx context.Context, f registry.Form, self registry.U
 		return nil, internal(err)
 	}
 	var out []suspect
-	for _, uid := range uids {
-		if uid == self {
-			continue
+	err = s.st.Pupils(ctx, uids, func(p registry.Pupil) error {
+		if p.UID == self || !inRegister(&p) {
+			return nil
 		}
-		p, err := s.st.Pupil(ctx, uid)
-		if isNotFound(err) {
-			continue
-		}
-		if err != nil {
-			return nil, internal(err)
-		}
-		if h, ok := match.Judge(person, match.Of(p.Form)); ok && inRegister(&p) {
+		if h, ok := match.Judge(person, match.Of(p.Form)); ok {
 			out = append(out, suspect{p, h})
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, internal(err)
 	}
-	slices.SortStableFunc(out, func(a, b suspect) int { return cmp.Compare(b.hit.Score, a.hit.Score) })
+	slices.SortFunc(out, func(a, b suspect) int {
+		return cmp.Or(cmp.Compare(b.hit.Score, a.hit.Score), cmp.Compare(a.pupil.UID, b.pupil.UID))
+	})
 	return out, nil
 }
 

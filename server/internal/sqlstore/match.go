@@ -51,32 +51,29 @@ func (p *plan) matchKeys(changes []store.Change) {
 	}
 }
 
-// Sharers asks for one key at a time: each is one look-up at one node.
+// Sharers asks for all keys in one statement; of each no more is read than shows that too many hold it.
 func (s *Store) Sharers(ctx context.Context, keys []int64, limit int) ([]registry.UID, error) {
 	var out []registry.UID
 	seen := map[registry.UID]bool{}
-	for _, k := range keys {
-		var block []registry.UID
-		err := s.query(ctx, func(r Rows) error {
-			var uid registry.UID
-			err := r.Scan((*string)(&uid))
-			block = append(block, uid)
+	err := s.query(ctx, func(r Rows) error {
+		var holders string
+		if err := r.Scan(&holders); err != nil {
 			return err
-		}, `SELECT student_uid FROM match_key WHERE match_key = $1 LIMIT $2`, k, int64(match.MaxBlock+1))
-		if err != nil {
-			return nil, err
 		}
-		if len(block) > match.MaxBlock {
-			continue
+		block := strings.Split(holders, ",")
+		if holders == "" || len(block) > match.MaxBlock {
+			return nil
 		}
-		for _, uid := range block {
-			if !seen[uid] && len(out) < limit {
+		for _, h := range block {
+			if uid := registry.UID(h); !seen[uid] && len(out) < limit {
 				seen[uid] = true
 				out = append(out, uid)
 			}
 		}
-	}
-	return out, nil
+		return nil
+	}, `SELECT COALESCE((SELECT string_agg(h.student_uid, ',') FROM (SELECT student_uid FROM match_key WHERE match_key = k.value LIMIT $2) h), '') FROM `+s.d.UnnestNumbers(1)+` k`,
+		s.d.Numbers(keys), int64(match.MaxBlock+1))
+	return out, err
 }
 
 // EachMatchKey reads the whole table in one pass.

@@ -18,43 +18,59 @@ const eachPage = 200
 func (s *Store) EachPupil(ctx context.Context, school registry.Unit, each func(registry.Pupil) error) error {
 	after := ""
 	for {
-		type row struct {
-			uid, doc string
-			version  int64
-			sealed   []byte
-		}
-		var page []row
-		err := s.query(ctx, func(r Rows) error {
-			var x row
-			err := r.Scan(&x.uid, &x.version, &x.doc, &x.sealed)
-			page = append(page, x)
+		n, err := s.records(ctx, func(p registry.Pupil) error {
+			after = string(p.UID)
+			return each(p)
+		}, `p.school = $1 AND p.student_uid > $2 ORDER BY p.student_uid LIMIT $3`, string(school), after, int64(eachPage))
+		if err != nil || n < eachPage {
 			return err
-		}, `SELECT p.student_uid, p.version, d.doc, d.sealed FROM pupil p JOIN pupil_doc d ON d.student_uid = p.student_uid
-			WHERE p.school = $1 AND p.student_uid > $2 ORDER BY p.student_uid LIMIT $3`, string(school), after, int64(eachPage))
-		if err != nil {
-			return err
-		}
-		for _, x := range page {
-			if len(x.sealed) > 0 {
-				if err := s.open(place("pupil_doc", "sealed", x.uid), &x.sealed); err != nil {
-					return err
-				}
-				x.doc = string(x.sealed)
-			}
-			var p registry.Pupil
-			if err := decode("pupil", x.doc, &p); err != nil {
-				return err
-			}
-			p.UID, p.Version = registry.UID(x.uid), x.version
-			if err := each(p); err != nil {
-				return err
-			}
-			after = x.uid
-		}
-		if len(page) < eachPage {
-			return nil
 		}
 	}
+}
+
+// Pupils reads some records in one statement.
+func (s *Store) Pupils(ctx context.Context, uids []registry.UID, each func(registry.Pupil) error) error {
+	if len(uids) == 0 {
+		return nil
+	}
+	_, err := s.records(ctx, each, s.d.In("p.student_uid", 1), s.d.List(texts(uids)))
+	return err
+}
+
+// records reads records whole, then opens each.
+func (s *Store) records(ctx context.Context, each func(registry.Pupil) error, where string, args ...any) (n int, err error) {
+	type row struct {
+		uid, doc string
+		version  int64
+		sealed   []byte
+	}
+	var page []row
+	err = s.query(ctx, func(r Rows) error {
+		var x row
+		err := r.Scan(&x.uid, &x.version, &x.doc, &x.sealed)
+		page = append(page, x)
+		return err
+	}, `SELECT p.student_uid, p.version, d.doc, d.sealed FROM pupil p JOIN pupil_doc d ON d.student_uid = p.student_uid WHERE `+where, args...)
+	if err != nil {
+		return 0, err
+	}
+	for _, x := range page {
+		if len(x.sealed) > 0 {
+			if err := s.open(place("pupil_doc", "sealed", x.uid), &x.sealed); err != nil {
+				return 0, err
+			}
+			x.doc = string(x.sealed)
+		}
+		var p registry.Pupil
+		if err := decode("pupil", x.doc, &p); err != nil {
+			return 0, err
+		}
+		p.UID, p.Version = registry.UID(x.uid), x.version
+		if err := each(p); err != nil {
+			return 0, err
+		}
+	}
+	return len(page), nil
 }
 
 // said is the sealed part of a finding that a person entered.

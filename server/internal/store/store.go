@@ -50,6 +50,8 @@ type Store interface {
 // Pupils is the aggregate store. Methods return registry errors (ErrNotFound, ErrConflict, CodeDuplicate).
 type Pupils interface {
 	Pupil(ctx context.Context, uid registry.UID) (registry.Pupil, error)
+	// Pupils gives those of some that are there, each once, in no order. The pupil is each's own.
+	Pupils(ctx context.Context, uids []registry.UID, each func(registry.Pupil) error) error
 	// Commit writes the whole batch in one transaction, or nothing. It fails with ErrConflict when a pupil's version moved or an inbox row was applied
 	// already, CodeDuplicate when an ID claim is taken. Durable on return.
 	Commit(ctx context.Context, b Batch) error

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -54,6 +55,18 @@ func matches(t *testing.T, s store.Store) {
 	put(1, 1, []int64{8}, []int64{7, 99})
 	same(sharers(7))
 	same(sharers(8), 1)
+	var read []registry.UID
+	must(t, s.Pupils(ctx, []registry.UID{UID(2), UID(1), UID(404), UID(2)}, func(p registry.Pupil) error {
+		one, err := s.Pupil(ctx, p.UID)
+		must(t, err)
+		if !reflect.DeepEqual(p, one) {
+			t.Errorf("among others %+v, alone %+v", p, one)
+		}
+		read = append(read, p.UID)
+		return nil
+	}))
+	slices.Sort(read)
+	same(read, 1, 2)
 	seen := map[registry.UID]int{}
 	must(t, s.EachMatchKey(ctx, func(_ int64, uid registry.UID) error { seen[uid]++; return nil }))
 	if seen[UID(1)] != 2 || seen[UID(2)] != 2 {
