@@ -77,6 +77,14 @@ func (k *console) whyNot(c *fiber.Ctx, err error) string {
 	if s := e.Params["standing"]; s != "" && k.words.has(lang, "standing."+s) {
 		return k.words.say(lang, "standing."+s)
 	}
+	if e.Code == registry.CodeRule {
+		if e.Params["say"] != "" {
+			return e.Params["say"] // the rule pack's own words
+		}
+		if key := "bulk.why.rule." + e.Params["rule"]; k.words.has(lang, key) {
+			return k.words.say(lang, key)
+		}
+	}
 	if key := "bulk.why." + string(e.Code); k.words.has(lang, key) {
 		return k.words.say(lang, key, "case", e.Params["case"])
 	}
@@ -94,7 +102,10 @@ func (k *console) whyMany(c *fiber.Ctx, err error) string {
 // planLine is a pupil of a plan on screen.
 type planLine struct {
 	service.PlanRow
-	Why string
+	Why  string
+	End  registry.Standing // chosen in a form that came back
+	Off  bool              // not ticked in it
+	Sent bool              // the open case is the plan's own: already asked for
 }
 
 // planClass is a class of a plan: with its pupils when the page holds them, else with where they are.
@@ -147,13 +158,34 @@ func (k *console) planView(c *fiber.Ctx, p service.BulkPlan, base string) planVi
 	}
 	for _, r := range p.Rows {
 		if i, ok := index[service.PlanAt{Grade: r.Grade, Class: r.Class}]; ok {
-			v.Classes[i].Lines = append(v.Classes[i].Lines, planLine{PlanRow: r, Why: k.whyNot(c, r.Err)})
+			v.Classes[i].Lines = append(v.Classes[i].Lines, planLine{PlanRow: r, Why: k.whyNot(c, r.Err), Sent: r.Open != nil && r.Open.Kind == planned[p.Ask.Kind]})
 		}
 	}
 	if p.Next != nil {
 		v.Next = at(*p.Next)
 	}
 	return v
+}
+
+// planned is the case that a plan opens.
+var planned = map[store.BulkKind]registry.CaseKind{store.BulkFinish: registry.CaseFinish, store.BulkAdvance: registry.CaseAdvance}
+
+// keep puts what a class's form held back into it.
+func (v *planView) keep(a service.BulkAsk, picks []service.BulkPick) {
+	if len(picks) == 0 {
+		return
+	}
+	for i := range v.Classes {
+		if cl := &v.Classes[i]; cl.Grade == a.Grade && cl.Class == a.Class {
+			for j := range cl.Lines {
+				l := &cl.Lines[j]
+				n := slices.IndexFunc(picks, func(p service.BulkPick) bool { return p.UID == l.UID })
+				if l.Off = n < 0; !l.Off {
+					l.End, l.Certificate, l.ToClass = picks[n].End, picks[n].Certificate, picks[n].ToClass
+				}
+			}
+		}
+	}
 }
 
 // planAt reads where a page of a plan begins.

@@ -1,6 +1,8 @@
 package console_test
 
 import (
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -50,6 +52,27 @@ func TestGraduationPage(t *testing.T) {
 	got := f.Posted[len(f.Posted)-1].(service.BulkAsk)
 	if len(got.Picks) != 1 || got.Picks[0].Certificate != "证7" || got.Picks[0].End != "completed" || got.On != "2026-06-30" {
 		t.Fatalf("%+v", got)
+	}
+}
+
+// A certificate's number that is taken is named, and the class's form comes back as it was sent.
+func TestGraduationComesBack(t *testing.T) {
+	f := consoletest.New()
+	r := client{t: t, app: app(t, f), who: "registrar"}
+	_, plan := r.get("/graduation")
+	at := regexp.MustCompile(`name="no-([a-z0-9]+)"`).FindStringSubmatch(plan)
+	if at == nil {
+		t.Fatal("nobody may be submitted")
+	}
+	uid := at[1]
+	p := f.Get(registry.UID(uid))
+	f.Refuse = &registry.Error{Code: registry.CodeConflict, Field: "certificate", Params: map[string]string{"why": "certificate", "no": "证7", "uid": uid}}
+	res, body := r.post("/graduation", vals("uid", uid, "grade", strconv.Itoa(p.Grade), "class", p.Class, "end", "graduated", "on", "2026-06-30", "end-"+uid, "completed", "no-"+uid, "证7"))
+	if res.StatusCode != 422 || !strings.Contains(body, "证书编号 证7 重复") || !strings.Contains(body, `data-field="no-`+uid+`"`) || strings.Contains(body, "别人先办了一步") {
+		t.Fatalf("%d does not name the number", res.StatusCode)
+	}
+	if !strings.Contains(body, `name="no-`+uid+`" value="证7"`) || !strings.Contains(body, `value="`+uid+`" checked`) {
+		t.Error("the form lost what was written in it")
 	}
 }
 
@@ -114,5 +137,16 @@ func TestUnitAndRulePages(t *testing.T) {
 	}
 	if _, body := o.get("/rules"); !strings.Contains(body, "《办法》第 15 条") || !strings.Contains(body, "CN-2013") {
 		t.Error("the packs do not show their articles")
+	}
+}
+
+// An answer whose file is refused keeps its words.
+func TestOrderComesBack(t *testing.T) {
+	f := consoletest.New()
+	r := client{t: t, app: app(t, f), who: "registrar"}
+	f.Refuse = &registry.Error{Code: registry.CodeInvalid, Field: "file", Params: map[string]string{"why": "embedded"}}
+	res, body := r.post("/supervise/orders/ZG-2026-330106-0001/answer", vals("answer", "已补建三份档案"))
+	if res.StatusCode != 422 || !strings.Contains(body, ">已补建三份档案</textarea>") {
+		t.Errorf("%d the words are gone", res.StatusCode)
 	}
 }

@@ -287,6 +287,8 @@ type may struct {
 	Attend, Absences bool
 	// SeeBulk: plans and runs over many pupils; Promote, Finish: starts them. Units: opens, merges and closes schools. Rules: reads the rule packs.
 	SeeBulk, Promote, Finish, Units, Rules bool
+	// Receives: the school has a stage that pupils move up to (升学).
+	Receives bool
 	// Clients: sees which other systems have a credential. KeepClients: makes and ends them.
 	Clients, KeepClients bool
 	// Numbers: gives official numbers in a batch, for the province or the nation.

@@ -1,6 +1,8 @@
 package console
 
 import (
+	"cmp"
+	"errors"
 	"net/url"
 	"strconv"
 	"strings"
@@ -16,6 +18,7 @@ type graduationView struct {
 	planView
 	Ask     service.BulkAsk
 	Ends    []registry.Standing
+	Kinds   map[int][]registry.Standing // with a certificate, that the rule pack allows in a grade
 	Runs    []store.BulkRun
 	Start   bool
 	Numbers bool // the end carries certificates
@@ -46,10 +49,11 @@ func askOf(get func(string, ...string) string) service.BulkAsk {
 
 // graduation lists who may end schooling here, by class, with the kind and the number of the certificate to be given (Art. 13).
 func (k *console) graduation(c *fiber.Ctx, who service.Staff) error {
-	return k.graduationShow(c, who, askOf(c.Query), nil)
+	return k.graduationShow(c, who, askOf(c.Query), nil, nil)
 }
 
-func (k *console) graduationShow(c *fiber.Ctx, who service.Staff, a service.BulkAsk, pr *problem) error {
+// graduationShow draws the plan; picks is what a class's form held when it comes back.
+func (k *console) graduationShow(c *fiber.Ctx, who service.Staff, a service.BulkAsk, picks []service.BulkPick, pr *problem) error {
 	m := mayOf(who)
 	if !m.SeeBulk {
 		return &registry.Error{Code: registry.CodeForbidden}
@@ -63,6 +67,15 @@ func (k *console) graduationShow(c *fiber.Ctx, who service.Staff, a service.Bulk
 		}
 		v.Ask = plan.Ask
 		v.planView = k.planView(c, plan, "/graduation?"+url.Values{"end": {string(v.Ask.End)}, "on": {string(v.Ask.On)}, "template": {v.Ask.Template}}.Encode()+"&")
+		v.planView.keep(a, picks)
+		v.Kinds = map[int][]registry.Standing{}
+		for _, end := range ends {
+			for _, g := range plan.Pack.FinishGrades[end] {
+				if end != registry.StandingPromoted {
+					v.Kinds[g] = append(v.Kinds[g], end)
+				}
+			}
+		}
 		v.Numbers = v.Ask.End != registry.StandingPromoted
 	}
 	if v.Runs, err = k.Service.BulkRuns(c.UserContext(), who, store.BulkFinish, ""); err != nil {
@@ -94,8 +107,13 @@ func (k *console) startGraduation(c *fiber.Ctx, who service.Staff) error {
 	}
 	run, err := k.Service.StartBulk(c.UserContext(), who, a)
 	if err != nil && registry.CodeOf(err) == registry.CodeConflict || correctable(err) && registry.CodeOf(err) != registry.CodeForbidden {
+		pr := k.problem(c, err)
+		var e *registry.Error
+		if errors.As(err, &e) && e.Params["why"] == "certificate" {
+			pr = &problem{Title: k.words.say(k.lang(c), "graduation.used", "no", e.Params["no"]), Help: k.words.say(k.lang(c), "graduation.used_help"), Field: "no-" + e.Params["uid"]}
+		}
 		c.Status(fiber.StatusUnprocessableEntity)
-		return k.graduationShow(c, who, show, k.problem(c, err))
+		return k.graduationShow(c, who, show, a.Picks, pr)
 	}
 	return k.toRun(c, run, err)
 }
@@ -185,7 +203,11 @@ func (k *console) readAdmitted(c *fiber.Ctx, who service.Staff) error {
 }
 
 func (k *console) startAdvance(c *fiber.Ctx, who service.Staff) error {
-	run, err := k.Service.StartBulk(c.UserContext(), who, service.BulkAsk{Kind: store.BulkAdvance, Picks: picks(c)})
+	chosen := picks(c)
+	for i := range chosen { // one class for all who have none beside their name
+		chosen[i].ToClass = cmp.Or(strings.TrimSpace(chosen[i].ToClass), strings.TrimSpace(strings.Clone(c.FormValue("class-all"))))
+	}
+	run, err := k.Service.StartBulk(c.UserContext(), who, service.BulkAsk{Kind: store.BulkAdvance, Picks: chosen})
 	if correctable(err) && registry.CodeOf(err) != registry.CodeForbidden {
 		c.Status(fiber.StatusUnprocessableEntity)
 		return k.advanceShow(c, who, nil, k.problem(c, err))

@@ -24,7 +24,7 @@ var nav = []navGroup{
 		{"transfer", "/transfers/new", "z", func(m may) bool { return m.Transfer }},
 		{"promotion", "/promotion", "", func(m may) bool { return m.SeeBulk }},
 		{"graduation", "/graduation", "", func(m may) bool { return m.SeeBulk }},
-		{"advance", "/advance", "", func(m may) bool { return m.Finish }},
+		{"advance", "/advance", "", func(m may) bool { return m.Finish && m.Receives }},
 	}},
 	{"pupils", []navItem{
 		{"pupils", "/pupils", "s", func(m may) bool { return m.Pupils }},

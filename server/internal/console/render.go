@@ -113,6 +113,9 @@ func (k *console) show(c *fiber.Ctx, who *service.Staff, name, titleKey string, 
 		p.Signed, p.Name, p.Unit, p.May = true, who.Name, k.Service.Directory().Name(who.Unit), mayOf(*who)
 		p.Role = k.words.say(lang, "role."+string(who.Role))
 		p.Acting = who.For
+		if school, ok := k.Service.Directory().School(who.Unit); ok {
+			p.May.Receives = school.ToGrade > 6
+		}
 		if p.May.Practice = k.Practice != nil; p.May.Practice && k.Practice.On {
 			p.Practising = true
 			p.May.practising()

@@ -204,18 +204,19 @@ type orderView struct {
 	Answer, Judge, Again bool
 	Clock                clock
 	Overdue              bool
+	Words                string // as written, when the form comes back
 }
 
 func (k *console) correction(c *fiber.Ctx, who service.Staff) error {
-	return k.correctionPage(c, who, nil)
+	return k.correctionPage(c, who, "", nil)
 }
 
-func (k *console) correctionPage(c *fiber.Ctx, who service.Staff, pr *problem) error {
+func (k *console) correctionPage(c *fiber.Ctx, who service.Staff, words string, pr *problem) error {
 	o, err := k.Service.Correction(c.UserContext(), who, c.Params("no"))
 	if err != nil {
 		return err
 	}
-	v := orderView{Order: o, Overdue: o.Overdue(k.Service.Today()), Clock: k.clock(k.lang(c), o.Rounds[len(o.Rounds)-1].On, o.DueOn, o.Unsure)}
+	v := orderView{Order: o, Words: words, Overdue: o.Overdue(k.Service.Today()), Clock: k.clock(k.lang(c), o.Rounds[len(o.Rounds)-1].On, o.DueOn, o.Unsure)}
 	v.Answer = o.To == who.Unit && o.State == supervise.Open
 	v.Judge = o.By == who.Unit && o.State != supervise.Closed && mayOf(who).Correct
 	v.Again = v.Judge && (o.State == supervise.Answered || v.Overdue)
@@ -250,24 +251,24 @@ func (k *console) answerOrder(c *fiber.Ctx, who service.Staff) error {
 			files = append(files, service.Upload{Name: h.Filename, Type: h.Header.Get(fiber.HeaderContentType), Body: f})
 		}
 	}
-	err := k.Service.AnswerOrder(c.UserContext(), who, c.Params("no"), c.FormValue("answer"), files)
-	return k.ordered(c, who, err, "order.answered")
+	words := c.FormValue("answer")
+	err := k.Service.AnswerOrder(c.UserContext(), who, c.Params("no"), words, files)
+	return k.ordered(c, who, err, words, "order.answered")
 }
 
 func (k *console) judgeOrder(c *fiber.Ctx, who service.Staff) error {
-	again := c.FormValue("again") != ""
-	err := k.Service.JudgeOrder(c.UserContext(), who, c.Params("no"), again, c.FormValue("words"))
+	again, words, key := c.FormValue("again") != "", c.FormValue("words"), "order.closed"
 	if again {
-		return k.ordered(c, who, err, "order.repeated")
+		key = "order.repeated"
 	}
-	return k.ordered(c, who, err, "order.closed")
+	return k.ordered(c, who, k.Service.JudgeOrder(c.UserContext(), who, c.Params("no"), again, words), words, key)
 }
 
-// ordered leads back to the order, or says above its form what is wanting.
-func (k *console) ordered(c *fiber.Ctx, who service.Staff, err error, key string) error {
+// ordered leads back to the order, or says above its form, which keeps the words, what is wanting.
+func (k *console) ordered(c *fiber.Ctx, who service.Staff, err error, words, key string) error {
 	if registry.CodeOf(err) == registry.CodeInvalid || registry.CodeOf(err) == registry.CodeWrongState {
 		c.Status(fiber.StatusUnprocessableEntity)
-		return k.correctionPage(c, who, k.problem(c, err))
+		return k.correctionPage(c, who, words, k.problem(c, err))
 	}
 	if err != nil {
 		return err

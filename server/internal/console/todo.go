@@ -352,13 +352,26 @@ func (k *console) progress(lang string, who service.Staff, v *taskView, cs regis
 	}
 	v.DotsSay = say("todo.progress", "done", max(0, now), "total", len(cs.Steps))
 	switch cs.Kind {
-	case registry.CaseTransfer:
+	case registry.CaseTransfer, registry.CaseAdvance:
 		v.Route = say("route", "from", dir.Name(cs.From), "to", dir.Name(cs.To))
 		if way := k.way(who, cs); way != "" {
 			v.Kind += " · " + say("way."+way)
 		}
 	case registry.CaseSuspend:
 		v.Route = dir.Name(v.task.School) + " · " + say("suspend.until", "day", k.day(lang, cs.Until))
+	case registry.CaseFinish:
+		v.Kind = say("standing." + string(cs.End))
+		if cs.Certificate != "" {
+			v.Route += " · " + say("certificates.no") + " " + cs.Certificate
+		}
+	case registry.CaseCorrect:
+		var items []string
+		for _, ch := range cs.Changes[:min(len(cs.Changes), 3)] {
+			if f, ok := registry.FieldOf(ch.Field); ok {
+				items = append(items, k.fieldTitle(lang, f))
+			}
+		}
+		v.Kind += " · " + strings.Join(items, say("punct.list"))
 	}
 }
 

@@ -60,7 +60,7 @@ func (s *Service) freeCertificates(ctx context.Context, picks []BulkPick) error 
 			return internal(err)
 		}
 		if seen[no] || n > 0 {
-			return fail(registry.CodeConflict, "certificate", map[string]string{"why": "certificate", "no": no})
+			return fail(registry.CodeConflict, "certificate", map[string]string{"why": "certificate", "no": no, "uid": string(p.UID)})
 		}
 		seen[no] = true
 	}

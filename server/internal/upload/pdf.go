@@ -30,13 +30,15 @@ func name(alternatives string) *regexp.Regexp {
 }
 
 var (
-	escape    = regexp.MustCompile(`#[0-9A-Fa-f]{2}`)
-	streamAt  = regexp.MustCompile(`stream(\r\n|\n|\r)`)
-	objectAt  = regexp.MustCompile(`[0-9][\x00\t\n\f\r ]+[0-9]+[\x00\t\n\f\r ]+obj\b|\btrailer[\x00\t\n\f\r ]*<<`)
-	objStm    = name("ObjStm")
-	flate     = regexp.MustCompile(`/Filter[\x00\t\n\f\r ]*(?:\[[\x00\t\n\f\r ]*)?/(?:FlateDecode|Fl)[\x00\t\n\f\r ]*(?:[^/\x00\t\n\f\r ]|/)`)
-	filter    = regexp.MustCompile(`/(?:Filter|F)[\x00\t\n\f\r ]*(?:\[|/)`)
-	filters   = regexp.MustCompile(`/Filter[\x00\t\n\f\r ]*\[[^\]]*/[^\]/]+/`)
+	escape   = regexp.MustCompile(`#[0-9A-Fa-f]{2}`)
+	streamAt = regexp.MustCompile(`stream(\r\n|\n|\r)`)
+	objectAt = regexp.MustCompile(`[0-9][\x00\t\n\f\r ]+[0-9]+[\x00\t\n\f\r ]+obj\b|\btrailer[\x00\t\n\f\r ]*<<`)
+	objStm   = name("ObjStm")
+	flate    = regexp.MustCompile(`/Filter[\x00\t\n\f\r ]*(?:\[[\x00\t\n\f\r ]*)?/(?:FlateDecode|Fl)[\x00\t\n\f\r ]*(?:[^/\x00\t\n\f\r ]|/)`)
+	filter   = regexp.MustCompile(`/(?:Filter|F)[\x00\t\n\f\r ]*(?:\[|/)`)
+	filters  = regexp.MustCompile(`/Filter[\x00\t\n\f\r ]*\[[^\]]*/[^\]/]+/`)
+	// noFiles is an empty list of files inside, which some makers of papers (ours among them) always write.
+	noFiles   = regexp.MustCompile(`/EmbeddedFiles[\x00\t\n\f\r ]*<<[\x00\t\n\f\r ]*/Names[\x00\t\n\f\r ]*\[[\x00\t\n\f\r ]*\][\x00\t\n\f\r ]*>>`)
 	predictor = regexp.MustCompile(`/Predictor[\x00\t\n\f\r ]+([2-9]|1[0-9])`)
 )
 
@@ -127,7 +129,7 @@ func unescape(b []byte) []byte {
 }
 
 func judge(b []byte) Reason {
-	b = unescape(b)
+	b = noFiles.ReplaceAll(unescape(b), nil)
 	for _, f := range forbidden {
 		if f.name.Match(b) {
 			return f.why

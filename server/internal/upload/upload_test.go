@@ -113,6 +113,7 @@ func TestCheck(t *testing.T) {
 		"a PDF":                              {upload.PDF, plain, ""},
 		"a scanned PDF":                      {upload.PDF, pdf("", catalog, pages, page, scan), ""},
 		"a PDF with packed objects":          {upload.PDF, pdf("", packed("/Type /ObjStm /N 1 /First 4", "9 0 << /Title (x) >>"), pages, page), ""},
+		"a PDF with an empty list of files":  {upload.PDF, pdf("", "<< /Type /Catalog /Pages 2 0 R /Names <<\n/EmbeddedFiles << /Names [\n  \n] >>\n>> >>", pages, page), ""},
 		"a PDF with a link":                  {upload.PDF, pdf("", catalog, pages, "<< /A << /S /URI /URI (https://example.cn) >> >>"), ""},
 		"nothing":                            {upload.PDF, nil, upload.Type},
 		"a page of the web":                  {"text/html", []byte("<html>"), upload.Type},

@@ -142,6 +142,10 @@ func (f *Fake) AnswerOrder(_ context.Context, _ service.Staff, no, words string,
 	if words == "" {
 		return &registry.Error{Code: registry.CodeInvalid, Field: "answer"}
 	}
+	if err := f.Refuse; err != nil {
+		f.Refuse = nil
+		return err
+	}
 	f.Posted = append(f.Posted, no, words, len(files))
 	return nil
 }

@@ -87,7 +87,8 @@
     const ok = document.createElement("button"), no = document.createElement("button");
     h.textContent = b.dataset.ask.replace("{n}", n);
     names.className = "people";
-    for (const x of $$('input[name="ref"]:checked').slice(0, 12)) { const s = document.createElement("span"); s.textContent = x.getAttribute("aria-label"); names.append(s); }
+    const chosen = $$('input[name="ref"]:checked');
+    for (const x of [...chosen.slice(0, 12).map((x) => x.getAttribute("aria-label")), ...(chosen.length > 12 ? ["… +" + (chosen.length - 12)] : [])]) { const s = document.createElement("span"); s.textContent = x; names.append(s); }
     bar.className = "bar"; ok.className = "btn pri"; no.className = "btn"; ok.textContent = b.dataset.ok; no.textContent = b.dataset.cancel;
     ok.onclick = () => { sure = true; d.close(); $("#tasks").requestSubmit(b); };
     no.onclick = () => d.close();
