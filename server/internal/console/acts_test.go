@@ -166,6 +166,7 @@ func TestReceiverGivesClasses(t *testing.T) {
 	clean(t, "accept", body)
 	v.Set("classes", "1")
 	v.Set("class."+uid, "4班")
+	v.Set("class-all", "9班")
 	res, _ := reg.post("/todo/accept", v)
 	wantTo(t, res, "/todo")
 	moved := f.Get(f.UID("张浩然"))

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -232,17 +233,72 @@ func (k *console) archiveReceiptPDF(c *fiber.Ctx, who service.Staff) error {
 type archiveList struct {
 	Name string // catalogue key's end
 	Rows []archiveLine
+	Many string          // the address that acts on those ticked; "" for none
+	More int             // rows that are not shown
+	To   []registry.Unit // of what is under way: to whom, for their papers
 }
 
 type archiveLine struct {
+	Ref                    string // "uid:seen" where it can be ticked
 	Name, Sub, Route, Href string
 	Holder                 registry.Unit
 	Since                  registry.Date
 	Clock                  clock
 }
 
+// sendArchives registers the sending of those ticked, a graduating class's in one act; their list and covers are printed after it.
+func (k *console) sendArchives(c *fiber.Ctx, who service.Staff) error {
+	done, failed, err := k.Service.SendArchives(c.UserContext(), who, refsOf(c), strings.TrimSpace(c.FormValue("carrier")))
+	return k.moved(c, who, done, failed, err, "archives.sent_n")
+}
+
+// receiveArchives registers the receipt of those ticked, of which nothing is missing.
+func (k *console) receiveArchives(c *fiber.Ctx, who service.Staff) error {
+	if !keepsArchives(who) {
+		return &registry.Error{Code: registry.CodeForbidden}
+	}
+	if c.FormValue("sure") == "" {
+		c.Status(fiber.StatusUnprocessableEntity)
+		return k.archivesShow(c, who, &problem{Title: k.words.say(k.lang(c), "archives.sure_first"), Field: "sure"})
+	}
+	done, failed, err := k.Service.ReceiveArchives(c.UserContext(), who, refsOf(c))
+	return k.moved(c, who, done, failed, err, "archives.received_n")
+}
+
+// moved leads back to the archives, or says above the lists what could not be done.
+func (k *console) moved(c *fiber.Ctx, who service.Staff, done int, failed map[registry.UID]error, err error, key string) error {
+	lang := k.lang(c)
+	switch {
+	case mendable(err):
+		c.Status(fiber.StatusUnprocessableEntity)
+		return k.archivesShow(c, who, &problem{Title: k.words.say(lang, "archivelist.tick")})
+	case err != nil:
+		return err
+	case len(failed) > 0:
+		c.Status(fiber.StatusConflict)
+		pr := &problem{Title: k.words.say(lang, "archivelist.some_failed", "done", done, "n", len(failed))}
+		for _, e := range failed { // they fail for one reason as a rule
+			pr.Help = k.problem(c, e).Title
+		}
+		return k.archivesShow(c, who, pr)
+	}
+	return k.done(c, "/archives", flash{Key: key, Args: []string{"n", strconv.Itoa(done)}})
+}
+
+func (k *console) archiveCovers(c *fiber.Ctx, who service.Staff) error {
+	b, err := k.Service.ArchiveCovers(c.UserContext(), who, registry.Unit(c.Query("to")))
+	return k.pdf(c, "archive-covers.pdf", b, err)
+}
+
 // archives lists what is to be built, sent, on its way, to be received and missing, from the unit's tasks and those it waits for.
 func (k *console) archives(c *fiber.Ctx, who service.Staff) error {
+	return k.archivesShow(c, who, nil)
+}
+
+// archiveHeap is how many rows of a heap are shown: more than a graduating class of most schools.
+const archiveHeap = 300
+
+func (k *console) archivesShow(c *fiber.Ctx, who service.Staff, pr *problem) error {
 	if !mayOf(who).Pupils {
 		return &registry.Error{Code: registry.CodeForbidden}
 	}
@@ -254,7 +310,7 @@ func (k *console) archives(c *fiber.Ctx, who service.Staff) error {
 	heaps := map[string][]archiveLine{}
 	put := func(name string, r store.TaskRow) {
 		heaps[name] = append(heaps[name], archiveLine{Name: r.Name, Sub: k.grade(lang, r.Grade) + " " + r.Class, Route: k.Service.Directory().Name(r.School),
-			Href: "/pupils/" + string(r.Task.UID) + "/archive", Holder: r.Unit, Since: r.Arrived, Clock: k.clock(lang, r.Arrived, r.DueOn, r.Unsure)})
+			Href: "/pupils/" + string(r.Task.UID) + "/archive", Ref: string(r.Task.UID) + ":" + strconv.FormatInt(t.Versions[r.Task.UID], 10), Holder: r.Unit, Since: r.Arrived, Clock: k.clock(lang, r.Arrived, r.DueOn, r.Unsure)})
 	}
 	for _, r := range t.Mine {
 		switch r.Kind {
@@ -292,10 +348,18 @@ func (k *console) archives(c *fiber.Ctx, who service.Staff) error {
 		}
 		sort.SliceStable(rows, func(i, j int) bool { return rows[i].Clock.Due < rows[j].Clock.Due })
 		total += len(rows)
-		if len(rows) > 100 {
-			rows = rows[:100]
+		l := archiveList{Name: name, Rows: rows[:min(len(rows), archiveHeap)], More: max(0, len(rows)-archiveHeap)}
+		if keepsArchives(who) {
+			l.Many = map[string]string{"send": "/archives/send", "receive": "/archives/receive/many"}[name]
 		}
-		lists = append(lists, archiveList{name, rows})
+		if name == "underway" {
+			for _, r := range rows {
+				if !slices.Contains(l.To, r.Holder) {
+					l.To = append(l.To, r.Holder)
+				}
+			}
+		}
+		lists = append(lists, l)
 	}
-	return k.show(c, &who, "archives", "archives.title", fiber.Map{"Lists": lists, "Total": total, "Tabs": archiveLists(who)})
+	return k.show(c, &who, "archives", "archives.title", fiber.Map{"Lists": lists, "Total": total, "Tabs": archiveLists(who), "Me": who.Unit}, withActive("archives"), withProblem(pr))
 }

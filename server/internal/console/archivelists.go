@@ -37,12 +37,43 @@ type archiveListPage struct {
 	Chosen   bool   // a class, or two units, were chosen
 	Total    service.ArchiveClass
 	Homes    []archiveHome
+	Ways     []way // between which units something is under way
 	Act      bool
 }
 
 type archiveListRow struct {
 	service.ArchiveRow
 	Clock clock
+}
+
+// way is from whom to whom archives travel, and how many.
+type way struct {
+	From, To registry.Unit
+	N        int
+}
+
+// ways are those of the reader's own unit, from its tasks and those it waits for.
+func (k *console) ways(c *fiber.Ctx, who service.Staff) ([]way, error) {
+	t, err := k.Service.ToDo(c.UserContext(), who)
+	if err != nil {
+		return nil, err
+	}
+	var out []way
+	for _, r := range append(slices.Clone(t.Waiting), t.Mine...) {
+		w := way{From: who.Unit, To: r.Unit}
+		if r.Unit == who.Unit && len(r.Others) > 0 {
+			w.From = r.Others[0]
+		}
+		if r.Kind != registry.TaskArchiveReceive || w.From == w.To {
+			continue
+		}
+		i := slices.IndexFunc(out, func(o way) bool { return o.From == w.From && o.To == w.To })
+		if i < 0 {
+			i, out = len(out), append(out, w)
+		}
+		out[i].N++
+	}
+	return out, nil
 }
 
 // archiveHome are the migrant children of one home county.
@@ -146,6 +177,12 @@ func (k *console) archivesHandover(c *fiber.Ctx, who service.Staff) error {
 	} else if !mayOf(who).Pupils {
 		return &registry.Error{Code: registry.CodeForbidden}
 	}
+	if !v.Chosen {
+		var err error
+		if v.Ways, err = k.ways(c, who); err != nil {
+			return err
+		}
+	}
 	return k.showList(c, who, v, pr)
 }
 
@@ -221,9 +258,15 @@ type receiving struct {
 	Pages int
 }
 
+// keepsArchives: sends and receives them: a school's registrar, an office's officer.
+func keepsArchives(who service.Staff) bool {
+	m := mayOf(who)
+	return m.Keep || m.Act && !who.Unit.IsSchool()
+}
+
 // receivePage asks for the number on the cover. The address may carry it, from the archive's own page; what is behind it is shown after a post alone.
 func (k *console) receivePage(c *fiber.Ctx, who service.Staff) error {
-	if m := mayOf(who); !m.Keep && !(m.Act && !who.Unit.IsSchool()) {
+	if !keepsArchives(who) {
 		return &registry.Error{Code: registry.CodeForbidden}
 	}
 	return k.receiveShow(c, who, receiving{Typed: c.Query("no")}, nil)

@@ -473,7 +473,12 @@ func (k *console) todoAccept(c *fiber.Ctx, who service.Staff) error {
 	classes := map[registry.UID]string{}
 	var plain []service.Ref
 	for _, r := range refs {
-		if cl := strings.TrimSpace(c.FormValue("class." + string(r.UID))); cl != "" {
+		asked := "class." + string(r.UID)
+		cl := strings.TrimSpace(c.FormValue(asked))
+		if cl == "" && c.Context().PostArgs().Has(asked) {
+			cl = strings.TrimSpace(c.FormValue("class-all"))
+		}
+		if cl != "" {
 			classes[r.UID] = cl
 		} else {
 			plain = append(plain, r)

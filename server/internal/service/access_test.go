@@ -23,6 +23,7 @@ import (
 type paperless struct{}
 
 func (paperless) Archive(document.Cover, document.Slip) ([]byte, error) { return []byte("%PDF-"), nil }
+func (paperless) Covers([]document.Cover) ([]byte, error)               { return []byte("%PDF-"), nil }
 func (paperless) ArchiveReceipt(document.Receipt) ([]byte, error)       { return []byte("%PDF-"), nil }
 func (paperless) CaseReceipt(document.CaseReceipt) ([]byte, error)      { return []byte("%PDF-"), nil }
 func (paperless) Faces([]document.Face) ([]byte, error)                 { return []byte("%PDF-"), nil }
@@ -338,6 +339,19 @@ var table = []struct {
 	}, "ok nf ok nf ok nf ok no no no"},
 	{"Left", func(w *world, who Staff) error { _, err := w.r.s.Left(w.c(), who); return err }, "ok ok ok ok ok ok ok no no no"},
 	{"Migrants", func(w *world, who Staff) error { _, err := w.r.s.Migrants(w.c(), who); return err }, "no no no no ok ok ok no no no"},
+	{"SendArchives", func(w *world, who Staff) error { _, _, err := w.r.s.SendArchives(w.c(), who, nil, ""); return err }, "inv inv no no inv inv inv no no no"},
+	{"SendArchives one", func(w *world, who Staff) error { // nothing is called for
+		_, failed, err := w.r.s.SendArchives(w.c(), who, []Ref{{UID: w.uid}}, "")
+		if err == nil {
+			err = failed[w.uid]
+		}
+		return err
+	}, "state nf no no no nf no no no no"},
+	{"ReceiveArchives", func(w *world, who Staff) error { _, _, err := w.r.s.ReceiveArchives(w.c(), who, nil); return err }, "inv inv no no inv inv inv no no no"},
+	{"ArchiveCovers", func(w *world, who Staff) error {
+		_, err := w.r.s.ArchiveCovers(w.c(), who, demo.YunheSecond)
+		return err
+	}, "nf nf nf nf nf nf nf no no no"},
 	{"HandOverMigrants", func(w *world, who Staff) error { _, _, err := w.r.s.HandOverMigrants(w.c(), who, nil, ""); return err }, "no no no no inv inv inv no no no"},
 	{"ArchiveList", func(w *world, who Staff) error {
 		_, err := w.r.s.ArchiveList(w.c(), who, ListAsk{Kind: ListHolding, School: demo.YunheShiyan})

@@ -325,18 +325,87 @@ func (s *Service) HandOverMigrants(ctx context.Context, who Staff, refs []Ref, c
 	if err := s.scope(who).Check(access.Authority); err != nil {
 		return 0, nil, err
 	}
+	return s.moveArchives(ctx, who, refs, func(*registry.Archive) registry.Event { return registry.HandOverArchive{Carrier: carrier} })
+}
+
+func (s *Service) SendArchives(ctx context.Context, who Staff, refs []Ref, carrier string) (int, map[registry.UID]error, error) {
+	if err := s.keepsArchives(who); err != nil {
+		return 0, nil, err
+	}
+	return s.moveArchives(ctx, who, refs, func(*registry.Archive) registry.Event { return registry.SendArchive{Carrier: carrier} })
+}
+
+func (s *Service) ReceiveArchives(ctx context.Context, who Staff, refs []Ref) (int, map[registry.UID]error, error) {
+	if err := s.keepsArchives(who); err != nil {
+		return 0, nil, err
+	}
+	return s.moveArchives(ctx, who, refs, func(a *registry.Archive) registry.Event { return registry.ReceiveArchive{No: a.No} })
+}
+
+// keepsArchives: a school's registrar, or an officer of an office that was given some.
+func (s *Service) keepsArchives(who Staff) error {
+	if sc := s.scope(who); !sc.May(access.SchoolWork) && !sc.May(access.Authority) {
+		return sc.Check(access.SchoolWork)
+	}
+	return nil
+}
+
+// moveArchives does one act to each archive in turn; one that fails does not stop the others.
+func (s *Service) moveArchives(ctx context.Context, who Staff, refs []Ref, act func(*registry.Archive) registry.Event) (int, map[registry.UID]error, error) {
 	if len(refs) == 0 || len(refs) > sideLimit {
 		return 0, nil, fail(registry.CodeInvalid, "refs", map[string]string{"max": strconv.Itoa(sideLimit)})
 	}
 	done, failed := 0, map[registry.UID]error{}
 	for _, r := range refs {
-		if _, err := s.Act(ctx, who, r.UID, r.Seen, registry.HandOverArchive{Carrier: carrier}); err != nil {
-			failed[r.UID] = err
+		p, err := s.st.Pupil(ctx, r.UID)
+		if err == nil {
+			_, err = s.Act(ctx, who, r.UID, r.Seen, act(&p.Archive)) // it says what of the pupil exists for who
+		}
+		if err != nil {
+			failed[r.UID] = internal(err)
 			continue
 		}
 		done++
 	}
 	return done, failed, nil
+}
+
+func (s *Service) ArchiveCovers(ctx context.Context, who Staff, to registry.Unit) ([]byte, error) {
+	if err := s.scope(who).Check(access.Paper); err != nil {
+		return nil, err
+	}
+	rows, err := s.HandedOver(ctx, who, who.Unit, to)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.canPrint(); err != nil {
+		return nil, err
+	}
+	var covers []document.Cover
+	var es []audit.Entry
+	for _, r := range rows {
+		if r.State != registry.ArchiveTransit {
+			continue
+		}
+		p, err := s.st.Pupil(ctx, r.UID)
+		if err != nil {
+			return nil, internal(err)
+		}
+		covers = append(covers, s.cover(&p))
+		es = append(es, audit.Entry{Kind: audit.Print, Subject: string(r.UID), What: "archive_cover", Why: audit.WhyDaily})
+	}
+	if len(covers) == 0 {
+		return nil, registry.ErrNotFound
+	}
+	b, err := s.papers.Covers(covers)
+	if err != nil {
+		return nil, internal(err)
+	}
+	return b, s.record(ctx, who, es...)
+}
+
+func gradeClass(grade int, class string) string {
+	return strings.TrimSpace(registry.GradeTitle(grade) + " " + class)
 }
 
 func (s *Service) ArchiveList(ctx context.Context, who Staff, ask ListAsk) ([]byte, error) {
@@ -349,7 +418,7 @@ func (s *Service) ArchiveList(ctx context.Context, who Staff, ask ListAsk) ([]by
 	r := document.Report{PrintedOn: s.Today(), Left: name(who.Unit)}
 	class := ""
 	if ask.Class != "" {
-		class = fmt.Sprintf("%d 年级 %s", ask.Grade, ask.Class)
+		class = gradeClass(ask.Grade, ask.Class)
 	}
 	switch ask.Kind {
 	case ListHolding:
@@ -392,7 +461,7 @@ func (s *Service) ArchiveList(ctx context.Context, who Staff, ask ListAsk) ([]by
 	two := ask.Kind == ListHandover || ask.Kind == ListMigrants
 	items, pages, scanned := 0, 0, 0
 	sec := document.ReportSection{Title: "清单", Empty: "没有档案。", Cols: []string{"序号", "姓名", "学籍号", "年级、班级", "档案编号", "件", "页", "电子件", "备注"},
-		Widths: []float64{0.06, 0.17, 0.19, 0.12, 0.17, 0.05, 0.05, 0.07, 0.12}}
+		Widths: []float64{0.06, 0.16, 0.18, 0.11, 0.21, 0.05, 0.05, 0.07, 0.11}}
 	for i, a := range rows {
 		items, pages, scanned = items+a.Items, pages+a.Pages, scanned+a.Scanned
 		note := a.Place
@@ -402,7 +471,7 @@ func (s *Service) ArchiveList(ctx context.Context, who Staff, ask ListAsk) ([]by
 		if note == "" && a.State != registry.ArchiveHeld {
 			note = a.State.Title()
 		}
-		sec.Rows = append(sec.Rows, []string{strconv.Itoa(i + 1), a.Name, registry.MaskNumber(string(a.Number)), fmt.Sprintf("%d 年级 %s", a.Grade, a.Class), a.No, strconv.Itoa(a.Items), strconv.Itoa(a.Pages),
+		sec.Rows = append(sec.Rows, []string{strconv.Itoa(i + 1), a.Name, registry.MaskNumber(string(a.Number)), gradeClass(a.Grade, a.Class), a.No, strconv.Itoa(a.Items), strconv.Itoa(a.Pages),
 			strconv.Itoa(a.Scanned), note})
 	}
 	if two {

@@ -45,6 +45,11 @@ type Archiving interface {
 	ArchiveList(ctx context.Context, who Staff, ask ListAsk) ([]byte, error)
 	// HandOverMigrants registers the sending of migrant children's archives; failed says which could not be and why.
 	HandOverMigrants(ctx context.Context, who Staff, refs []Ref, carrier string) (done int, failed map[registry.UID]error, err error)
+	// SendArchives registers the sending of many archives, ReceiveArchives their receipt with nothing missing (Art. 15); failed says which could not be and why.
+	SendArchives(ctx context.Context, who Staff, refs []Ref, carrier string) (done int, failed map[registry.UID]error, err error)
+	ReceiveArchives(ctx context.Context, who Staff, refs []Ref) (done int, failed map[registry.UID]error, err error)
+	// ArchiveCovers are the covers, a page each, of all that is on its way from who's unit to another.
+	ArchiveCovers(ctx context.Context, who Staff, to registry.Unit) ([]byte, error)
 	// PackArchive is the electronic archive as a ZIP with a signed manifest, ArchiveBook its cover and catalogue as a paper. Both are recorded before they leave.
 	PackArchive(ctx context.Context, who Staff, uid registry.UID, out ArchiveOut) (ArchiveParcel, error)
 	ArchiveBook(ctx context.Context, who Staff, uid registry.UID, out ArchiveOut) ([]byte, error)

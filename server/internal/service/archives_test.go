@@ -238,6 +238,46 @@ func TestMigrantArchives(t *testing.T) {
 	}
 }
 
+// The archives of many go in one act, with a cover each; they are received in one act when nothing is missing. Each is judged by itself.
+func TestManyArchives(t *testing.T) {
+	r := newRig(t)
+	r.authority()
+	r.s.papers = paperless{}
+	reg, there := r.staff("registrar.yunhe"), r.staff("registrar.qingshi")
+	var refs []Ref
+	for i := range 2 {
+		uid := r.enrolled(i)
+		r.act("registrar.yunhe", uid, registry.BuildArchive{Items: []registry.ArchiveItem{{No: 1, Group: 1, Title: "学籍基础信息表", Pages: 2}}})
+		_ = must[registry.CaseNo](t)(r.s.StartTransfer(r.ctx, there, uid, registry.StartTransfer{ToGrade: 1, Reason: "moved", Guardian: "母亲"}))
+		for _, who := range []string{"registrar.qingshi", "officer.qingshi", "registrar.yunhe", "officer.yunhe"} {
+			r.yes(who, uid, "")
+		}
+		refs = append(refs, Ref{UID: uid})
+	}
+	stays := r.enrolled(2)
+	if done, failed, err := r.s.SendArchives(r.ctx, reg, append(refs, Ref{UID: stays}), "机要交换"); done != 2 || registry.CodeOf(failed[stays]) != registry.CodeWrongState || err != nil {
+		t.Fatal(done, failed, err)
+	}
+	for _, ref := range refs {
+		if a := r.pupil(ref.UID).Archive; a.State != registry.ArchiveTransit || a.Carrier != "机要交换" || a.No == "" {
+			t.Fatalf("%+v", a)
+		}
+	}
+	must[[]byte](t)(r.s.ArchiveCovers(r.ctx, reg, there.Unit))
+	if _, err := r.s.ArchiveCovers(r.ctx, there, reg.Unit); registry.CodeOf(err) != registry.CodeNotFound {
+		t.Fatal("covers of nothing", err)
+	}
+	if done, failed, _ := r.s.ReceiveArchives(r.ctx, r.staff("registrar.yunhe2"), refs); done != 0 || len(failed) != 2 {
+		t.Fatal("another school received them", failed)
+	}
+	if done, failed, err := r.s.ReceiveArchives(r.ctx, there, refs); done != 2 || err != nil {
+		t.Fatal(done, failed, err)
+	}
+	if a := r.pupil(refs[0].UID).Archive; a.State != registry.ArchiveReceived || a.Custodian != there.Unit || len(a.Missing) > 0 {
+		t.Fatalf("%+v", a)
+	}
+}
+
 func TestRowOfName(t *testing.T) {
 	for name, want := range map[string]struct {
 		no    int

@@ -14,6 +14,7 @@ import (
 // Papers makes PDFs; *document.Maker is it.
 type Papers interface {
 	Archive(document.Cover, document.Slip) ([]byte, error)
+	Covers([]document.Cover) ([]byte, error)
 	ArchiveReceipt(document.Receipt) ([]byte, error)
 	CaseReceipt(document.CaseReceipt) ([]byte, error)
 	Report(document.Report) ([]byte, error)

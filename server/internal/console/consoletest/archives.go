@@ -175,6 +175,18 @@ func (f *Fake) HandOverMigrants(_ context.Context, _ service.Staff, refs []servi
 	return len(refs), nil, nil
 }
 
+func (f *Fake) SendArchives(ctx context.Context, who service.Staff, refs []service.Ref, carrier string) (int, map[registry.UID]error, error) {
+	return f.HandOverMigrants(ctx, who, refs, carrier)
+}
+
+func (f *Fake) ReceiveArchives(ctx context.Context, who service.Staff, refs []service.Ref) (int, map[registry.UID]error, error) {
+	return f.HandOverMigrants(ctx, who, refs, "")
+}
+
+func (f *Fake) ArchiveCovers(context.Context, service.Staff, registry.Unit) ([]byte, error) {
+	return []byte("%PDF-1.7"), nil
+}
+
 // PackArchive is a parcel of the catalogue alone; "refused" is an approval that does not hold.
 func (f *Fake) PackArchive(_ context.Context, _ service.Staff, uid registry.UID, out service.ArchiveOut) (service.ArchiveParcel, error) {
 	f.mu.Lock()

@@ -35,21 +35,21 @@
       if (tr) tr.classList.toggle("sel", b.checked);
       if (b.checked) n += Number(b.dataset.n || 1);
     }
-    const accept = $("[data-accept]"), refuse = $("[data-refuse]"), all = $("[data-all]");
+    const accept = $("[data-accept]"), refuse = $("[data-refuse]");
     if (accept) {
       accept.disabled = refuse.disabled = n === 0;
       accept.dataset.plain = accept.dataset.plain || accept.textContent;
       accept.textContent = n ? accept.dataset.say.replace("{n}", n) : accept.dataset.plain;
     }
-    if (all) {
-      const bs = $$('input[name="ref"]'), on = bs.filter((b) => b.checked).length;
+    for (const all of $$("[data-all]")) {
+      const bs = $$('input[name="ref"]', all.form || document), on = bs.filter((b) => b.checked).length;
       all.checked = on > 0 && on === bs.length;
       all.indeterminate = on > 0 && on < bs.length;
     }
     return n;
   };
   document.addEventListener("change", (e) => {
-    if (e.target.matches("[data-all]")) for (const b of $$('input[name="ref"]')) b.checked = e.target.checked;
+    if (e.target.matches("[data-all]")) for (const b of $$('input[name="ref"]', e.target.form || document)) b.checked = e.target.checked;
     if (e.target.matches('[data-all],input[name="ref"]')) mark();
     if (e.target.matches("[data-auto]")) e.target.form.requestSubmit();
   });
