@@ -152,7 +152,9 @@ type TransferEvent struct {
 	ToGrade  int             `json:"to_grade"`
 	Reason   string          `json:"reason"`   // code of the reasons list
 	Guardian string          `json:"guardian"` // relation code: who consented ("father"…)
-	Consent  time.Time       `json:"consent"`
+	// Number is the 学籍号 that was given, when the card is another province's: this register cannot tell whose it is, and asks that one.
+	Number  registry.Number `json:"number,omitempty"`
+	Consent time.Time       `json:"consent"`
 }
 
 // ReturnEvent files a return from suspension (registry.Return).
@@ -205,6 +207,16 @@ type Trust struct {
 	StatusList   []byte   `json:"status_list"`
 	// ReadingKeys are sealed to the device (credential.SealKeys): epoch → sealed section keys. What is not here any longer is to be forgotten.
 	ReadingKeys map[uint16][]byte `json:"reading_keys"`
+	// Peers is by what the cards of other provinces are judged, whose registers speak with this one. Each vouches for its own province's cards alone.
+	Peers []PeerTrust `json:"peers,omitempty"`
+}
+
+// PeerTrust is by what another province's cards are judged, as its register told this one.
+type PeerTrust struct {
+	Province     string   `json:"province"` // code of its office, and the authority of its cards: "320000"
+	Roots        []byte   `json:"roots"`
+	Certificates [][]byte `json:"certificates"`
+	StatusList   []byte   `json:"status_list,omitempty"`
 }
 
 // Directory is the kiosk's cache of names.

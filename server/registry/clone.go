@@ -24,7 +24,9 @@ func (p Pupil) Clone() Pupil {
 			q.Reasons = slices.Clone(q.Reasons)
 			c.Problem = &q
 		}
-		c.Far = clonePtr(c.Far)
+		if c.Far = clonePtr(c.Far); c.Far != nil {
+			c.Far.Card = slices.Clone(c.Far.Card)
+		}
 	}
 	p.Archive.Items = cloneItems(p.Archive.Items)
 	p.Archive.Retired = cloneItems(p.Archive.Retired)

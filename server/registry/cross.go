@@ -14,6 +14,9 @@ type Far struct {
 	// Mine: the case began here, the pupil is to come here. Otherwise the pupil is here and asked for.
 	Mine   bool   `json:"mine,omitempty"`
 	Number Number `json:"number,omitempty"` // mine: the 学籍号 that was given
+	// Card is the public record of the student card that was shown for it here (mine): signed by the other register's issuer, it names nobody. The other register is asked
+	// whose it is (LetterCard).
+	Card []byte `json:"card,omitempty"`
 	// AskedAt is when the request left (mine). From then on a withdrawal is asked for, not done: WithdrawAt until the other register has answered.
 	AskedAt    time.Time `json:"asked_at,omitzero"`
 	WithdrawAt time.Time `json:"withdraw_at,omitzero"`
@@ -77,6 +80,18 @@ type CallOver struct {
 	Reason   string   `json:"reason"`
 	Guardian string   `json:"guardian"`
 	Evidence []string `json:"evidence,omitempty"`
+	// Record is the public record of the other province's card that lay on a kiosk's reader, Card what it proved there. Name may then be empty: the card does not tell it to
+	// this register, and the other register is asked (NameFar).
+	Record []byte     `json:"record,omitempty"`
+	Card   *CardShown `json:"card,omitempty"`
+}
+
+// NameFar says whose card it was that a case was opened with, and when that child was born: the other register's word (LetterNamed), or what the receiving school reads in
+// the papers while that word has not come. The receiving side cannot agree before.
+type NameFar struct {
+	CaseNo CaseNo `json:"case_no"`
+	Name   string `json:"name"`
+	Birth  Date   `json:"birth"`
 }
 
 // FarWord is what a party of the other register said before the case came here.
@@ -121,6 +136,8 @@ type FarClosed struct {
 	Unit    Unit        `json:"unit,omitempty"`
 	Refusal RefusalCode `json:"refusal,omitempty"`
 	Note    string      `json:"note,omitempty"`
+	// OfCard: the card that was shown is no card of a pupil of that 学籍号 there. It comes before any request, or too late.
+	OfCard bool `json:"of_card,omitempty"`
 }
 
 // Continue takes the released 学籍 over: the same number, the record as it was handed over, the receiving school and class of the case (Art. 16).
@@ -160,6 +177,7 @@ type FarSent struct {
 // Events of the exchange.
 const (
 	EvCallOver   EventKind = "call_over"
+	EvNameFar    EventKind = "name_far"
 	EvFarRequest EventKind = "far_request"
 	EvFarArrived EventKind = "far_arrived"
 	EvFarClosed  EventKind = "far_closed"
@@ -171,6 +189,7 @@ const (
 )
 
 func (CallOver) Kind() EventKind   { return EvCallOver }
+func (NameFar) Kind() EventKind    { return EvNameFar }
 func (FarRequest) Kind() EventKind { return EvFarRequest }
 func (FarArrived) Kind() EventKind { return EvFarArrived }
 func (FarClosed) Kind() EventKind  { return EvFarClosed }

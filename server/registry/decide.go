@@ -134,6 +134,8 @@ func Decide(p Pupil, ev Event, env Env) (Pupil, []Effect, error) {
 		err = d.urge(e)
 	case CallOver:
 		err = d.callOver(e)
+	case NameFar:
+		err = d.nameFar(e)
 	case FarRequest:
 		err = d.farRequest(e)
 	case FarArrived:

@@ -307,6 +307,9 @@ func (d *decision) decideStep(e DecideStep) error {
 		if e.Refusal != "" {
 			return invalid("refusal")
 		}
+		if c.Nameless(&d.p) {
+			return &Error{Code: CodeWrongState, Params: map[string]string{"why": "nameless", "case": string(c.No)}} // NameFar
+		}
 	default:
 		return invalid("decision")
 	}

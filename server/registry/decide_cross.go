@@ -82,7 +82,20 @@ func (d *decision) callOver(e CallOver) error {
 	if _, err := ParseNumber(e.Number); err != nil || d.p.Standing.Away() && d.p.Number != e.Number {
 		return invalid("number")
 	}
-	if err := words(e.Name, maxGuardian, "name"); err != nil {
+	if len(e.Record) > 0 && e.Name == "" {
+		if way != CaseTransfer || d.p.Standing != StandingNone {
+			return invalid("name")
+		}
+	} else if err := words(e.Name, maxGuardian, "name"); err != nil {
+		return err
+	}
+	if len(e.Record) > maxCardRecord || (len(e.Record) > 0) != (e.Card != nil) {
+		return invalid("record")
+	}
+	if e.Card != nil && !e.Card.Vouched { // what stands on another province's card cannot be read here: somebody has held the child against the papers
+		return &Error{Code: CodeEvidence, Field: "card", Params: params("why", "vouch")}
+	}
+	if err := d.shown(BusinessTransfer, e.Card); err != nil {
 		return err
 	}
 	if !e.Birth.Valid() || e.Birth > d.today() {
@@ -102,12 +115,54 @@ func (d *decision) callOver(e CallOver) error {
 		d.p.Form = Form{FName: e.Name, FBirth: string(e.Birth)}
 	}
 	c := Case{No: e.CaseNo, Kind: way, From: there, To: to.Code, ToGrade: e.ToGrade, ToClass: e.ToClass, Reason: e.Reason, Guardian: e.Guardian,
-		Evidence: e.Evidence, Reach: ReachCross, Far: &Far{Registry: e.Registry, Mine: true, Number: e.Number},
+		Evidence: e.Evidence, Reach: ReachCross, Card: e.Card.clone(), Far: &Far{Registry: e.Registry, Mine: true, Number: e.Number, Card: slices.Clone(e.Record)},
 		Steps: []Step{{Party: PartyReceiver, Unit: to.Code}, {Party: PartyReceiverAuth, Unit: to.Authority}, {Party: PartySender, Unit: there}, {Party: PartySenderAuth, Unit: there}}}
 	if err := admit(&c); err != nil {
 		return err
 	}
 	d.open(c)
+	if len(e.Record) > 0 {
+		d.tell(d.p.Case(c.No), LetterCard)
+	}
+	return nil
+}
+
+// maxCardRecord bounds a card's public record in bytes (docs/card-format.md).
+const maxCardRecord = 496
+
+// Nameless reports whether the open case of a pupil was opened with another province's card, and nobody has said yet whose it is.
+func (c *Case) Nameless(p *Pupil) bool {
+	return c.State == CaseOpen && c.Far != nil && c.Far.Mine && len(c.Far.Card) > 0 && p.Form[FName] == ""
+}
+
+// nameFar gives the record the name that the other register tells, or that the school reads in the papers first. The other register's word stands over the school's, until the
+// request has left with either.
+func (d *decision) nameFar(e NameFar) error {
+	c, err := d.farCase(e.CaseNo, true)
+	if err != nil {
+		return err
+	}
+	if d.env.Actor.Account == remoteAccount {
+		err = d.afar(c, Unit(c.Far.Registry))
+	} else if err = d.may(c.To, RoleRegistrar, RoleLeader); err == nil && !c.Nameless(&d.p) {
+		err = &Error{Code: CodeWrongState, Params: params("why", "named")}
+	}
+	if err != nil {
+		return err
+	}
+	if !c.Far.AskedAt.IsZero() || len(c.Far.Card) == 0 {
+		return &Error{Code: CodeConflict, Field: "case_no", Params: params("case", string(c.No), "state", string(c.State))}
+	}
+	if err := words(e.Name, maxGuardian, "name"); err != nil {
+		return err
+	}
+	if !e.Birth.Valid() || e.Birth > d.today() {
+		return invalid("birth")
+	}
+	if d.p.Standing == StandingNone { // else it is the copy of one who left from here, and has its name
+		d.p.Form = Form{FName: e.Name, FBirth: string(e.Birth)}
+	}
+	d.notify(WhatTasks, c.No, c.To)
 	return nil
 }
 
@@ -197,8 +252,13 @@ func (d *decision) farClosed(e FarClosed) error {
 	if err != nil {
 		return err
 	}
-	at := c.Current()
-	s := &c.Steps[at]
+	s := &c.Steps[c.Current()]
+	if e.OfCard {
+		if !c.Far.AskedAt.IsZero() || len(c.Far.Card) == 0 {
+			return &Error{Code: CodeConflict, Field: "case_no", Params: params("case", string(c.No), "state", string(c.State))}
+		}
+		s = &c.Steps[slices.IndexFunc(c.Steps, func(s Step) bool { return s.Party == PartySender })]
+	}
 	if e.Unit == "" {
 		e.Unit = s.Unit
 	}

@@ -53,6 +53,7 @@ var decoders = map[EventKind]func([]byte) (Event, error){
 	EvUrge:              decodeAs[UrgeStep],
 
 	EvCallOver:   decodeAs[CallOver],
+	EvNameFar:    decodeAs[NameFar],
 	EvFarRequest: decodeAs[FarRequest],
 	EvFarArrived: decodeAs[FarArrived],
 	EvFarClosed:  decodeAs[FarClosed],
@@ -74,7 +75,7 @@ func EventKinds() []EventKind {
 		EvStartCorrect, EvAmend, EvPromote, EvUndoPromote, EvStartRepeat, EvStartSkip, EvStartFinish, EvStartAdvance, EvStartExtend, EvGoAbroad,
 		EvComeHome, EvReportDeath, EvReportDropout, EvFileReport, EvLogPersuasion, EvReturnFromDropout, EvHandOverArchive, EvPutItem, EvKeepArchive, EvMoveCustody,
 		EvArrange, EvEndArrange, EvGiveNumber, EvRaiseProblem, EvResolveProblem, EvStartErase, EvMerge, EvUnmerge, EvEscalate, EvUrge,
-		EvCallOver, EvFarRequest, EvFarArrived, EvFarClosed, EvContinue, EvFarReceipt, EvGiveBack, EvTakeBack, EvFarSent,
+		EvCallOver, EvNameFar, EvFarRequest, EvFarArrived, EvFarClosed, EvContinue, EvFarReceipt, EvGiveBack, EvTakeBack, EvFarSent,
 		EvRecordAbsence, EvFollowAbsence, EvEndAbsence}
 }
 

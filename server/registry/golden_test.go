@@ -233,6 +233,19 @@ func attempts() []attempt {
 			return registry.CallOver{CaseNo: "ZX-2026-0001-000080", Registry: rt.There, Number: rt.Handover().Number, Name: "欧阳明", Birth: "2017-03-09", To: rt.PrimaryA, ToGrade: 3, Reason: "迁居",
 				Guardian: "父亲", Evidence: []string{file}}
 		}},
+		{"call_over by card", func(*registry.Pupil) registry.Actor { return rt.Registrar(rt.PrimaryA) }, func(p *registry.Pupil) registry.Event {
+			return registry.CallOver{CaseNo: "ZX-2026-0001-000082", Registry: rt.There, Number: rt.Handover().Number, Birth: "2017-03-09", To: rt.PrimaryA, ToGrade: 3, Reason: "迁居", Guardian: "父亲",
+				Record: []byte("record"), Card: &registry.CardShown{Level: 1, Vouched: true}}
+		}},
+		{"name_far", from(rt.OtherProvince), func(p *registry.Pupil) registry.Event {
+			return registry.NameFar{CaseNo: lastCase(p).No, Name: "欧阳明", Birth: "2017-03-09"}
+		}},
+		{"name_far here", func(*registry.Pupil) registry.Actor { return rt.Registrar(rt.PrimaryA) }, func(p *registry.Pupil) registry.Event {
+			return registry.NameFar{CaseNo: lastCase(p).No, Name: "欧阳明", Birth: "2017-03-09"}
+		}},
+		{"far_closed no such card", from(rt.OtherProvince), func(p *registry.Pupil) registry.Event {
+			return registry.FarClosed{CaseNo: lastCase(p).No, State: registry.CaseRefused, Party: registry.PartySender, Unit: rt.OtherProvince, Refusal: registry.RefuseIdentity, OfCard: true}
+		}},
 		{"far_request", from(rt.PrimaryC), func(*registry.Pupil) registry.Event { return rt.FarAsk("ZX-2026-0001-000081") }},
 		{"far_arrived", from(rt.CountyC), func(p *registry.Pupil) registry.Event {
 			c := lastCase(p)

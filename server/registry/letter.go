@@ -6,6 +6,9 @@ import "time"
 type LetterKind string
 
 const (
+	LetterCard     LetterKind = "card"             // → sender: a card of that register was shown for a 学籍号; whose is it?
+	LetterNamed    LetterKind = "named"            // → receiver: whose, or that it is no card of a pupil of that number
+	LetterCards    LetterKind = "cards"            // about no case: by what this register's cards are judged
 	LetterRequest  LetterKind = "request"          // → sender: the receiving side has agreed, please
 	LetterWithdraw LetterKind = "withdraw"         // → sender: the receiving side would withdraw
 	LetterReceipt  LetterKind = "receipt"          // → sender: the 学籍 is continued (回执)
@@ -27,6 +30,9 @@ type Letter struct {
 	Case CaseNo `json:"case,omitempty"`
 	Far  CaseNo `json:"far,omitempty"`
 
+	Card     *LetterShown `json:"card,omitempty"`
+	Named    *NameFar     `json:"named,omitempty"`
+	Cards    *LetterTrust `json:"cards,omitempty"`
 	Request  *LetterAsk   `json:"request,omitempty"`
 	Turn     *FarArrived  `json:"turn,omitempty"`
 	Word     *LetterSaid  `json:"word,omitempty"` // word, closed, return
@@ -37,6 +43,20 @@ type Letter struct {
 	// Schools and Offices are units that the reader may not know, so that its pages can name them.
 	Schools []School `json:"schools,omitempty"`
 	Offices []Office `json:"offices,omitempty"`
+}
+
+// LetterShown is a card's public record and the 学籍号 that was given with it.
+type LetterShown struct {
+	Record []byte `json:"record"`
+	Number Number `json:"number"`
+	To     Unit   `json:"to"` // the school where it was shown
+}
+
+// LetterTrust is what a reader needs to judge a register's cards (docs/card-format.md): roots file, issuing certificates, status list.
+type LetterTrust struct {
+	Roots        []byte   `json:"roots"`
+	Certificates [][]byte `json:"certificates"`
+	List         []byte   `json:"list,omitempty"`
 }
 
 // LetterAsk is a request: whom, by which way and to where, and who agreed there.
@@ -99,6 +119,9 @@ func WriteLetter(p *Pupil, e Effect, ev Event, dir Directory) (Letter, error) {
 	}
 	l := Letter{Kind: LetterKind(e.What), Case: c.No, Far: c.Far.CaseNo}
 	switch l.Kind {
+	case LetterCard:
+		l.Card = &LetterShown{Record: c.Far.Card, Number: c.Far.Number, To: c.To}
+		l.name(dir, c.To)
 	case LetterRequest:
 		ask := &LetterAsk{Number: c.Far.Number, Name: p.Form[FName], Birth: Date(p.Form[FBirth]), To: c.To, ToGrade: c.ToGrade, ToClass: c.ToClass, Reason: c.Reason, Guardian: c.Guardian}
 		if c.Kind != CaseTransfer {
@@ -227,6 +250,15 @@ func ReadLetter(l Letter, from string, p *Pupil, no CaseNo) (Event, Actor, error
 		a.Unit = c.To
 	}
 	switch l.Kind {
+	case LetterNamed:
+		a.Unit = Unit(from)
+		switch {
+		case l.Word != nil:
+			return FarClosed{CaseNo: no, State: l.Word.State, Party: PartySender, Unit: a.Unit, Refusal: l.Word.Refusal, Note: l.Word.Note, OfCard: true}, a, nil
+		case l.Named == nil:
+			return bad()
+		}
+		return NameFar{CaseNo: no, Name: l.Named.Name, Birth: l.Named.Birth}, a, nil
 	case LetterRequest:
 		if l.Request == nil {
 			return bad()

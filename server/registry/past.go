@@ -40,6 +40,10 @@ func (d *decision) retell(ev Event, admitted bool) {
 		if !admitted {
 			p.School, p.Grade, p.Class, p.Form = e.To, e.ToGrade, e.ToClass, Form{FName: e.Name, FBirth: string(e.Birth)}
 		}
+	case NameFar:
+		if !admitted {
+			p.Form = Form{FName: e.Name, FBirth: string(e.Birth)}
+		}
 	case Continue:
 		p.Form = Pupil{Form: e.Handover.Form}.Clone().Form
 	case Amend:

@@ -168,7 +168,15 @@ func (e *Engine) read(ctx context.Context, tx *timed, atr []byte, profile string
 		t.Public = Public(public)
 	}
 	switch result.Verdict {
-	case credential.Forged, credential.UnknownIssuer, credential.WrongChip:
+	case credential.UnknownIssuer: // another province's, perhaps: who holds its trust judges record, serial and what the chip signs
+		if public.ChipKey != nil && len(in.Nonce) == credential.NonceSize {
+			signed, err := e.challenge(ctx, tx, p, public, t, in.Nonce)
+			if err != nil || signed.Verdict == localapi.VerdictUnreadable {
+				return signed, err
+			}
+			t.Proof = signed.Proof
+		}
+	case credential.Forged, credential.WrongChip:
 	default:
 		t.Level = min(p.Level, 1) // this reading proves signature and serial; of a chip without a serial of its own it proves nothing
 		if public.ChipKey != nil {

@@ -102,6 +102,46 @@ var flows = []struct {
 		v.says("ZX-")
 		v.finish()
 	}},
+	{"transfer from another province", func(v *visitor) {
+		c := v.card("2132000401")
+		c.Far = true
+		v.cards.Put(c)
+		v.heads("menu", "menu.lead.far", "province", kiosktest.FarName)
+		v.choose("transfer")
+		v.heads("confirm", "confirm.title.transfer")
+		v.says(kiosktest.FarName)
+		v.answer("yes")
+		v.answer("3")
+		v.heads("reason", "reason.title")
+		v.answer("moved")
+		v.staff()
+		v.heads("vouch", "vouch.lead.far", "province", kiosktest.FarName)
+		v.answer("yes")
+		v.heads("number", "number.title")
+		v.until(`document.activeElement && document.activeElement.name === "value"`)
+		v.do(chromedp.KeyEvent("330106201703091415"), chromedp.KeyEvent("\r"))
+		v.heads("number", "number.bad")
+		v.do(chromedp.KeyEvent("\b"), chromedp.KeyEvent("4"), chromedp.KeyEvent("\r"))
+		v.heads("guardian", "guardian.title")
+		v.answer("mother")
+		v.heads("consent", "consent.title.transfer")
+		v.agree()
+		v.heads("done", "done.far", "province", kiosktest.FarName)
+		v.says("ZX-")
+		v.finish()
+		v.server.Set(func(s *kiosktest.Server) {
+			s.FarCase = &api.CaseView{No: "ZX-2026-0017-000001", Kind: registry.CaseTransfer, State: registry.CaseOpen, Steps: []api.CaseStep{{Party: registry.PartyReceiver, Unit: kiosktest.SchoolName, State: "now"}}}
+		})
+		v.begin()
+		v.cards.Put(c)
+		v.heads("menu", "menu.lead.far", "province", kiosktest.FarName)
+		v.choose("status")
+		v.heads("status", "status.far_unnamed", "province", kiosktest.FarName)
+		v.press("leave", "")
+		v.cards.Take()
+		v.at("home")
+		v.server.Set(func(s *kiosktest.Server) { s.FarCase = nil })
+	}},
 	{"return, and the printer is out of paper", func(v *visitor) {
 		v.server.Set(func(s *kiosktest.Server) {
 			s.Status.School, s.Status.Standing, s.Status.Suspension = kiosktest.SchoolName, registry.StandingSuspended, &api.SuspensionView{Until: "2030-08-31"}
@@ -298,7 +338,7 @@ func TestFlows(t *testing.T) {
 
 // nothingKept: no way back in the browser leads to a family, and nothing of one is in its stores, its caches or its folder.
 func nothingKept(t *testing.T, w *world) {
-	family := []string{"欧阳", "李**", "阿***", "ZX-", "FX-", "DA-7K2M", cardtest.Items()[credential.ItemNumber]}
+	family := []string{"欧阳", "李**", "阿***", "ZX-", "FX-", "DA-7K2M", "330106201703091414", cardtest.Items()[credential.ItemNumber]}
 	clean := func(where, text string) {
 		t.Helper()
 		for _, f := range family {

@@ -50,6 +50,8 @@ type Line interface {
 type Judge interface {
 	// Check is the verdict on a record; cardsvc has judged it before, with its own roots and the chip at hand.
 	Check(record, chipSerial []byte, now time.Time) localapi.Verdict
+	// Far is the judgement on a card that another province's issuer signed, under that province's own trust; Province is "" when no peer of the register did.
+	Far(t localapi.Tap, now time.Time) FarVerdict
 	// Open reads the sealed record; ok is false while the reading key of its epoch is not here.
 	Open(record, sealed []byte) (d Details, ok bool)
 	// Proven is what a tap's proofs over the nonce are worth for a record that verified; ok is false for a chip that should have signed and did not.
@@ -60,6 +62,14 @@ type Judge interface {
 	Readers() localapi.Readers
 	// State says whether there are certificates to judge by and keys to read names with, and until when the deny list is good (zero: none).
 	State() (trusted, keys bool, listUntil time.Time)
+}
+
+// FarVerdict is the judgement on another province's card, and until when that province's list is good (zero: there is none).
+type FarVerdict struct {
+	Province  string
+	Verdict   localapi.Verdict
+	ListUntil time.Time
+	ListStale bool
 }
 
 // Details is what the sealed record tells this desk, in clear: it is masked at once.
@@ -345,6 +355,18 @@ func (d *Desk) useTrust(t api.Trust) error {
 	readers := d.p.Judge.Readers()
 	d.p.Cards.SetTrust(localapi.Trust{Certificates: t.Certificates, StatusList: t.StatusList, Readers: &readers})
 	return nil
+}
+
+// officeName is what people call an office, its code when the directory does not tell.
+func (d *Desk) officeName(code string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, o := range d.dir.Offices {
+		if string(o.Code) == code {
+			return o.Name
+		}
+	}
+	return code
 }
 
 func (d *Desk) schoolName(u registry.Unit) string {

@@ -110,6 +110,7 @@ func (l *line) Found(_ context.Context, r api.FoundRequest) (api.CardMoved, erro
 type judge struct{}
 
 func (judge) Check([]byte, []byte, time.Time) localapi.Verdict { return localapi.VerdictValid }
+func (judge) Far(localapi.Tap, time.Time) desk.FarVerdict      { return desk.FarVerdict{} }
 func (judge) Open(_, _ []byte) (desk.Details, bool) {
 	return desk.Details{Name: "欧阳𬀩", NumberTail: "0027", Grade: "3", Class: "2 班"}, true
 }

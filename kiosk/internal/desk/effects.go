@@ -129,6 +129,12 @@ func (d *Desk) read(ctx context.Context, epoch uint64) flow.Input {
 	if verdict == localapi.VerdictValid {
 		verdict = d.p.Judge.Check(t.Record, t.ChipSerial, d.p.Now())
 	}
+	var far FarVerdict
+	if verdict == localapi.VerdictUnknownIssuer && t.Public != nil && len(t.Record) > 0 {
+		if far = d.p.Judge.Far(t, d.p.Now()); far.Province != "" {
+			verdict, t.ListStale = far.Verdict, far.ListStale
+		}
+	}
 	level := 0
 	if verdict == localapi.VerdictValid {
 		var ok bool
@@ -145,6 +151,9 @@ func (d *Desk) read(ctx context.Context, epoch uint64) flow.Input {
 		}
 	}
 	d.report(string(verdict), t.Public)
+	if far.Province != "" && farProblem[verdict] { // what helps is there, not here
+		return flow.ReadBad{Verdict: "far_" + string(verdict)}
+	}
 	if verdict == localapi.VerdictRevoked { // it may have been found again
 		tap.card.Record, tap.card.ChipSerial, tap.card.Profile = t.Record, t.ChipSerial, t.Profile
 		d.keep(epoch, func(s *session) { s.shown = &tap })
@@ -162,8 +171,14 @@ func (d *Desk) read(ctx context.Context, epoch uint64) flow.Input {
 		Ref: hex.EncodeToString(p.PupilRef)}
 	c.Guarded = t.Guarded
 	_, _, until := d.p.Judge.State()
+	if far.Province != "" {
+		c.Far, c.FarName, until = far.Province, d.officeName(far.Province), far.ListUntil
+		if c.SchoolName == p.School {
+			c.SchoolName = c.FarName
+		}
+	}
 	c.ListDays = listDays(t.ListStale, until, d.p.Now())
-	if det, ok := d.p.Judge.Open(t.Record, t.Sealed); ok {
+	if det, ok := d.p.Judge.Open(t.Record, t.Sealed); ok && far.Province == "" {
 		c.Name, c.NumberTail, c.Class = registry.MaskName(det.Name), det.NumberTail, det.Class
 		c.Grade, _ = strconv.Atoi(det.Grade)
 		if c.SchoolName == p.School && det.School != "" {
@@ -283,7 +298,7 @@ func (d *Desk) save(s flow.State, sess session) flow.Input {
 		}
 		switch s.Goal {
 		case flow.GoalTransfer:
-			e.Transfer = &api.TransferEvent{CaseNo: no, ToGrade: s.ToGrade, Reason: s.Reason, Guardian: s.Guardian, Consent: now.UTC()}
+			e.Transfer = &api.TransferEvent{CaseNo: no, ToGrade: s.ToGrade, Reason: s.Reason, Guardian: s.Guardian, Consent: now.UTC(), Number: s.Number}
 		case flow.GoalReturn:
 			e.Return = &api.ReturnEvent{CaseNo: no, Proof: proofWords[s.Proof], Grade: s.ToGrade, Class: s.ToClass}
 		case flow.GoalArchive:
@@ -361,6 +376,9 @@ func (d *Desk) ask(ctx context.Context, sess session, pin string) flow.Input {
 	}
 	return flow.Asked{Where: w}
 }
+
+// farProblem are the verdicts on another province's card for which it is to be asked, or this register's office.
+var farProblem = map[localapi.Verdict]bool{localapi.VerdictRevoked: true, localapi.VerdictExpired: true, localapi.VerdictRolledBack: true}
 
 // mayBeStaff are the verdicts on a chip that holds no pupil's record of ours.
 var mayBeStaff = map[localapi.Verdict]bool{localapi.VerdictBlank: true, localapi.VerdictUnknownIssuer: true}

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"xueji/server/registry"
 )
 
 func (m *machine) person(in Input) {
@@ -26,6 +28,8 @@ func (m *machine) person(in Input) {
 		}
 	case FindPupil:
 		m.find(in)
+	case EnterNumber:
+		m.number(in.Text)
 	case EnterPIN:
 		if m.Screen == StaffPIN && m.Busy == BusyNone && in.PIN != "" {
 			m.Note = ""
@@ -40,6 +44,23 @@ func (m *machine) person(in Input) {
 	case Answer:
 		m.answer(in.Value)
 	}
+}
+
+// number takes a 学籍号, or the number of an identity document, of which the 学籍号 is made (Art. 5).
+func (m *machine) number(text string) {
+	if m.Screen != Number || m.Busy != BusyNone {
+		return
+	}
+	n := strings.ToUpper(strings.Join(strings.Fields(text), ""))
+	if len(n) == 18 {
+		n = "G" + n
+	}
+	if _, err := registry.ParseNumber(registry.Number(n)); err != nil {
+		m.Note, m.Touched = "number.bad", m.now
+		return
+	}
+	m.Number = registry.Number(n)
+	m.to(Guardian)
 }
 
 func (m *machine) scanned(text string) {

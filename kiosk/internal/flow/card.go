@@ -34,7 +34,7 @@ func (s State) holds() hold {
 	switch s.Screen {
 	case Reading, Menu, Confirm, Status, PIN, Problem:
 		return cardGone
-	case Grade, Reason, Vouch, Guardian, Consent, Proof, Class, Inventory, Missing:
+	case Grade, Reason, Vouch, Number, Guardian, Consent, Proof, Class, Inventory, Missing:
 		return cardWait
 	case SignIn:
 		if s.Goal != GoalArchive && s.Goal != GoalLost {

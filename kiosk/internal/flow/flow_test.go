@@ -96,6 +96,59 @@ func TestTransferWholeWay(t *testing.T) {
 	}
 }
 
+// far is a card of another province: it tells no name here.
+var far = Card{No: "320000000000017", Tail: "0017", School: "2132000401", SchoolName: "苏江省", Sequence: 1, Level: 1, Wants: 2, Ref: "c3", Far: "320000", FarName: "苏江省"}
+
+// A card of another province: the issuer here cannot check its chip and is not asked; the registrar holds child and papers against it, whatever the rule pack asks, and the 学籍号
+// is typed. Later the same card shows where it stands, and begins nothing a second time.
+func TestCardOfAnotherProvince(t *testing.T) {
+	s := start()
+	s, fx := walk(s, here, Insert{}, reply(s, Read{Card: far}))
+	if !slices.Equal(fx, []string{"read", "ask"}) {
+		t.Fatalf("effects %v", fx)
+	}
+	s, _ = walk(s, here, reply(s, AskFailed{Why: "status_unknown"}))
+	want(t, s, Menu)
+	if got := Options(s, here); !slices.Equal(got, []Goal{GoalTransfer}) {
+		t.Fatalf("options %v", got)
+	}
+	s, _ = walk(s, here, Choose{GoalTransfer}, Answer{"yes"}, Answer{"3"}, Answer{"moved"}, Credentials{"w", "p"}, reply(s, SignedIn{Staff{Account: "a"}}))
+	want(t, s, Vouch)
+	s, _ = walk(s, here, Answer{"yes"})
+	want(t, s, Number)
+	for _, bad := range []string{"", "330106", "330106201703091410", "X330106201703091414"} {
+		if s, _ = walk(s, here, EnterNumber{bad}); s.Screen != Number || s.Note != "number.bad" {
+			t.Fatalf("%q: %s %s", bad, s.Screen, s.Note)
+		}
+	}
+	s, _ = walk(s, here, EnterNumber{" 330106 20170309 1414 "})
+	want(t, s, Guardian)
+	s, fx = walk(s, here, Answer{"mother"}, Answer{"agree"})
+	if want(t, s, Saving); !slices.Equal(fx, []string{"save"}) || s.Number != "G330106201703091414" || !s.Vouched {
+		t.Fatalf("%v %+v", fx, s)
+	}
+
+	for name, c := range map[string]struct {
+		where Where
+		want  []Goal
+	}{
+		"under way": {Where{Standing: registry.StandingNone, Case: &CaseView{State: registry.CaseOpen}}, []Goal{GoalStatus}},
+		"refused":   {Where{Standing: registry.StandingNone, Case: &CaseView{State: registry.CaseRefused}}, []Goal{GoalTransfer, GoalStatus}},
+		"done":      {Where{Standing: registry.StandingEnrolled, Case: &CaseView{State: registry.CaseCompleted}}, []Goal{GoalStatus}},
+	} {
+		if s := tapped(here, far, &c.where); !slices.Equal(Options(s, here), c.want) {
+			t.Errorf("%s: %v", name, Options(s, here))
+		}
+	}
+	// A rule pack that lets nothing stand in for the chip refuses before the family goes through its questions.
+	strict := demands(2, 0, registry.OtherwiseRefuse)
+	s = start()
+	s, _ = walk(s, strict, Insert{}, reply(s, Read{Card: far}), reply(s, AskFailed{Why: "status_unknown"}), Choose{GoalTransfer})
+	if want(t, s, Trouble); s.Trouble != "chip_level" {
+		t.Errorf("trouble %s", s.Trouble)
+	}
+}
+
 // assertWiped: nothing of a session is left but the machine's own state.
 func assertWiped(t testing.TB, s State) {
 	t.Helper()
@@ -357,6 +410,9 @@ func on(sc Screen) State {
 		s.Staff = nil
 	case Proof, Class:
 		s.Goal = GoalReturn
+	case Number:
+		s.Card = far
+		s.Where, s.Vouched = Where{}, true
 	case Vouch:
 		s.Card.Level, s.Card.Wants = 1, 2
 	case Find, Pick, Report:
@@ -387,7 +443,7 @@ var inputs = []Input{Tick{}, Touch{}, SetLang{Traditional}, Choose{GoalTransfer}
 	Answer{"father"}, Answer{"agree"}, Answer{"hospital"}, Answer{"same"}, Answer{"all"}, Answer{"next"}, Answer{"finish"}, Answer{"retry"}, Answer{"pin"}, Answer{"nonsense"}, Back{}, Leave{},
 	Checked{}, Checked{Level: 2}, Checked{Copy: true}, Choose{GoalLost}, Answer{"found"}, Answer{"0"}, Answer{"lost"}, FindPupil{"2015-03-08", "002x"}, FindPupil{"20150308", ""},
 	GotPupils{}, GotPupils{twins[:1]}, GotPupils{twins}, CardMoved{}, CardStays{"lost_unknown"},
-	Credentials{"w", "p"}, EnterPIN{"1"}, Scanned{qr}, Scanned{"nonsense"}, Insert{}, Bad{"many"}, Remove{}, Read{Card: there}, ReadBad{Verdict: "forged"}, ReadBad{Verdict: "blank", Chip: true}, Asked{known}, AskFailed{Why: "status_offline"},
+	Credentials{"w", "p"}, EnterPIN{"1"}, EnterNumber{"G330106201703091414"}, EnterNumber{"33010620170309"}, Read{Card: far}, Scanned{qr}, Scanned{"nonsense"}, Insert{}, Bad{"many"}, Remove{}, Read{Card: there}, ReadBad{Verdict: "forged"}, ReadBad{Verdict: "blank", Chip: true}, Asked{known}, AskFailed{Why: "status_offline"},
 	SignedIn{}, SignInFailed{"wrong"}, GotParcel{parcel}, ParcelFailed{"archive_unknown"}, Saved{Seq: 3}, SaveFailed{}, Applied{}, NotApplied{Code: "locked"}, Printed{"tray"}, Ticket{Needed: true},
 	TicketFailed{}, Progress{"write", 1, 2}, Rewritten{}, RewriteFailed{Gone: true}, RewriteFailed{Code: "card"}}
 
@@ -414,6 +470,12 @@ func arg(in Input) string {
 			return ":archive"
 		}
 		return ":" + in.Text
+	case EnterNumber:
+		return ":" + in.Text
+	case Read:
+		if in.Card.Far != "" {
+			return ":far"
+		}
 	case Checked:
 		return fmt.Sprintf(":level=%d,copy=%t", in.Level, in.Copy)
 	case GotPupils:
@@ -520,7 +582,7 @@ func TestAnyHistory(t *testing.T) {
 				complete := s.Staff != nil && s.Card.No != ""
 				switch s.Goal {
 				case GoalTransfer:
-					complete = complete && s.ToGrade > 0 && s.Reason != "" && s.Guardian != ""
+					complete = complete && s.ToGrade > 0 && s.Reason != "" && s.Guardian != "" && (s.Card.Far == "") == (s.Number == "") && (s.Card.Far == "" || s.Vouched)
 				case GoalReturn:
 					complete = complete && s.ToGrade > 0 && s.ToClass != "" && s.Proof != ""
 				case GoalArchive:

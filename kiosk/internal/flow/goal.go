@@ -8,6 +8,16 @@ import (
 // Options is what makes sense for the card and the pupil, most likely first.
 func Options(s State, k Kiosk) []Goal {
 	var out []Goal
+	if s.Card.Far != "" { // another province's: what can be begun here is the transfer, once
+		c := s.Where.Case
+		if !s.Where.Known || c == nil || c.State != registry.CaseOpen && !s.Where.Standing.Living() {
+			out = append(out, GoalTransfer)
+		}
+		if s.Where.Known {
+			out = append(out, GoalStatus)
+		}
+		return out
+	}
 	here := s.Card.School == k.School
 	openCase := false
 	if s.Where.Known {

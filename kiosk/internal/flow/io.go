@@ -30,6 +30,8 @@ type (
 	EnterPIN struct{ PIN Secret }
 	// Scanned is a text from the scanner or the keyboard.
 	Scanned struct{ Text string }
+	// EnterNumber is the 学籍号 or the number of the identity document, as read in the papers.
+	EnterNumber struct{ Text string }
 	// Press wraps an input from the glass with the revision of the question it answers; a stale one is dropped.
 	Press struct {
 		Rev uint64
@@ -128,6 +130,7 @@ func (Leave) input() string         { return "leave" }
 func (Credentials) input() string   { return "credentials" }
 func (EnterPIN) input() string      { return "pin" }
 func (Scanned) input() string       { return "scanned" }
+func (EnterNumber) input() string   { return "number" }
 func (Press) input() string         { return "press" }
 func (Insert) input() string        { return "insert" }
 func (Bad) input() string           { return "bad" }

@@ -14,7 +14,7 @@ var stages = map[Goal][]struct {
 	screens []Screen
 }{
 	GoalTransfer: {
-		{"card", []Screen{Place, Reading, Menu}}, {"check", []Screen{Confirm, Grade, Reason}}, {"staff", []Screen{SignIn, StaffPIN, Vouch}},
+		{"card", []Screen{Place, Reading, Menu}}, {"check", []Screen{Confirm, Grade, Reason}}, {"staff", []Screen{SignIn, StaffPIN, Vouch, Number}},
 		{"consent", []Screen{Guardian, Consent, Saving}}, {"done", []Screen{Done, Refused}},
 	},
 	GoalReturn: {

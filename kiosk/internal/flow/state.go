@@ -24,6 +24,7 @@ const (
 	Guardian  Screen = "guardian"  // who consents?
 	Consent   Screen = "consent"   // the statement, held to confirm
 	Vouch     Screen = "vouch"     // the registrar holds child and papers against the card, because it proved less than the rule pack wants
+	Number    Screen = "number"    // which 学籍号? Another province's card does not tell it here
 	Proof     Screen = "proof"     // which proof of recovery was seen?
 	Class     Screen = "class"     // into which class?
 	Find      Screen = "find"      // which pupil has lost the card?
@@ -44,7 +45,7 @@ const (
 )
 
 // Screens lists every screen, for tables and tests.
-var Screens = []Screen{Home, Place, Reading, Problem, Menu, Confirm, Grade, Reason, SignIn, StaffPIN, Vouch, Guardian, Consent, Proof, Class, Find, Pick, Report, Scan, Inventory, Missing,
+var Screens = []Screen{Home, Place, Reading, Problem, Menu, Confirm, Grade, Reason, SignIn, StaffPIN, Vouch, Number, Guardian, Consent, Proof, Class, Find, Pick, Report, Scan, Inventory, Missing,
 	Saving, Rewrite, CardBack, Done, Refused, Status, PIN, Trouble, Restarted}
 
 // Goal is what the family came for.
@@ -132,6 +133,8 @@ type Card struct {
 	ListStale  bool   // the deny list is past its date
 	ListDays   int    // by so many days, those that began count; registry.NoListDays: there is none
 	Ref        string // pupil reference, hex
+	Far        string // the province whose issuer signed it, when it is not this register's
+	FarName    string // what people call it
 }
 
 // Where is the register's word on the pupil. Known is false while the register is out of reach.
@@ -231,6 +234,7 @@ type State struct {
 	ToClass  string
 	Reason   string
 	Guardian string
+	Number   registry.Number // of a pupil with another province's card
 	Proof    string
 	Staff    *Staff
 	Vouched  bool   // the registrar held child and papers against the card in person

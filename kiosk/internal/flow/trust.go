@@ -11,7 +11,7 @@ import (
 
 // check lets the issuer ask the chip for its secret key, when the record says that the chip has one and there is a line.
 func (m *machine) check() {
-	if !m.k.Online || m.Card.Wants != 2 || m.Card.Level >= 2 || !m.CheckUntil.IsZero() {
+	if !m.k.Online || m.Card.Far != "" || m.Card.Wants != 2 || m.Card.Level >= 2 || !m.CheckUntil.IsZero() {
 		return
 	}
 	m.CheckUntil = m.now.Add(CheckLimit)
@@ -85,14 +85,17 @@ func (m *machine) barred(g Goal) bool {
 // goes reports whether a goal's questions are under way.
 func (m *machine) goes() bool {
 	switch m.Screen {
-	case Confirm, Grade, Reason, SignIn, StaffPIN, Vouch, Guardian, Consent, Proof, Class, Inventory, Missing:
+	case Confirm, Grade, Reason, SignIn, StaffPIN, Vouch, Number, Guardian, Consent, Proof, Class, Inventory, Missing:
 		return true
 	}
 	return false
 }
 
-// mustVouch: the registrar is to hold child and papers against the card in person.
+// mustVouch: the registrar is to hold child and papers against the card in person. What another province's card says of the child cannot be read here.
 func (m *machine) mustVouch() bool {
+	if m.Card.Far != "" && !m.Vouched {
+		return true
+	}
 	lack, how := m.lacks(m.Goal)
 	return lack != "" && how == registry.OtherwiseConfirm && !m.Vouched
 }
@@ -116,6 +119,10 @@ func (m *machine) onward() {
 	}
 	switch m.Goal {
 	case GoalTransfer:
+		if m.Card.Far != "" && m.Number == "" {
+			m.to(Number)
+			return
+		}
 		m.to(Guardian)
 	case GoalReturn:
 		m.to(Proof)

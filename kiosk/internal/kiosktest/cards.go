@@ -28,6 +28,8 @@ type Card struct {
 	Level int
 	// Copy has not the key that its record's chip has: the issuer's check finds out.
 	Copy bool
+	// Far is a card of the other province: the card service does not know its issuer.
+	Far bool
 	// Verdict overrides what the card service says ("" judges the record as valid).
 	Verdict localapi.Verdict
 	// Forge breaks the record but lets the card service call it valid: the kiosk must find out itself.
@@ -39,6 +41,7 @@ type Cards struct {
 	*httptest.Server
 	t         testing.TB
 	authority *cardtest.Authority
+	far       *cardtest.Authority
 
 	mu      sync.Mutex
 	state   localapi.ReaderState
@@ -55,7 +58,7 @@ type Cards struct {
 // NewCards starts one for the server's authority.
 func NewCards(t testing.TB, s *Server) *Cards {
 	t.Helper()
-	c := &Cards{t: t, authority: s.Authority, state: localapi.ReaderEmpty, change: make(chan struct{})}
+	c := &Cards{t: t, authority: s.Authority, far: s.Far, state: localapi.ReaderEmpty, change: make(chan struct{})}
 	c.Server = httptest.NewServer(c)
 	t.Cleanup(func() { c.CloseClientConnections(); c.Close() })
 	return c
@@ -201,14 +204,18 @@ func (c *Cards) valid(card Card) localapi.Tap {
 		c.t.Error(err)
 	}
 	p.Digests, p.Level = digests, card.level()
-	record, err := p.Sign(c.authority.Issuing)
+	by, verdict := c.authority.Issuing, localapi.VerdictValid
+	if card.Far {
+		by, verdict = c.far.Issuing, localapi.VerdictUnknownIssuer
+	}
+	record, err := p.Sign(by)
 	if err != nil {
 		c.t.Error(err)
 	}
 	if card.Forge {
 		record[len(record)-1] ^= 1
 	}
-	return localapi.Tap{Reader: "r1", Verdict: localapi.VerdictValid, Record: record, Sealed: sealed, ChipSerial: chip, Profile: "xueji-soft", Level: 1,
+	return localapi.Tap{Reader: "r1", Verdict: verdict, Record: record, Sealed: sealed, ChipSerial: chip, Profile: "xueji-soft", Level: 1,
 		Public: &localapi.Public{CardNo: p.CardNo, PupilRef: p.PupilRef[:], School: p.School, Status: int(p.Status), Sequence: p.Sequence, Issued: p.Issued, Expires: p.Expires, Epoch: p.Epoch, Level: int(p.Level)}}
 }
 

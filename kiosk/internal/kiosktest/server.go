@@ -25,21 +25,24 @@ import (
 
 // School is where the kiosk stands, Other is another one of the same directory.
 const (
-	School     registry.Unit = "2133010017"
-	SchoolName               = "云河区实验小学"
-	Other      registry.Unit = "2133010099"
-	OtherName                = "青石镇中心小学"
-	Login                    = "wangli"
-	Password                 = "Xueji-2026!"
-	Code                     = "ABCD-EFGH-JKLM"
-	QR                       = "XJA1.DA-7K2M-9QXF-31.c2lnbmF0dXJl"
-	PIN                      = "271828"
+	School      registry.Unit = "2133010017"
+	SchoolName                = "云河区实验小学"
+	Other       registry.Unit = "2133010099"
+	OtherName                 = "青石镇中心小学"
+	FarProvince               = "320000"
+	FarName                   = "苏江省"
+	Login                     = "wangli"
+	Password                  = "Xueji-2026!"
+	Code                      = "ABCD-EFGH-JKLM"
+	QR                        = "XJA1.DA-7K2M-9QXF-31.c2lnbmF0dXJl"
+	PIN                       = "271828"
 )
 
 // Server is the fake register.
 type Server struct {
 	*httptest.Server
 	Authority *cardtest.Authority
+	Far       *cardtest.Authority // of the other province, whose cards this register knows
 	trust     api.Trust
 	roots     []byte
 	receipt   ed25519.PrivateKey
@@ -61,6 +64,7 @@ type Server struct {
 	Tickets  int
 	Pupils   []api.PupilRow // who fits, whatever is looked for
 	Moved    []string       // cards reported lost ("lost 33…") or found again ("found")
+	FarCase  *api.CaseView  // of the pupil with the other province's card
 	Skew     time.Duration  // by how much its clock is ahead of the kiosk's
 }
 
@@ -86,8 +90,22 @@ func NewServer(t testing.TB) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{Authority: a, receipt: key, roots: roots, chain: api.ChainZero(), Inbox: map[uint64][]byte{}, nonces: map[string]bool{}, password: Password, PINLeft: 5,
-		trust: api.Trust{Certificates: [][]byte{cert}, StatusList: list}}
+	far := cardtest.NewAuthority(t, FarProvince, credential.ES256)
+	theirs, err := credential.EncodeRoots([]credential.Root{far.Pinned()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	farCert, err := credential.SignCertificate(credential.Certificate{Suite: credential.ES256, PublicKey: far.Issuing.PublicKey(), Authority: FarProvince, NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(1, 0, 0)},
+		far.Root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	farList, err := credential.SignStatusList(credential.StatusList{Authority: FarProvince, Number: 1, Issued: now.Add(-time.Hour), Expires: now.AddDate(0, 0, 7)}, far.Issuing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{Authority: a, Far: far, receipt: key, roots: roots, chain: api.ChainZero(), Inbox: map[uint64][]byte{}, nonces: map[string]bool{}, password: Password, PINLeft: 5,
+		trust: api.Trust{Certificates: [][]byte{cert}, StatusList: list, Peers: []api.PeerTrust{{Province: FarProvince, Roots: theirs, Certificates: [][]byte{farCert}, StatusList: farList}}}}
 	s.Server = httptest.NewServer(s)
 	t.Cleanup(s.Close)
 	return s
@@ -199,7 +217,8 @@ func (s *Server) answer(r *http.Request, body []byte) (any, error) {
 		return s.trust, nil
 	case api.PathDirectory:
 		return api.Directory{Version: "1", Schools: []registry.School{
-			{Code: School, Name: SchoolName, Kind: registry.KindPrimary, FromGrade: 1, ToGrade: 6}, {Code: Other, Name: OtherName, Kind: registry.KindPrimary, FromGrade: 1, ToGrade: 6}}}, nil
+			{Code: School, Name: SchoolName, Kind: registry.KindPrimary, FromGrade: 1, ToGrade: 6}, {Code: Other, Name: OtherName, Kind: registry.KindPrimary, FromGrade: 1, ToGrade: 6}},
+			Offices: []registry.Office{{Code: FarProvince, Name: FarName, Tier: registry.TierProvince, Remote: FarProvince}}}, nil
 	case api.PathBatches:
 		return s.batch(body)
 	case api.PathOutcomes:
@@ -307,10 +326,22 @@ func (s *Server) outcomes(after string) (any, error) {
 	return out, nil
 }
 
+// ofFar: the other province's issuer signed it.
+func (s *Server) ofFar(record []byte) bool {
+	p, err := credential.Decode(record)
+	return err == nil && p.KeyID == s.Far.Issuing.KeyID()
+}
+
 func (s *Server) status(body []byte) (any, error) {
 	var in api.StatusRequest
 	json.Unmarshal(body, &in)
 	r := s.Status
+	if s.ofFar(in.Card.Record) {
+		if s.FarCase == nil {
+			return nil, problem{code: registry.CodeNotFound}
+		}
+		return api.StatusReply{Masked: true, Standing: registry.StandingNone, School: SchoolName, Grade: 3, Case: s.FarCase}, nil
+	}
 	r.Masked = true
 	r.CardBehind = s.Behind
 	switch {

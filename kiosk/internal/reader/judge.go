@@ -3,6 +3,7 @@ package reader
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -18,7 +19,14 @@ type Judge struct {
 	verifier *credential.Verifier
 	private  []byte // X25519
 	keys     atomic.Pointer[map[uint16]credential.DeviceKeys]
+	peers    atomic.Pointer[map[string]peer]
 	trusted  atomic.Bool
+}
+
+// peer judges another province's cards.
+type peer struct {
+	trust    api.PeerTrust
+	verifier *credential.Verifier
 }
 
 // NewJudge pins the roots (credential.EncodeRoots). private is the device's X25519 key.
@@ -29,6 +37,7 @@ func NewJudge(roots, private []byte) (*Judge, error) {
 	}
 	j := &Judge{verifier: credential.NewVerifier(r), private: private}
 	j.keys.Store(&map[uint16]credential.DeviceKeys{})
+	j.peers.Store(&map[string]peer{})
 	return j, nil
 }
 
@@ -45,8 +54,8 @@ func (j *Judge) SetTrust(t api.Trust) error {
 			return err
 		}
 	}
+	first := j.setPeers(t.Peers)
 	keys := map[uint16]credential.DeviceKeys{}
-	var first error
 	for epoch, sealed := range t.ReadingKeys {
 		k, err := credential.OpenKeys(j.private, sealed)
 		if err != nil || k.Epoch != epoch {
@@ -59,6 +68,68 @@ func (j *Judge) SetTrust(t api.Trust) error {
 	}
 	j.keys.Store(&keys)
 	return first
+}
+
+// setPeers takes by what other provinces' cards are judged; what is not here any longer is dropped. Trust that does not hold together leaves that province's cards unknown and
+// is the error.
+func (j *Judge) setPeers(told []api.PeerTrust) error {
+	peers := map[string]peer{}
+	var first error
+	for _, t := range told {
+		p := (*j.peers.Load())[t.Province]
+		if p.verifier == nil || !reflect.DeepEqual(p.trust, t) {
+			v, err := peerVerifier(t)
+			if err != nil {
+				if first == nil {
+					first = fmt.Errorf("reader: the trust of %s: %w", t.Province, err)
+				}
+				continue
+			}
+			p = peer{t, v}
+		}
+		peers[t.Province] = p
+	}
+	j.peers.Store(&peers)
+	return first
+}
+
+// peerVerifier holds a province's trust to that province: its roots vouch for no other.
+func peerVerifier(t api.PeerTrust) (*credential.Verifier, error) {
+	roots, err := credential.DecodeRoots(t.Roots)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range roots {
+		if r.Authority != t.Province {
+			return nil, credential.ErrUntrusted
+		}
+	}
+	v := credential.NewVerifier(roots)
+	if err := v.SetCertificates(t.Certificates); err != nil {
+		return nil, err
+	}
+	if len(t.StatusList) > 0 {
+		if err := v.SetStatusList(t.StatusList); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+// Far judges a card that is no card of this register under the trust of the province whose issuer signed it.
+func (j *Judge) Far(t localapi.Tap, now time.Time) desk.FarVerdict {
+	for province, p := range *j.peers.Load() {
+		pub, r := p.verifier.Check(t.Record, t.ChipSerial, now)
+		if r.Verdict == credential.UnknownIssuer || r.Verdict == credential.Forged {
+			continue
+		}
+		if pub.Profile != t.Profile {
+			r.Verdict = credential.WrongChip
+		}
+		_, until := p.verifier.ListState()
+		return desk.FarVerdict{Province: province, Verdict: localapi.Verdict(r.Verdict), ListUntil: until, ListStale: r.ListStale}
+	}
+	return desk.FarVerdict{}
 }
 
 // Readers are the keys that open guarded sealed places, of the newest epoch's delivery; without keys when it brought none, or this kiosk is revoked.

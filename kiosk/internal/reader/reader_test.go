@@ -136,6 +136,15 @@ func TestTrustIsPushedUntilTaken(t *testing.T) {
 	})
 }
 
+func pinned(t *testing.T, a *cardtest.Authority) []byte {
+	t.Helper()
+	b, err := credential.EncodeRoots([]credential.Root{a.Pinned()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 func TestJudge(t *testing.T) {
 	for _, suite := range []credential.Suite{credential.ES256, credential.SM2} {
 		t.Run(string(suite), func(t *testing.T) {
@@ -204,6 +213,39 @@ func TestJudge(t *testing.T) {
 			}
 			if v := j.Check(record, chip, cardtest.Now); v != localapi.VerdictValid {
 				t.Error("a refused trust changed something:", v)
+			}
+			// A peer's trust is good for its own province's cards; it vouches for no other's.
+			trust.Peers = []api.PeerTrust{{Province: "320000", Roots: pinned(t, theirs), Certificates: [][]byte{theirs.Certificate}, StatusList: theirs.StatusList(t, 2, []uint32{7}, nil)}}
+			if err := j.SetTrust(trust); err != nil {
+				t.Fatal(err)
+			}
+			tap := localapi.Tap{Record: foreign, ChipSerial: chip, Profile: "xueji-soft"}
+			if f := j.Far(tap, cardtest.Now); f.Province != "320000" || f.Verdict != localapi.VerdictValid || f.ListStale || f.ListUntil.IsZero() {
+				t.Errorf("a peer's card: %+v", f)
+			}
+			if v := j.Check(foreign, chip, cardtest.Now); v != localapi.VerdictUnknownIssuer {
+				t.Errorf("a peer's card as one of ours: %s", v)
+			}
+			ended, _ := theirs.Issue(t, chip, 3, func(p *credential.Public) { p.StatusIdx = 7 })
+			for want, tap := range map[localapi.Verdict]localapi.Tap{localapi.VerdictRevoked: {Record: ended, ChipSerial: chip, Profile: "xueji-soft"},
+				localapi.VerdictWrongChip: {Record: foreign, ChipSerial: []byte("CHIP0002"), Profile: "xueji-soft"}} {
+				if f := j.Far(tap, cardtest.Now); f.Verdict != want {
+					t.Errorf("%+v, want %s", f, want)
+				}
+			}
+			if f := j.Far(localapi.Tap{Record: foreign, ChipSerial: chip, Profile: "fmcos"}, cardtest.Now); f.Verdict != localapi.VerdictWrongChip {
+				t.Errorf("on another kind of chip: %+v", f)
+			}
+			if f := j.Far(localapi.Tap{Record: forged, ChipSerial: chip, Profile: "xueji-soft"}, cardtest.Now); f.Province != "" {
+				t.Errorf("ours is a peer's: %+v", f)
+			}
+			liar := trust
+			liar.Peers = []api.PeerTrust{{Province: "320000", Roots: pinned(t, ours), Certificates: [][]byte{ours.Certificate}}}
+			if err := j.SetTrust(liar); err == nil {
+				t.Error("a peer that vouches for this province's cards")
+			}
+			if f := j.Far(tap, cardtest.Now); f.Province != "" {
+				t.Errorf("the trust it had before stays: %+v", f)
 			}
 			// An older list does not take revocation back.
 			if err := j.SetTrust(api.Trust{Certificates: trust.Certificates, StatusList: ours.StatusList(t, 4, nil, nil), ReadingKeys: trust.ReadingKeys}); err != nil {

@@ -135,6 +135,9 @@ func (p page) Name() string {
 
 // From is the sending school: the register's word when known, else the card's.
 func (p page) From() string {
+	if p.S.Card.Far != "" {
+		return p.S.Card.SchoolName
+	}
 	if p.S.Where.Known && p.S.Where.School != "" {
 		return p.S.Where.School
 	}
@@ -143,7 +146,7 @@ func (p page) From() string {
 
 // CardGrade is the grade the register or the card names; 0 when neither does.
 func (p page) CardGrade() int {
-	if p.S.Where.Known && p.S.Where.Grade > 0 {
+	if p.S.Where.Known && p.S.Where.Grade > 0 && p.S.Card.Far == "" {
 		return p.S.Where.Grade
 	}
 	return p.S.Card.Grade

@@ -14,6 +14,7 @@ var (
 	testKiosk = flow.Kiosk{School: "2133010017", SchoolName: "云河区实验小学", FromGrade: 1, ToGrade: 6, Online: true}
 	testCard  = flow.Card{No: "330000000000017", Tail: "0017", Name: "李**", NumberTail: "4127", Grade: 3, Class: "2 班", School: "2133010099",
 		SchoolName: "青石镇中心小学", Sequence: 3, Level: 2, Ref: "a5"}
+	testFar   = flow.Card{No: "320000000000017", Tail: "0017", School: "2132000401", SchoolName: "苏江省", Sequence: 1, Level: 1, Wants: 2, Ref: "c3", Far: "320000", FarName: "苏江省"}
 	testSteps = []flow.CaseStep{
 		{Party: registry.PartyReceiver, Unit: "云河区实验小学", State: "done", DoneOn: "2026-03-04"},
 		{Party: registry.PartyReceiverAuth, Unit: "云河区教育局", State: "now", DueOn: "2026-03-18"},
@@ -118,6 +119,23 @@ func fixtures() []fixture {
 		{"signin-busy", view(flow.SignIn, transfer(func(s *flow.State) { s.Busy = flow.BusySignIn }))},
 		{"signin-away", view(flow.SignIn, transfer(func(s *flow.State) { s.AwayAt = testNow }))},
 		{"staffpin", view(flow.StaffPIN, transfer(nil))},
+		{"menu-far", view(flow.Menu, set(func(s *flow.State) { s.Card, s.Where = testFar, flow.Where{} }))},
+		{"confirm-far", view(flow.Confirm, transfer(func(s *flow.State) { s.Card, s.Where = testFar, flow.Where{} }))},
+		{"vouch-far", view(flow.Vouch, transfer(func(s *flow.State) {
+			s.Card, s.Where, s.Staff = testFar, flow.Where{}, &flow.Staff{Account: "a", Name: "王丽"}
+		}))},
+		{"number", view(flow.Number, transfer(func(s *flow.State) { s.Card, s.Where, s.Note = testFar, flow.Where{}, "number.bad" }))},
+		{"done-far", view(flow.Done, transfer(func(s *flow.State) {
+			s.Card, s.Where = testFar, flow.Where{}
+			s.Result = flow.Result{CaseNo: "ZX-2026-0017-000042", Print: "printed", Steps: []flow.CaseStep{{Party: registry.PartyReceiver, Unit: "云河区实验小学", State: "now", DueOn: "2026-03-18"},
+				{Party: registry.PartyReceiverAuth, Unit: "云河区教育局", State: "next"}, {Party: registry.PartySender, Unit: "苏江省", State: "next"}, {Party: registry.PartySenderAuth, Unit: "苏江省", State: "next"}}}
+		}))},
+		{"status-far", view(flow.Status, set(func(s *flow.State) {
+			s.Goal, s.Card = flow.GoalStatus, testFar
+			s.Where = flow.Where{Known: true, Masked: true, Standing: registry.StandingNone, School: "云河区实验小学", Grade: 3,
+				Case: &flow.CaseView{No: "ZX-2026-0017-000042", Kind: registry.CaseTransfer, State: registry.CaseOpen, Steps: testSteps}}
+		}))},
+		{"problem-far-revoked", view(flow.Problem, set(func(s *flow.State) { s.Problem = "far_revoked" }))},
 		{"staffpin-wrong", view(flow.StaffPIN, transfer(func(s *flow.State) { s.Note = "staffpin.wrong" }))},
 		{"guardian", view(flow.Guardian, transfer(nil))},
 		{"guardian-swap", view(flow.Guardian, transfer(func(s *flow.State) { s.AwayAt, s.Swap = testNow, true }))},

@@ -244,6 +244,8 @@ func decode(body io.Reader) (flow.Input, error) {
 		in = flow.EnterPIN{PIN: flow.Secret(m.Value)}
 	case "find":
 		in = flow.FindPupil{Birth: m.Value, Tail: m.Tail}
+	case "number":
+		in = flow.EnterNumber{Text: m.Value}
 	case "scan":
 		in = flow.Scanned{Text: m.Value}
 	default:

@@ -54,6 +54,8 @@ func (p page) Remarks() ([]string, error) {
 func (p page) VouchLead() (string, error) {
 	lack, _ := p.lack()
 	switch {
+	case p.S.Card.Far != "":
+		return p.T("vouch.lead.far", "province", p.S.Card.FarName)
 	case lack == registry.CodeStale && p.S.Card.ListDays >= registry.NoListDays:
 		return p.T("vouch.lead.nolist")
 	case lack == registry.CodeStale:

@@ -344,7 +344,7 @@ func (s Scope) actionOf(p *registry.Pupil, ev registry.Event) (Action, bool) {
 		return stepAction(e.Party)
 	case registry.Withdraw:
 		return Withdraw, true
-	case registry.StartTransfer, registry.CallOver:
+	case registry.StartTransfer, registry.CallOver, registry.NameFar:
 		return StartMove, true
 	case registry.GiveBack:
 		return Authority, true

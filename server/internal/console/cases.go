@@ -89,6 +89,9 @@ type onePage struct {
 	Resolve     bool // the school says how a 问题学籍 is to be ended
 	Urge        bool // the step was given to who's office
 	Checks      []string
+	Nameless    bool // opened with another province's card: nobody has said yet whose it is
+	MayName     bool
+	Birth       registry.Date // that the 学籍号 tells
 }
 
 func (k *console) casePage(c *fiber.Ctx, who service.Staff) error {
@@ -129,6 +132,9 @@ func (k *console) caseShow(c *fiber.Ctx, who service.Staff, pr *problem) error {
 	if esc, yes := a.escalated(); yes && esc == no && who.Role == registry.RoleOfficer {
 		v.Urge = true
 	}
+	if v.Nameless = cs.Nameless(&p); v.Nameless {
+		v.MayName, v.MayDecide, v.Birth = cs.To == who.Unit && mayOf(who).Transfer, false, registry.Date(p.Form[registry.FBirth])
+	}
 	v.MayWithdraw = cs.State == registry.CaseOpen && cs.Starter.Unit == who.Unit && mayOf(who).Act && (cs.Far == nil || cs.Far.WithdrawAt.IsZero())
 	return k.show(c, &who, "case", "case.title", v, withActive("cases"), withProblem(pr),
 		withTitle(v.Name+" · "+k.words.say(k.lang(c), "kind."+string(cs.Kind))))
@@ -163,6 +169,21 @@ func (k *console) decide(c *fiber.Ctx, who service.Staff) error {
 			key = "case.accepted_last"
 		}
 		return k.done(c, here, flash{Key: key})
+	case correctable(err):
+		c.Status(fiber.StatusUnprocessableEntity)
+		return k.caseShow(c, who, k.problem(c, err))
+	}
+	return k.actFailed(c, who, uid, here, err)
+}
+
+// nameFar enters the name that the registrar reads in the papers of a pupil whose card is another province's.
+func (k *console) nameFar(c *fiber.Ctx, who service.Staff) error {
+	uid, no := registry.UID(c.Params("uid")), registry.CaseNo(c.Params("no"))
+	here := "/pupils/" + string(uid) + "/cases/" + string(no)
+	_, err := k.Service.Act(c.UserContext(), who, uid, seen(c), registry.NameFar{CaseNo: no, Name: strings.TrimSpace(c.FormValue("name")), Birth: registry.Date(c.FormValue("birth"))})
+	switch {
+	case err == nil:
+		return k.done(c, here, flash{Key: "far.named"})
 	case correctable(err):
 		c.Status(fiber.StatusUnprocessableEntity)
 		return k.caseShow(c, who, k.problem(c, err))

@@ -123,6 +123,7 @@ func Mount(r fiber.Router, d Deps) error {
 	r.Get("/pupils/:uid/cases/:no", k.staff(k.why(k.casePage)))
 	r.Post("/pupils/:uid/cases/:no/decide", k.staff(k.decide))
 	r.Post("/pupils/:uid/cases/:no/withdraw", k.staff(k.withdraw))
+	r.Post("/pupils/:uid/cases/:no/name", k.staff(k.nameFar))
 	r.Get("/pupils/:uid/cases/:no/receipt.pdf", k.staff(k.why(k.caseReceiptPDF)))
 	r.Get("/pupils/:uid/files/:digest", k.staff(k.why(k.pupilFile)))
 

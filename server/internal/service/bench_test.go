@@ -190,12 +190,14 @@ func (r *rig) pupil(uid registry.UID) registry.Pupil {
 }
 
 // authority gives the register an issuing authority of its own.
-func (r *rig) authority() {
+func (r *rig) authority() { r.authorityOf("330000") }
+
+func (r *rig) authorityOf(province string) {
 	r.t.Helper()
 	r.root = must[*credential.PrivateKey](r.t)(credential.GenerateKey(credential.ES256, rand.Reader))
 	r.issuer = must[*credential.PrivateKey](r.t)(credential.GenerateKey(credential.ES256, rand.Reader))
-	roots := must[[]byte](r.t)(credential.EncodeRoots([]credential.Root{credential.RootOf(r.root, "330000")}))
-	cert := must[[]byte](r.t)(credential.SignCertificate(credential.Certificate{Suite: credential.ES256, PublicKey: r.issuer.PublicKey(), Authority: "330000",
+	roots := must[[]byte](r.t)(credential.EncodeRoots([]credential.Root{credential.RootOf(r.root, province)}))
+	cert := must[[]byte](r.t)(credential.SignCertificate(credential.Certificate{Suite: credential.ES256, PublicKey: r.issuer.PublicKey(), Authority: province,
 		NotBefore: monday.AddDate(-1, 0, 0), NotAfter: monday.AddDate(10, 0, 0)}, r.root))
 	if err := r.s.PutCertificates(r.ctx, api.Certificates{Roots: roots, Certificates: [][]byte{cert}}); err != nil {
 		r.t.Fatal(err)

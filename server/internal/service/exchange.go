@@ -252,6 +252,11 @@ func (s *Service) sendLetter(ctx context.Context, row store.OutboxRow) error {
 		return internal(err)
 	}
 	s.onEvent("exchange_out", "done")
+	if l.Kind == registry.LetterCards {
+		if err := s.toldCards(ctx, l); err != nil {
+			return err
+		}
+	}
 	return s.heard(ctx, peer, now, true)
 }
 

@@ -140,8 +140,13 @@ func (s *Service) applyOnce(ctx context.Context, l store.Letter) error {
 		return err
 	}
 	settle := store.LetterSettle{Peer: l.Peer, Seq: l.Seq, From: store.LetterWaiting, At: s.now()}
-	if l.Kind == registry.LetterRequest {
+	switch l.Kind {
+	case registry.LetterRequest:
 		return s.applyRequest(ctx, l, letter, settle)
+	case registry.LetterCard:
+		return s.applyCard(ctx, l, letter, settle)
+	case registry.LetterCards:
+		return s.applyCards(ctx, l, letter, settle)
 	}
 	uid, no, err := s.st.ThreadOf(ctx, l.Peer, l.Thread)
 	if isNotFound(err) && l.Kind == registry.LetterWithdraw { // of a request that was refused for want of a pupil
@@ -163,7 +168,7 @@ func (s *Service) applyOnce(ctx context.Context, l store.Letter) error {
 		return err
 	}
 	c, err := s.decide(p, ev, actor, s.now())
-	if l.Kind == registry.LetterWithdraw && isConflict(err) { // too late: how the case ended is in a letter that left before
+	if (l.Kind == registry.LetterWithdraw || l.Kind == registry.LetterNamed) && isConflict(err) { // too late: how the case ended is in a letter that left before
 		return internal(s.st.Commit(ctx, store.Batch{Settle: &settle}))
 	}
 	if err != nil {
@@ -247,22 +252,25 @@ func (s *Service) applyRequest(ctx context.Context, l store.Letter, letter regis
 	if errors.As(err, &e) && e.Code == registry.CodeRule {
 		note = e.Params["say"]
 	}
-	return s.answer(ctx, l, letter, settle, why, note)
+	return s.answer(ctx, l, registry.LetterAnswer(letter, why, note), settle)
 }
 
-// answer refuses a request; the answer is committed with the request's end.
-func (s *Service) answer(ctx context.Context, l store.Letter, letter registry.Letter, settle store.LetterSettle, why registry.RefusalCode, note string) error {
-	body, err := exchange.EncodeLetter(registry.LetterAnswer(letter, why, note))
+// answer writes the answer to a letter that is about no case here; it is committed with that letter's end.
+func (s *Service) answer(ctx context.Context, l store.Letter, answer registry.Letter, settle store.LetterSettle) error {
+	body, err := exchange.EncodeLetter(answer)
 	if err != nil {
 		return internal(err)
 	}
-	out := store.Letter{Peer: l.Peer, ID: newLetterID(), Thread: l.Thread, Kind: registry.LetterClosed, At: s.now().UTC().Truncate(time.Millisecond), Body: body}
+	out := store.Letter{Peer: l.Peer, ID: newLetterID(), Thread: l.Thread, Kind: answer.Kind, At: s.now().UTC().Truncate(time.Millisecond), Body: body}
 	if err := s.st.Commit(ctx, store.Batch{Letters: []store.Letter{out}, Settle: &settle}); err != nil {
 		return internal(err)
 	}
-	s.wake(jobs.OutboxID(string(store.LetterUID(out)), out.ID))
+	s.wakeOut(out)
 	return nil
 }
+
+// wakeOut has a letter offered at once.
+func (s *Service) wakeOut(l store.Letter) { s.wake(jobs.OutboxID(string(store.LetterUID(l)), l.ID)) }
 
 // applyFile keeps an electronic file of a pupil who came from that register. It must be one that the record names.
 func (s *Service) applyFile(ctx context.Context, p *registry.Pupil, no registry.CaseNo, l store.Letter, letter registry.Letter, settle store.LetterSettle) error {

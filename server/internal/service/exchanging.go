@@ -43,8 +43,17 @@ type ExchangeState struct {
 type PeerLine struct {
 	store.Peer
 	store.PeerHealth
-	Prints  []string // fingerprints of the keys that are good now
+	Prints  []string   // fingerprints of the keys that are good now
+	Cards   *CardsTold // by what that province's cards are judged; nil: it has not told
 	Refused []store.Letter
+}
+
+// CardsTold is what a peer told of its cards: the ids of its roots, the status list's number, and until when it is good (zero: there is none).
+type CardsTold struct {
+	Roots     []string
+	List      uint64
+	ListUntil time.Time
+	Over      bool
 }
 
 // HeldLetter is a letter that a person has to finish. UID is "" when the pupil is not known here.
@@ -87,6 +96,9 @@ func (s *Service) ExchangeState(ctx context.Context, who Staff) (ExchangeState, 
 		}
 		for _, k := range pinned(p, s.now()) {
 			line.Prints = append(line.Prints, k.Fingerprint())
+		}
+		if line.Cards, err = s.cardsTold(ctx, p.Province); err != nil {
+			return out, err
 		}
 		out.Peers = append(out.Peers, line)
 	}
@@ -163,21 +175,13 @@ func (s *Service) CallOver(ctx context.Context, who Staff, ev registry.CallOver)
 		return "", "", err
 	}
 	ev.Name, ev.Number = strings.TrimSpace(ev.Name), registry.Number(strings.ToUpper(strings.TrimSpace(string(ev.Number))))
-	p := registry.Pupil{UID: newUID()}
-	uid, err := s.st.HolderOf(ctx, ev.Number)
-	switch {
-	case err == nil:
-		if p, err = s.st.Pupil(ctx, uid); err != nil {
-			return "", "", internal(err)
-		}
-		if !p.Standing.Away() {
-			return "", "", fail(registry.CodeDuplicate, "number", map[string]string{"why": "here", "school": string(p.School)})
-		}
-		if p.Form[registry.FName] != ev.Name || p.Form[registry.FBirth] != string(ev.Birth) {
-			return "", "", registry.ErrNotFound
-		}
-	case !isNotFound(err):
-		return "", "", internal(err)
+	ev.Record, ev.Card = nil, nil // at a console no card was shown
+	p, err := s.farRecord(ctx, ev.Number, newUID())
+	if err != nil {
+		return "", "", err
+	}
+	if p.Standing.Away() && (p.Form[registry.FName] != ev.Name || p.Form[registry.FBirth] != string(ev.Birth)) {
+		return "", "", registry.ErrNotFound
 	}
 	if ev.CaseNo, err = s.newCaseNo(ctx, way, 1); err != nil {
 		return "", "", err
@@ -250,7 +254,7 @@ func (s *Service) FinishLetter(ctx context.Context, who Staff, peer string, seq 
 	settle := store.LetterSettle{Peer: peer, Seq: seq, From: store.LetterHeld, At: s.now()}
 	switch l.Kind {
 	case registry.LetterRequest:
-		err = s.answer(ctx, l, letter, settle, why, note)
+		err = s.answer(ctx, l, registry.LetterAnswer(letter, why, note), settle)
 	case registry.LetterRelease:
 		err = s.giveBack(ctx, who, l, settle, why, note)
 	default:
@@ -405,7 +409,11 @@ func (s *Service) AddPeer(ctx context.Context, text, name, address string, from,
 	} else if have.Remote == "" {
 		return store.Peer{}, fail(registry.CodeConflict, "province", map[string]string{"why": "own", "province": p.Province})
 	}
-	return p, s.recordPeer(ctx, p.Province, "add:"+pub.Fingerprint())
+	if err := s.recordPeer(ctx, p.Province, "add:"+pub.Fingerprint()); err != nil {
+		return p, err
+	}
+	s.forgetPeerTrust()
+	return p, s.tellCards(ctx, p.Province)
 }
 
 // PeersNow lists peers with their health, for the command line.

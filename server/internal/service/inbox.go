@@ -299,6 +299,11 @@ func (s *Service) applyRow(ctx context.Context, kiosk store.Kiosk, row store.Inb
 	if e.At.After(s.now().Add(api.MaxClockSkew)) {
 		return fail(registry.CodeInvalid, "at", map[string]string{"why": "future"})
 	}
+	if peer, v, err := s.cardPeer(ctx, e.Card.Record); err != nil {
+		return err
+	} else if peer != "" {
+		return s.applyFarTap(ctx, kiosk, &e, actor, peer, v, done)
+	}
 	p, _, err := s.cardHolder(ctx, *e.Card, e.At)
 	if err != nil {
 		return err

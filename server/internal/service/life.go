@@ -108,6 +108,8 @@ func caseStarted(ev registry.Event) registry.CaseNo {
 		return e.CaseNo
 	case registry.CallOver:
 		return e.CaseNo
+	case registry.NameFar:
+		return e.CaseNo
 	case registry.FarRequest:
 		return e.CaseNo
 	case registry.FarArrived:

@@ -85,6 +85,7 @@ type Service struct {
 	dir         atomic.Pointer[directory]
 	lookedUp    atomic.Value // registry.UID: whose number a look-up found last
 	trust       trustCache
+	peerTrust   peerTrust
 	listEven    atomic.Int64 // unix seconds at which the published list was seen to know every rewritten card
 	pin         string       // "-" and the authority's fingerprint, behind enrolment codes; "" when a public authority names the server
 	chains      sync.Map     // kiosk id → chainPoint: the newest chain value known here

@@ -23,6 +23,11 @@ const (
 // Status is what a family may read at a kiosk: masked unless the guardian's PIN is right. Each wrong PIN counts, across kiosks and restarts; the fifth locks
 // the detail for an hour (CodeForbidden, why=pin_locked, until).
 func (s *Service) Status(ctx context.Context, kiosk store.Kiosk, r api.StatusRequest) (api.StatusReply, error) {
+	if peer, v, err := s.cardPeer(ctx, r.Card.Record); err != nil {
+		return api.StatusReply{}, err
+	} else if peer != "" {
+		return s.farStatus(ctx, kiosk, r.Card, peer, v)
+	}
 	p, pub, err := s.cardHolder(ctx, r.Card, s.now())
 	if err != nil {
 		return api.StatusReply{}, err

@@ -133,10 +133,11 @@ func (s *Service) DeviceTrust(ctx context.Context, kiosk store.Kiosk) (api.Trust
 		return t, err
 	}
 	t.ReadingKeys, err = s.st.SealedKeys(ctx, kiosk.ID)
-	if isNotFound(err) {
-		err = nil
+	if err != nil && !isNotFound(err) {
+		return t, internal(err)
 	}
-	return t, internal(err)
+	t.Peers, err = s.peerCards(ctx)
+	return t, err
 }
 
 // PutCertificates takes the issuer's roots and certificates. Roots once taken stay pinned: a later set must hold them all.
@@ -166,7 +167,7 @@ func (s *Service) PutCertificates(ctx context.Context, c api.Certificates) error
 		return internal(err)
 	}
 	s.forgetTrust()
-	return nil
+	return s.tellCards(ctx, "")
 }
 
 func holdsAll(set, want []credential.Root) bool {
@@ -233,7 +234,7 @@ func (s *Service) PutStatusList(ctx context.Context, l api.SignedList) error {
 		return internal(err)
 	}
 	s.forgetTrust()
-	return nil
+	return s.tellCards(ctx, "")
 }
 
 // IssuerDevices lists the register's own reader, and kiosks that are enrolled and not revoked, with the epochs they hold keys of.

@@ -44,6 +44,19 @@ func (s *Story) Over() *Story { s.Env.Directory = FarWorld(Here); return s }
 // CallOver opens a cross-province transfer to a school here, of a pupil of the other province.
 func (s *Story) CallOver(to registry.Unit) *Story { return s.callOver(registry.CaseTransfer, to, 3) }
 
+// CallByCard opens one with a card of the other province that lay on a kiosk's reader: nobody here knows yet whose it is.
+func (s *Story) CallByCard(to registry.Unit) *Story {
+	f := Form(1)
+	return s.Do(Registrar(to), registry.CallOver{CaseNo: s.No(registry.CaseTransfer), Registry: There, Number: registry.Number("G" + f[registry.FIDNumber]), Birth: registry.Date(f[registry.FBirth]), To: to, ToGrade: 3,
+		Reason: "随父母迁居", Guardian: "母亲", Record: []byte("record"), Card: &registry.CardShown{Level: 1, Vouched: true}})
+}
+
+// NameFar is the other province's word on whose card it is.
+func (s *Story) NameFar() *Story {
+	f := Form(1)
+	return s.Do(Afar(OtherProvince), registry.NameFar{CaseNo: s.P.Lock, Name: f[registry.FName], Birth: registry.Date(f[registry.FBirth])})
+}
+
 // CallUp opens a cross-province 升学 to a school here.
 func (s *Story) CallUp(to registry.Unit) *Story { return s.callOver(registry.CaseAdvance, to, 7) }
 

@@ -102,6 +102,8 @@ func States() []State {
 		{"transfer/escalated", func(s *Story) *Story { return carded(s).Transfer(NineYearB).Wait(40).Escalate() }},
 		{"transfer/urged", func(s *Story) *Story { return carded(s).Transfer(NineYearB).Wait(40).Escalate().Urge() }},
 		{"far/receiver", called},
+		{"far/card", func(s *Story) *Story { return s.Over().CallByCard(PrimaryA) }},
+		{"far/card_named", func(s *Story) *Story { return s.Over().CallByCard(PrimaryA).NameFar() }},
 		{"far/asked", func(s *Story) *Story { return called(s).Accept().Accept() }},
 		{"far/sender", func(s *Story) *Story { return called(s).Accept().Accept().FarTurn(registry.PartySender, PrimaryC) }},
 		{"far/sender_auth", func(s *Story) *Story { return auth(s, called) }},

@@ -145,6 +145,8 @@
       send(m);
     } else if (what === "find") {
       send({ do: "find", value: get("value").value, tail: get("tail").value });
+    } else if (what === "number") {
+      send({ do: "number", value: get("value").value });
     } else {
       const v = get("value").value;
       get("value").value = "";

@@ -16,7 +16,8 @@ import (
 // farPeers are two provinces: one that answers, one that has been away since Friday.
 func (f *Fake) farPeers() []service.PeerLine {
 	well := service.PeerLine{Peer: store.Peer{Province: registrytest.There, Name: "江苏省", URL: "https://xueji.js.example", AddedAt: f.Now.AddDate(0, -2, 0),
-		PeerSeen: store.PeerSeen{HeardAt: f.Now.Add(-3 * time.Minute), SentAt: f.Now.Add(-3 * time.Minute)}}, PeerHealth: store.PeerHealth{Held: 1, Turned: 2}, Prints: []string{"4f1c 9a2e 03bb 7d61 c5f0 18e4 92aa 6b37"}}
+		PeerSeen: store.PeerSeen{HeardAt: f.Now.Add(-3 * time.Minute), SentAt: f.Now.Add(-3 * time.Minute)}}, PeerHealth: store.PeerHealth{Held: 1, Turned: 2}, Prints: []string{"4f1c 9a2e 03bb 7d61 c5f0 18e4 92aa 6b37"},
+		Cards: &service.CardsTold{Roots: []string{"07547507245a64be"}, List: 42, ListUntil: f.Now.AddDate(0, 0, 6)}}
 	away := service.PeerLine{Peer: store.Peer{Province: "310000", Name: "上海市", URL: "https://xueji.sh.example", AddedAt: f.Now.AddDate(0, -1, 0),
 		PeerSeen: store.PeerSeen{HeardAt: f.Now.Add(-70 * time.Hour), Failures: 412, NextTry: f.Now.Add(8 * time.Minute), Fault: "unavailable"}},
 		PeerHealth: store.PeerHealth{Depth: 7, Oldest: f.Now.Add(-70 * time.Hour), Refused: 1}, Prints: []string{"90d3 11c7 5e2a f4b8 0c66 73d9 ae15 2fb0"},
