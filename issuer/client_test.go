@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -10,6 +12,7 @@ import (
 	"encoding/pem"
 	"io"
 	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -88,5 +91,43 @@ func TestIssuerClient(t *testing.T) {
 	} else if res, err := stranger.Get(s.URL); err == nil {
 		res.Body.Close()
 		t.Error("an authority that nobody named is believed")
+	}
+}
+
+// What the issuer logs leaves its machine as well, from the first line to the last.
+func TestIssuersLogGoesElsewhere(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	dir := filepath.Join(t.TempDir(), "keys")
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte("0123456789abcdef0123456789abcdef0123456789abcdef"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(t.Context(), []string{"init", "--dir", dir, "--authority", "330000"}, io.Discard, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- run(ctx, []string{"serve", "--dir", dir, "--listen", "127.0.0.1:0", "--server", "http://127.0.0.1:1", "--token-file", token, "--log-to", "tcp://" + ln.Addr().String()}, io.Discard, io.Discard)
+	}()
+	c, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	first := make([]byte, 200)
+	if _, err := io.ReadFull(c, first); err != nil || !bytes.Contains(first, []byte(" xueji-issuer ")) || !bytes.Contains(first, []byte(`[meta sequenceId="1"] {"time":"`)) {
+		t.Fatalf("%q %v", first, err)
+	}
+	stop()
+	if _, err := io.Copy(io.Discard, c); err != nil { // to the end: the issuer closes the line
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
 	}
 }

@@ -41,6 +41,7 @@ type cli struct {
 type terminal struct {
 	ctx    context.Context
 	out    io.Writer
+	stderr io.Writer
 	log    *slog.Logger
 	now    func() time.Time
 	listen func(addr string)
@@ -53,7 +54,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 }
 
 func runWith(args []string, stdout, stderr io.Writer, t terminal) error {
-	t.out, t.log = stdout, slog.New(slog.NewJSONHandler(stderr, nil))
+	t.out, t.stderr, t.log = stdout, stderr, slog.New(slog.NewJSONHandler(stderr, nil))
 	var c cli
 	exited := false
 	parser, err := kong.New(&c, kong.Name("issuer"), kong.Description("Xueji's card issuer."),

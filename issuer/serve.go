@@ -9,7 +9,9 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -27,6 +29,7 @@ import (
 	"xueji/issuer/internal/perso"
 	"xueji/issuer/internal/station"
 	"xueji/server/api"
+	"xueji/server/syslog"
 )
 
 type serveCmd struct {
@@ -42,7 +45,11 @@ type serveCmd struct {
 	TLSKey    string        `name:"tls-key" type:"path" placeholder:"FILE" help:"Its key."`
 	Console   string        `name:"console-key" placeholder:"HEX|FILE" help:"The register's public reading key, as 'server reading-key' prints it there: with it the console opens the sealed record of a card that lies before it. Without it no register gets keys."`
 	Every     time.Duration `default:"15s" help:"Time between rounds of housekeeping."`
+	syslog.Settings
 }
+
+// lastLines is how long the end waits for the log to leave the machine.
+const lastLines = 3 * time.Second
 
 // drain is how long a turn under way may take to end at shutdown.
 const drain = 10 * time.Second
@@ -54,6 +61,14 @@ func (c serveCmd) Run(t terminal) error {
 	}
 	if c.Every <= 0 {
 		return errors.New("--every must be above zero")
+	}
+	away, err := c.Settings.Open("xueji-issuer", t.stderr)
+	if err != nil {
+		return err
+	}
+	if away != nil {
+		t.log = slog.New(slog.NewJSONHandler(io.MultiWriter(away, t.stderr), nil))
+		defer away.Close(lastLines)
 	}
 	console, err := consoleKey(c.Console)
 	if err != nil {

@@ -47,6 +47,7 @@ type env struct {
 	ctx     context.Context
 	out     io.Writer
 	log     *slog.Logger
+	stderr  io.Writer
 	common  Common
 	version string
 	ownCA   bool                     // enrolment codes carry the fingerprint of the server's authority
@@ -83,7 +84,7 @@ func Run(ctx context.Context, args []string, stdout io.Writer, o Options) error 
 	if err := c.Common.validate(); err != nil {
 		return err
 	}
-	return k.Run(&env{ctx: ctx, out: stdout, log: newLog(o.Stderr, c.LogLevel), common: c.Common, version: o.Version, ready: o.Ready})
+	return k.Run(&env{ctx: ctx, out: stdout, log: newLog(o.Stderr, c.LogLevel), stderr: o.Stderr, common: c.Common, version: o.Version, ready: o.Ready})
 }
 
 // secretKeys are attributes that no log line may show, whoever writes it.

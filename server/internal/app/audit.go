@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -116,6 +117,26 @@ func (a *Audit) start(e *env, o *opened, raise func(context.Context, audit.Raise
 			}
 		},
 	}, nil
+}
+
+// tellEvery is how often a new checkpoint goes into a log that leaves the machine.
+const tellEvery = time.Minute
+
+// tell writes each new checkpoint into the operators' log, until ctx ends: on the machine that keeps that log it shows what the audit log was, whoever rewrites it here with its keys.
+func (r *running) tell(ctx context.Context, log *slog.Logger, every time.Duration) {
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for told := ""; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		if c, err := r.public.Newest(ctx); err == nil && string(c) != told {
+			told = string(c)
+			log.Info("audit checkpoint", "checkpoint", told)
+		}
+	}
 }
 
 // run works until ctx ends.

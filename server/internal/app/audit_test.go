@@ -1,8 +1,13 @@
 package app
 
 import (
+	"bufio"
+	"context"
 	"database/sql"
+	"encoding/json"
+	"io"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -99,4 +104,53 @@ func TestTwoOffices(t *testing.T) {
 	back := start(t, kept, "--audit-witness", witnessB)
 	other.end(t)
 	refused(t, audit.ErrFork.Error(), "audit", "cosign", "--data", b, "--url", back.url(""), "--log-key", logA)
+}
+
+// TestCheckpointsLeaveWithTheLog: the checkpoint that the running server writes into its log, kept on another machine, fits the register, and shows that one was set back whole, keys and all.
+func TestCheckpointsLeaveWithTheLog(t *testing.T) {
+	data := seeded(t, 5)
+	told := func(from string) string {
+		t.Helper()
+		e := &env{ctx: t.Context(), out: io.Discard, log: newLog(io.Discard, "error"), common: Common{Data: data, VaultSuite: "aes"}}
+		o, err := e.open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer o.st.Close()
+		r, w := io.Pipe()
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go (&running{public: &audit.Public{Store: o.st}}).tell(ctx, newLog(w, "info"), 20*time.Millisecond)
+		for lines := bufio.NewScanner(r); lines.Scan(); {
+			var line struct{ Msg, Checkpoint string }
+			if err := json.Unmarshal(lines.Bytes(), &line); err != nil || line.Msg != "audit checkpoint" {
+				t.Fatalf("%s %v", lines.Text(), err)
+			}
+			if line.Checkpoint != from {
+				return line.Checkpoint
+			}
+		}
+		t.Fatal("nothing was told")
+		return ""
+	}
+	s := start(t, data)
+	s.browser(t).signIn("registrar.qingshi", s.password(t, "registrar.qingshi"))
+	early := told("")
+	s.end(t)
+	kept := filepath.Join(t.TempDir(), "kept")
+	if out, err := exec.Command("cp", "-a", data, kept).CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	s = start(t, data)
+	s.browser(t).signIn("officer.yunhe", s.password(t, "officer.yunhe"))
+	file := filepath.Join(t.TempDir(), "checkpoint")
+	if err := os.WriteFile(file, []byte(told(early)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.end(t)
+	if out := run(t, "audit", "verify", "--data", data, "--checkpoint", file); !strings.Contains(out, "nothing was altered") {
+		t.Fatal(out)
+	}
+	run(t, "audit", "verify", "--data", kept)
+	refused(t, audit.ErrFound.Error(), "audit", "verify", "--data", kept, "--checkpoint", file)
 }

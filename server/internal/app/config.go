@@ -21,6 +21,7 @@ import (
 	"xueji/server/internal/service"
 	"xueji/server/internal/upload"
 	"xueji/server/registry"
+	"xueji/server/syslog"
 	"xueji/server/vault"
 )
 
@@ -56,6 +57,7 @@ type Serve struct {
 	HSTSSubs   bool     `env:"XUEJI_HSTS_SUBDOMAINS" name:"hsts-subdomains" default:"true" negatable:"" help:"Over TLS, have browsers keep to TLS for names under the server's too. Turn it off when the server stands at a name under which others speak plain http."`
 	Scanner    string   `env:"XUEJI_VIRUS_SCANNER" name:"virus-scanner" help:"Socket or host:port of a ClamAV daemon that is asked about every file that is put; what it does not answer for is not taken. Empty: none."`
 	Practice   bool     `env:"XUEJI_PRACTICE" default:"true" negatable:"" help:"Offer a register of invented people to practise in (SQLite, in the data folder, made at first use)."`
+	syslog.Settings
 	Guard
 }
 

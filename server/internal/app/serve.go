@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"path/filepath"
 	"sync"
@@ -22,6 +23,9 @@ import (
 // drain is how long requests and work in hand may go on after the end was asked for.
 const drain = 20 * time.Second
 
+// lastLines is how long the end waits for the log to leave the machine.
+const lastLines = 3 * time.Second
+
 type serveCmd struct {
 	Serve
 	Audit
@@ -32,6 +36,14 @@ type serveCmd struct {
 func (c *serveCmd) Run(e *env) (err error) {
 	if err := c.validate(); err != nil {
 		return err
+	}
+	away, err := c.Settings.Open("xueji-server", e.stderr)
+	if err != nil {
+		return err
+	}
+	if away != nil {
+		e.log = newLog(io.MultiWriter(away, e.stderr), e.common.LogLevel)
+		defer away.Close(lastLines)
 	}
 	o, err := e.open()
 	if err != nil {
@@ -159,6 +171,9 @@ func (c *serveCmd) Run(e *env) (err error) {
 	go func() {
 		var wg sync.WaitGroup
 		wg.Go(func() { log.run(work) })
+		if away != nil {
+			wg.Go(func() { log.tell(work, e.log, tellEvery) })
+		}
 		err := w.Run(work)
 		wg.Wait()
 		done <- err

@@ -541,6 +541,67 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
+// TestLogGoesElsewhere: what the running server logs comes to the other machine as well: its start, who was kept out, its end; and the checkpoints of the audit log, which `audit verify` takes.
+func TestLogGoesElsewhere(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	took := make(chan string, 10000)
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				for r := bufio.NewReader(c); ; {
+					n := 0
+					if _, err := fmt.Fscanf(r, "%d ", &n); err != nil {
+						return
+					}
+					b := make([]byte, n)
+					if _, err := io.ReadFull(r, b); err != nil {
+						return
+					}
+					_, line, _ := strings.Cut(string(b), "] ")
+					took <- line
+				}
+			}()
+		}
+	}()
+	until := func(word string) string {
+		t.Helper()
+		for {
+			select {
+			case line := <-took:
+				if strings.Contains(line, word) {
+					return line
+				}
+			case <-time.After(time.Minute):
+				t.Fatalf("%q did not come", word)
+			}
+		}
+	}
+	s := start(t, seeded(t, 5), "--log-to", "tcp://"+ln.Addr().String(), "--no-practice")
+	until(`"serving"`)
+	b := s.browser(t)
+	b.signIn("registrar.yunhe", s.password(t, "registrar.yunhe"))
+	if st, _, _ := b.post("/pupils", url.Values{"csrf": {"forged"}, "q": {"欧阳"}}); st != http.StatusForbidden {
+		t.Fatal(st)
+	}
+	if line := until(`"csrf"`); strings.Contains(line, "欧阳") || strings.Contains(line, "registrar.yunhe") {
+		t.Fatal(line)
+	}
+	s.stop()
+	until(`"ended"`)
+	if err := Run(t.Context(), []string{"serve", "--data", s.data, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log-to", "tcp://log.example.cn:601"}, io.Discard, Options{Stderr: io.Discard}); err == nil || !strings.Contains(err.Error(), "--log-to") {
+		t.Fatalf("in clear to another machine: %v", err)
+	}
+}
+
 func TestLogKeepsSecrets(t *testing.T) {
 	var out bytes.Buffer
 	log := newLog(&out, "info")
