@@ -2,14 +2,12 @@ package console
 
 import (
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
 	"xueji/server/internal/service"
-	"xueji/server/internal/store"
 	"xueji/server/registry"
 )
 
@@ -295,70 +293,44 @@ func (k *console) archives(c *fiber.Ctx, who service.Staff) error {
 	return k.archivesShow(c, who, nil)
 }
 
-// archiveHeap is how many rows of a heap are shown: more than a graduating class of most schools.
-const archiveHeap = 300
-
 func (k *console) archivesShow(c *fiber.Ctx, who service.Staff, pr *problem) error {
 	if !mayOf(who).Pupils {
 		return &registry.Error{Code: registry.CodeForbidden}
 	}
-	t, err := k.Service.ToDo(c.UserContext(), who)
+	t, err := k.Service.ArchiveTasks(c.UserContext(), who, service.ArchiveHeap)
 	if err != nil {
 		return err
 	}
 	lang := k.lang(c)
-	heaps := map[string][]archiveLine{}
-	put := func(name string, r store.TaskRow) {
-		heaps[name] = append(heaps[name], archiveLine{Name: r.Name, Sub: k.grade(lang, r.Grade) + " " + r.Class, Route: k.Service.Directory().Name(r.School),
-			Href: "/pupils/" + string(r.Task.UID) + "/archive", Ref: string(r.Task.UID) + ":" + strconv.FormatInt(t.Versions[r.Task.UID], 10), Holder: r.Unit, Since: r.Arrived, Clock: k.clock(lang, r.Arrived, r.DueOn, r.Unsure)})
-	}
-	for _, r := range t.Mine {
-		switch r.Kind {
-		case registry.TaskArchiveSend:
-			put("send", r)
-		case registry.TaskArchiveReceive:
-			put("receive", r)
-		case registry.TaskArchiveMissing:
-			put("missing", r)
-		case registry.TaskArchiveBuild:
-			put("build", r)
-		}
-	}
-	for _, r := range t.Waiting {
-		switch r.Kind {
-		case registry.TaskArchiveSend:
-			put("awaited", r)
-		case registry.TaskArchiveReceive:
-			put("underway", r)
-		case registry.TaskArchiveMissing:
-			put("owed", r)
-		}
-	}
-	for _, r := range t.Above {
-		if strings.HasPrefix(string(r.Kind), "archive") {
-			put("above", r)
-		}
-	}
 	var lists []archiveList
 	total := 0
-	for _, name := range []string{"send", "receive", "missing", "underway", "awaited", "owed", "above", "build"} {
-		rows := heaps[name]
-		if len(rows) == 0 {
+	for _, heap := range []struct {
+		name string
+		of   service.TaskHeap
+	}{
+		{"send", t.Mine[registry.TaskArchiveSend]}, {"receive", t.Mine[registry.TaskArchiveReceive]}, {"missing", t.Mine[registry.TaskArchiveMissing]},
+		{"underway", t.Waiting[registry.TaskArchiveReceive]}, {"awaited", t.Waiting[registry.TaskArchiveSend]}, {"owed", t.Waiting[registry.TaskArchiveMissing]},
+		{"above", t.Above}, {"build", t.Mine[registry.TaskArchiveBuild]},
+	} {
+		if heap.of.N == 0 {
 			continue
 		}
-		sort.SliceStable(rows, func(i, j int) bool { return rows[i].Clock.Due < rows[j].Clock.Due })
-		total += len(rows)
-		l := archiveList{Name: name, Rows: rows[:min(len(rows), archiveHeap)], More: max(0, len(rows)-archiveHeap)}
-		if keepsArchives(who) {
-			l.Many = map[string]string{"send": "/archives/send", "receive": "/archives/receive/many"}[name]
+		l := archiveList{Name: heap.name, More: heap.of.N - min(len(heap.of.Rows), service.ArchiveHeap)}
+		for _, r := range heap.of.Rows[:min(len(heap.of.Rows), service.ArchiveHeap)] {
+			l.Rows = append(l.Rows, archiveLine{Name: r.Name, Sub: k.grade(lang, r.Grade) + " " + r.Class, Route: k.Service.Directory().Name(r.School), Href: "/pupils/" + string(r.Task.UID) + "/archive",
+				Ref: refOf(service.Ref{UID: r.Task.UID, Seen: r.Version}), Holder: r.Unit, Since: r.Arrived, Clock: k.clock(lang, r.Arrived, r.DueOn, r.Unsure)})
 		}
-		if name == "underway" {
-			for _, r := range rows {
-				if !slices.Contains(l.To, r.Holder) {
-					l.To = append(l.To, r.Holder)
+		if keepsArchives(who) {
+			l.Many = map[string]string{"send": "/archives/send", "receive": "/archives/receive/many"}[heap.name]
+		}
+		if heap.name == "underway" {
+			for _, r := range heap.of.Rows {
+				if !slices.Contains(l.To, r.Unit) {
+					l.To = append(l.To, r.Unit)
 				}
 			}
 		}
+		total += heap.of.N
 		lists = append(lists, l)
 	}
 	return k.show(c, &who, "archives", "archives.title", fiber.Map{"Lists": lists, "Total": total, "Tabs": archiveLists(who), "Me": who.Unit}, withActive("archives"), withProblem(pr))

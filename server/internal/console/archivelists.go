@@ -46,6 +46,9 @@ type archiveListRow struct {
 	Clock clock
 }
 
+// wayLimit is how many archives under way are counted: a large school's intake.
+const wayLimit = 6000
+
 // way is from whom to whom archives travel, and how many.
 type way struct {
 	From, To registry.Unit
@@ -54,17 +57,17 @@ type way struct {
 
 // ways are those of the reader's own unit, from its tasks and those it waits for.
 func (k *console) ways(c *fiber.Ctx, who service.Staff) ([]way, error) {
-	t, err := k.Service.ToDo(c.UserContext(), who)
+	t, err := k.Service.ArchiveTasks(c.UserContext(), who, wayLimit)
 	if err != nil {
 		return nil, err
 	}
 	var out []way
-	for _, r := range append(slices.Clone(t.Waiting), t.Mine...) {
+	for _, r := range slices.Concat(t.Waiting[registry.TaskArchiveReceive].Rows, t.Mine[registry.TaskArchiveReceive].Rows) {
 		w := way{From: who.Unit, To: r.Unit}
 		if r.Unit == who.Unit && len(r.Others) > 0 {
 			w.From = r.Others[0]
 		}
-		if r.Kind != registry.TaskArchiveReceive || w.From == w.To {
+		if w.From == w.To {
 			continue
 		}
 		i := slices.IndexFunc(out, func(o way) bool { return o.From == w.From && o.To == w.To })

@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"fmt"
 	"net/url"
 	"slices"
 	"sort"
@@ -15,13 +14,6 @@ import (
 	"xueji/server/internal/store"
 	"xueji/server/registry"
 	"xueji/server/registry/supervise"
-)
-
-// todoPage is how many rows a page of the list holds; groupFrom is from how many on newcomers of one grade stand in one row.
-const (
-	todoPage  = 60
-	groupFrom = 4
-	sidePage  = 30
 )
 
 // taskView is one row: a task, or newcomers of one grade together.
@@ -55,7 +47,6 @@ type todoView struct {
 	Rows     []taskView
 	Kinds    []filter
 	When     string
-	Group    string
 	First    int
 	Last     int
 	Total    int
@@ -99,52 +90,29 @@ func (k *console) todoCount(c *fiber.Ctx, who service.Staff) error {
 
 func (k *console) todoView(c *fiber.Ctx, who service.Staff) (*todoView, error) {
 	ctx, lang := c.UserContext(), k.lang(c)
-	t, err := k.Service.ToDo(ctx, who)
+	page, _ := strconv.Atoi(c.Query("page"))
+	page = max(1, page)
+	ask := service.ToDoAsk{Kind: c.Query("kind"), When: c.Query("when"), Group: c.Query("group"), Page: page}
+	t, err := k.Service.ToDo(ctx, who, ask)
 	if err != nil {
 		return nil, err
 	}
-	kind, when, group := c.Query("kind"), c.Query("when"), c.Query("group")
-	v := &todoView{Counts: t.Counts, Orders: t.Orders, Held: t.Held, When: when, Group: group, Empty: len(t.Mine)+len(t.Handed) == 0}
-
-	kinds := map[string]int{}
-	var rows []store.TaskRow
-	for _, r := range t.Mine {
-		kk := taskGroup(r)
-		kinds[kk]++
-		if kind != "" && kind != kk || group != "" && group != groupKey(r) {
-			continue
-		}
-		if when != "" && when != k.when(r.DueOn, t.Today) {
-			continue
-		}
-		rows = append(rows, r)
+	all := 0
+	for _, n := range t.Kinds {
+		all += n
 	}
-	var handed []taskView
-	all := len(t.Mine)
-	for _, d := range t.Handed {
-		kinds[groupEnrol] += d.N
-		all += d.N
-		if (kind == "" || kind == groupEnrol) && group == "" && (when == "" || when == k.when(d.DueOn, t.Today)) {
-			handed = append(handed, k.handedRow(lang, who, d))
+	v := &todoView{Counts: t.Counts, Orders: t.Orders, Held: t.Held, When: ask.When, Empty: all == 0}
+	v.Kinds = append(v.Kinds, filter{Text: k.words.say(lang, "todo.all"), Href: "/todo", On: ask.Kind == "" && ask.Group == "", Count: all})
+	for _, kk := range []string{service.ToDoTransfer, service.ToDoSuspend, service.ToDoChange, service.ToDoEnrol, service.ToDoArchive, service.ToDoOther} {
+		if t.Kinds[kk] > 0 {
+			v.Kinds = append(v.Kinds, filter{Text: k.words.say(lang, "todo.kind."+kk), Href: "/todo?kind=" + kk, On: ask.Kind == kk, Count: t.Kinds[kk]})
 		}
 	}
-	v.Kinds = append(v.Kinds, filter{Text: k.words.say(lang, "todo.all"), Href: "/todo", On: kind == "" && group == "", Count: all})
-	for _, kk := range []string{"transfer", "suspend", "change", groupEnrol, "archive", "other"} {
-		if kinds[kk] > 0 {
-			v.Kinds = append(v.Kinds, filter{Text: k.words.say(lang, "todo.kind."+kk), Href: "/todo?kind=" + kk, On: kind == kk, Count: kinds[kk]})
-		}
-	}
-
-	list := byDue(k.taskRows(lang, who, rows, t, group == ""), handed)
-	page, _ := strconv.Atoi(c.Query("page"))
-	page = max(1, page)
-	from := min(len(list), (page-1)*todoPage)
-	to := min(len(list), from+todoPage)
-	v.Rows, v.First, v.Last, v.Total = list[from:to], from+1, to, len(list)
+	from := (page - 1) * service.ToDoPage
+	v.Rows, v.First, v.Last, v.Total = k.taskRows(lang, who, t.Mine), from+1, from+len(t.Mine), t.Rows
 	v.CanAct = slices.ContainsFunc(v.Rows, func(r taskView) bool { return r.Refs != "" })
-	v.Prev, v.Next = turns("/todo", map[string]string{"kind": kind, "when": when, "group": group}, page, to < len(list))
-	v.Waiting = k.taskRows(lang, who, t.Waiting, t, true)
-	v.Waiting = v.Waiting[:min(sidePage, len(v.Waiting))]
+	v.Prev, v.Next = turns("/todo", map[string]string{"kind": ask.Kind, "when": ask.When, "group": ask.Group}, page, v.Last < v.Total && len(v.Rows) > 0)
+	v.Waiting = k.taskRows(lang, who, t.Waiting)
 	v.MoreWait = t.Counts.Waiting
 	for i := range v.Waiting {
 		v.MoreWait = max(0, v.MoreWait-v.Waiting[i].Count)
@@ -152,7 +120,9 @@ func (k *console) todoView(c *fiber.Ctx, who service.Staff) (*todoView, error) {
 			v.Waiting[i].Href = "/cases?kind=enrol&state=open" // a group's own page lists what is mine
 		}
 	}
-	v.Above = k.taskRows(lang, who, t.Above[:min(sidePage, len(t.Above))], t, false)
+	for _, r := range t.Above {
+		v.Above = append(v.Above, k.taskRow(lang, who, r))
+	}
 	k.withCases(ctx, lang, who, v.Rows, v.Waiting, v.Above)
 	return v, nil
 }
@@ -186,100 +156,32 @@ func (k *console) handedRow(lang string, who service.Staff, d service.HandedDay)
 		Holder: k.words.say(lang, "todo.me"), Arrived: d.On, Clock: k.clock(lang, d.On, d.DueOn, d.Unsure), Href: "/enrol/handed", Group: true, Count: d.N}
 }
 
-// byDue puts rows in among tasks, which stand soonest first.
-func byDue(tasks, more []taskView) []taskView {
-	for _, m := range more {
-		i := slices.IndexFunc(tasks, func(t taskView) bool { return t.Clock.Due == "" || t.Clock.Due > m.Clock.Due })
-		if i < 0 {
-			i = len(tasks)
-		}
-		tasks = slices.Insert(tasks, i, m)
-	}
-	return tasks
-}
-
-// when sorts what is due under one of the numbers at the top.
-func (k *console) when(due, today registry.Date) string {
-	if due < today {
-		return "overdue"
-	}
-	if n, _ := k.Service.Calendar().WorkingDaysBetween(today, due); n <= soonDays {
-		return "soon"
-	}
-	return "intime"
-}
-
-// groupEnrol is the kind of what is about newcomers.
-const groupEnrol = string(registry.CaseEnrol)
-
-func taskGroup(r store.TaskRow) string {
-	switch {
-	case r.Kind == registry.TaskStep && (r.Case == registry.CaseTransfer || r.Case == registry.CaseEnrol):
-		return string(r.Case)
-	case r.Kind == registry.TaskStep && (r.Case == registry.CaseSuspend || r.Case == registry.CaseExtend), r.Kind == registry.TaskSuspensionEnd:
-		return "suspend"
-	case r.Kind == registry.TaskStep, r.Kind == registry.TaskDropoutReport, r.Kind == registry.TaskHandOver, r.Kind == registry.TaskAbsence, r.Kind == registry.TaskAbsenceContact:
-		return "change"
-	case strings.HasPrefix(string(r.Kind), "archive"):
-		return "archive"
-	}
-	return "other"
-}
-
-// groupKey names newcomers of one grade that stand in one row: those that may be decided together, and those whose archives are to be built.
-func groupKey(r store.TaskRow) string {
-	switch {
-	case r.Kind == registry.TaskStep && r.Case == registry.CaseEnrol:
-		return fmt.Sprintf("%s-%d-%s", r.School, r.Grade, r.Party)
-	case r.Kind == registry.TaskArchiveBuild:
-		return fmt.Sprintf("%s-%d-archive", r.School, r.Grade)
-	}
-	return ""
-}
-
-func (k *console) taskRows(lang string, who service.Staff, rows []store.TaskRow, t service.ToDo, fold bool) []taskView {
-	size := map[string]int{}
-	if fold {
-		for _, r := range rows {
-			if g := groupKey(r); g != "" {
-				size[g]++
-			}
-		}
-	}
-	at, refs := map[string]int{}, map[int][]string{}
-	var out []taskView
-	for _, r := range rows {
-		g := groupKey(r)
-		if i, seen := at[g]; seen {
-			if ref := k.refOf(who, r, t); ref != "" { // all of a group or none: what the row's reader may decide does not differ within it
-				refs[i] = append(refs[i], ref)
-			}
-			out[i].Count++
+// taskRows are the rows of a list as they are shown.
+func (k *console) taskRows(lang string, who service.Staff, rows []service.ToDoRow) []taskView {
+	out := make([]taskView, len(rows))
+	for i, r := range rows {
+		if r.Handed != nil {
+			out[i] = k.handedRow(lang, who, *r.Handed)
 			continue
 		}
-		v := k.taskRow(lang, who, r, t)
-		if size[g] < groupFrom {
-			out = append(out, v)
-			continue
+		v := k.taskRow(lang, who, r.TaskRow)
+		if r.Group != "" {
+			v.Group, v.Count, v.Href = true, r.N, "/todo?group="+url.QueryEscape(r.Group)
+			v.Title, v.Sub = k.words.say(lang, "todo.group", "n", r.N, "grade", k.grade(lang, r.Grade)), k.Service.Directory().Name(r.School)
+			if v.Refs != "" { // all of a group or none: what the row's reader may decide does not differ within it
+				refs := make([]string, len(r.Refs))
+				for n, f := range r.Refs {
+					refs[n] = refOf(f)
+				}
+				v.Refs = strings.Join(refs, ",")
+			}
 		}
-		at[g] = len(out)
-		if v.Refs != "" {
-			refs[len(out)] = []string{v.Refs}
-		}
-		v.Group, v.Count, v.Href = true, 1, "/todo?group="+url.QueryEscape(g)
-		v.Title, v.Sub = k.grade(lang, r.Grade), k.Service.Directory().Name(r.School) // the count joins the title below
-		out = append(out, v)
-	}
-	for i := range out {
-		if out[i].Group {
-			out[i].Refs = strings.Join(refs[i], ",")
-			out[i].Title = k.words.say(lang, "todo.group", "n", out[i].Count, "grade", out[i].Title)
-		}
+		out[i] = v
 	}
 	return out
 }
 
-func (k *console) taskRow(lang string, who service.Staff, r store.TaskRow, t service.ToDo) taskView {
+func (k *console) taskRow(lang string, who service.Staff, r store.TaskRow) taskView {
 	say := func(key string, pairs ...any) string { return k.words.say(lang, key, pairs...) }
 	dir := k.Service.Directory()
 	uid := r.Task.UID
@@ -290,7 +192,7 @@ func (k *console) taskRow(lang string, who service.Staff, r store.TaskRow, t ser
 	if r.Number != "" {
 		v.Sub += " · " + say("pupil.tail", "tail", tail(string(r.Number), 4))
 	}
-	if groupKey(r) != "" {
+	if r.Case == registry.CaseEnrol || r.Kind == registry.TaskArchiveBuild {
 		v.Sub = k.grade(lang, r.Grade) + " " + r.Class
 	}
 	holder := dir.Name(r.Unit)
@@ -308,7 +210,9 @@ func (k *console) taskRow(lang string, who service.Staff, r store.TaskRow, t ser
 			v.Holder, v.Party = say("todo.holder", "unit", holder, "party", v.Party), ""
 		}
 		v.Href += "/cases/" + string(r.CaseNo)
-		v.Refs = k.refOf(who, r, t)
+		if r.Unit == who.Unit && k.mayDecide(who, r.Case, r.Party) {
+			v.Refs = refOf(service.Ref{UID: uid, Seen: r.Version})
+		}
 	default:
 		v.Kind = say("task." + string(r.Kind))
 		v.Holder = holder
@@ -375,14 +279,8 @@ func (k *console) progress(lang string, who service.Staff, v *taskView, cs regis
 	}
 }
 
-// refOf is "uid:seen" of a step that who may decide now, else "".
-func (k *console) refOf(who service.Staff, r store.TaskRow, t service.ToDo) string {
-	seen, ok := t.Versions[r.Task.UID]
-	if !ok || r.Kind != registry.TaskStep || r.Unit != who.Unit || !k.mayDecide(who, r.Case, r.Party) {
-		return ""
-	}
-	return string(r.Task.UID) + ":" + strconv.FormatInt(seen, 10)
-}
+// refOf is "uid:seen".
+func refOf(r service.Ref) string { return string(r.UID) + ":" + strconv.FormatInt(r.Seen, 10) }
 
 // way tells whether a transfer comes in or goes out, seen from who.
 func (k *console) way(who service.Staff, cs registry.Case) string {
@@ -521,7 +419,7 @@ func (k *console) receiving(c *fiber.Ctx, who service.Staff, refs []service.Ref)
 	if !who.Unit.IsSchool() {
 		return nil
 	}
-	t, err := k.Service.ToDo(c.UserContext(), who)
+	tasks, err := k.Service.OwnTasks(c.UserContext(), who, refs, registry.PartyReceiver)
 	if err != nil {
 		return nil
 	}
@@ -529,10 +427,7 @@ func (k *console) receiving(c *fiber.Ctx, who service.Staff, refs []service.Ref)
 	for _, r := range refs {
 		want[r.UID] = r
 	}
-	tasks := slices.DeleteFunc(t.Mine, func(r store.TaskRow) bool {
-		_, ok := want[r.Task.UID]
-		return !ok || r.Party != registry.PartyReceiver || r.Kind != registry.TaskStep
-	})
+	tasks = slices.DeleteFunc(tasks, func(r store.TaskRow) bool { return r.Kind != registry.TaskStep })
 	cases, err := k.Service.CasesBehind(c.UserContext(), who, tasks)
 	if err != nil {
 		return nil
@@ -540,7 +435,7 @@ func (k *console) receiving(c *fiber.Ctx, who service.Staff, refs []service.Ref)
 	var out []acceptRow
 	for _, r := range tasks {
 		ref, cs := want[r.Task.UID], cases[r.CaseNo]
-		out = append(out, acceptRow{Ref: fmt.Sprintf("%s:%d", ref.UID, ref.Seen), UID: string(ref.UID), Name: r.Name, Grade: k.grade(k.lang(c), max(cs.ToGrade, r.Grade)),
+		out = append(out, acceptRow{Ref: refOf(ref), UID: string(ref.UID), Name: r.Name, Grade: k.grade(k.lang(c), max(cs.ToGrade, r.Grade)),
 			Route: k.Service.Directory().Name(r.School), Class: cs.ToClass})
 	}
 	return out
@@ -554,7 +449,7 @@ func others(refs []service.Ref, rows []acceptRow) []string {
 	var out []string
 	for _, r := range refs {
 		if !asked[string(r.UID)] {
-			out = append(out, fmt.Sprintf("%s:%d", r.UID, r.Seen))
+			out = append(out, refOf(r))
 		}
 	}
 	return out
@@ -609,12 +504,12 @@ func knownRefusal(code registry.RefusalCode) bool {
 
 // names lists whom refs are about, as far as they still stand on the list.
 func (k *console) names(c *fiber.Ctx, who service.Staff, refs []service.Ref) []string {
-	t, err := k.Service.ToDo(c.UserContext(), who)
+	tasks, err := k.Service.OwnTasks(c.UserContext(), who, refs, "")
 	if err != nil {
 		return nil
 	}
 	by := map[registry.UID]string{}
-	for _, r := range t.Mine {
+	for _, r := range tasks {
 		by[r.Task.UID] = r.Name
 	}
 	var out []string

@@ -79,15 +79,17 @@ var table = []struct {
 	want   string // in the order of actors
 }{
 	//                                                                                reg    reg'  lead   lead'  off    off'  city   clerk  clerk' oper
-	{"ToDo", func(w *world, who Staff) error { _, err := w.r.s.ToDo(w.c(), who); return err }, "ok ok ok ok ok ok ok ok ok ok"},
+	{"ToDo", func(w *world, who Staff) error { _, err := w.r.s.ToDo(w.c(), who, ToDoAsk{}); return err }, "ok ok ok ok ok ok ok ok ok ok"},
 	{"ToDoCount", func(w *world, who Staff) error {
 		n, err := w.r.s.ToDoCount(w.c(), who)
-		all, err2 := w.r.s.ToDo(w.c(), who)
+		all, err2 := w.r.s.ToDo(w.c(), who, ToDoAsk{})
 		if err == nil && (err2 != nil || n.Counts != all.Counts || len(n.Mine) > 0) {
 			return registry.ErrConflict
 		}
 		return err
 	}, "ok ok ok ok ok ok ok ok ok ok"},
+	{"OwnTasks", func(w *world, who Staff) error { _, err := w.r.s.OwnTasks(w.c(), who, nil, ""); return err }, "ok ok ok ok ok ok ok ok ok ok"},
+	{"ArchiveTasks", func(w *world, who Staff) error { _, err := w.r.s.ArchiveTasks(w.c(), who, 1); return err }, "ok ok ok ok ok ok ok ok ok ok"},
 	{"CasesBehind", func(w *world, who Staff) error { _, err := w.r.s.CasesBehind(w.c(), who, nil); return err }, "ok ok ok ok ok ok ok ok ok ok"},
 	{"Live", func(w *world, who Staff) error {
 		ctx, cancel := context.WithCancel(w.c())

@@ -47,7 +47,7 @@ func TestEscalationThroughService(t *testing.T) {
 		t.Error("given up twice on one day")
 	}
 	has := func(login string) (found bool) {
-		for _, row := range must[ToDo](t)(r.s.ToDo(r.ctx, r.staff(login))).Mine {
+		for _, row := range must[ToDo](t)(r.s.ToDo(r.ctx, r.staff(login), ToDoAsk{})).Mine {
 			found = found || row.Task.Kind == registry.TaskEscalated && row.Summary.UID == uid
 		}
 		return found
@@ -81,7 +81,7 @@ func TestArchiveEscalates(t *testing.T) {
 	r.refused("officer.city", uid, registry.UrgeStep{Note: "请建档"}, registry.CodeForbidden) // a school's authority is its county
 	r.act("officer.yunhe", uid, registry.UrgeStep{Note: "请建档"})
 	r.act("registrar.yunhe", uid, registry.BuildArchive{Items: []registry.ArchiveItem{{No: 1, Group: 1, Title: "学生学籍基础信息表", Pages: 1}}})
-	for _, row := range must[ToDo](t)(r.s.ToDo(r.ctx, r.staff("officer.yunhe"))).Mine {
+	for _, row := range must[ToDo](t)(r.s.ToDo(r.ctx, r.staff("officer.yunhe"), ToDoAsk{})).Mine {
 		if row.Task.Kind == registry.TaskEscalated {
 			t.Error("still on the list of the office after it was built")
 		}
@@ -184,7 +184,7 @@ func TestMissingIsSettled(t *testing.T) {
 	r.act("registrar.yunhe", uid, registry.SendArchive{Carrier: "邮政"})
 	r.act("registrar.qingshi", uid, registry.ReceiveArchive{No: r.pupil(uid).Archive.No, Missing: []int{2}})
 	owed := func(login string) (found bool) {
-		for _, row := range must[ToDo](t)(r.s.ToDo(r.ctx, r.staff(login))).Mine {
+		for _, row := range must[ToDo](t)(r.s.ToDo(r.ctx, r.staff(login), ToDoAsk{})).Mine {
 			found = found || row.Task.Kind == registry.TaskArchiveMissing && row.Summary.UID == uid
 		}
 		return found

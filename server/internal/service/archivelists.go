@@ -195,16 +195,21 @@ func (s *Service) HandedOver(ctx context.Context, who Staff, from, to registry.U
 	}
 	var out []ArchiveRow
 	seen := map[registry.UID]bool{}
-	for offset := 0; ; offset += sideLimit { // on their way
-		rows, err := s.st.Tasks(ctx, to, sideLimit, offset)
+	sums, err := s.st.TaskSums(ctx, to, false)
+	if err != nil {
+		return nil, internal(err)
+	}
+	onWay := slices.DeleteFunc(sums, func(t store.TaskSum) bool { return t.Topic.Kind != registry.TaskArchiveReceive })
+	for offset := 0; ; offset += sideLimit {
+		rows, err := s.st.TaskRefs(ctx, store.TaskQuery{Unit: to, Of: onWay, Limit: sideLimit, Offset: offset})
 		if err != nil {
 			return nil, internal(err)
 		}
 		for _, r := range rows {
-			if r.Kind != registry.TaskArchiveReceive || seen[r.Task.UID] {
+			if seen[r.UID] {
 				continue
 			}
-			p, err := s.st.Pupil(ctx, r.Task.UID)
+			p, err := s.st.Pupil(ctx, r.UID)
 			if err != nil {
 				return nil, internal(err)
 			}

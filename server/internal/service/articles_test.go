@@ -142,7 +142,7 @@ func TestDropoutJourney(t *testing.T) {
 	r.refused("registrar.yunhe", uid, registry.ReportDropout{Since: r.s.Today().AddDays(1), Reason: "外出"}, registry.CodeInvalid)
 	r.act("registrar.yunhe", uid, registry.ReportDropout{Since: r.s.Today(), Reason: "外出"})
 	due := func() (n int) {
-		for _, row := range must[ToDo](t)(r.s.ToDo(r.ctx, reg)).Mine {
+		for _, row := range must[ToDo](t)(r.s.ToDo(r.ctx, reg, ToDoAsk{})).Mine {
 			if row.Kind == registry.TaskDropoutReport {
 				n++
 			}
@@ -183,8 +183,8 @@ func TestAbsenceJourney(t *testing.T) {
 	r.act("leader.yunhe", uid, registry.RecordAbsence{Since: from, Absence: registry.AbsenceUnexplained, Note: "未请假"})
 	r.act("registrar.yunhe", other, registry.RecordAbsence{Since: from, Absence: registry.AbsenceSick, Until: from.AddDays(60), Note: "住院"})
 	todo := func(who Staff) (out []registry.TaskKind) {
-		d := must[ToDo](t)(r.s.ToDo(r.ctx, who))
-		for _, row := range slices.Concat(d.Mine, d.Above) {
+		d := must[ToDo](t)(r.s.ToDo(r.ctx, who, ToDoAsk{}))
+		for _, row := range slices.Concat(tasksOf(d.Mine), d.Above) {
 			if row.Task.UID == uid && strings.HasPrefix(string(row.Kind), "absence") {
 				out = append(out, row.Kind)
 			}

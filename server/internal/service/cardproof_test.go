@@ -160,7 +160,7 @@ func TestCopyAtConsole(t *testing.T) {
 	r := newReads(t)
 	school := r.pupil(r.uid).School
 	task := func() bool {
-		rows := must[[]store.TaskRow](t)(r.s.st.Tasks(r.ctx, school, 500, 0))
+		rows := must[[]store.TaskRow](t)(r.s.st.Tasks(r.ctx, store.TaskQuery{Unit: school, Limit: 500}))
 		return slices.ContainsFunc(rows, func(k store.TaskRow) bool {
 			return k.Kind == registry.TaskCardCopy && k.Task.UID == r.uid && k.Unit == school
 		})

@@ -36,7 +36,7 @@ func TestNoDocumentUpToProvince(t *testing.T) {
 	}{{"leader.yunhe", registry.PartySchool}, {"officer.yunhe", registry.PartyAuthority}, {"officer.city", registry.PartyCityAuth}, {"officer.province", registry.PartyProvinceAuth}}
 	for i, p := range parties {
 		who := r.staff(p.login)
-		todo := must[ToDo](t)(r.s.ToDo(r.ctx, who))
+		todo := must[ToDo](t)(r.s.ToDo(r.ctx, who, ToDoAsk{}))
 		found := false
 		for _, row := range todo.Mine {
 			found = found || row.Summary.UID == uid && row.Party == p.party

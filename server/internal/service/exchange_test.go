@@ -199,7 +199,7 @@ func TestAcrossProvinces(t *testing.T) {
 	if st, _ := q.Case(no).Next(); st.Unit != demo.YunheShiyan || st.DueOn != p.OpenCase().Steps[2].DueOn || there.s.Directory().Name(st.Unit) == string(st.Unit) {
 		t.Fatalf("the receiving side sees %+v", st)
 	}
-	todo := must[ToDo](t)(there.s.ToDo(there.ctx, there.staff("registrar.far")))
+	todo := must[ToDo](t)(there.s.ToDo(there.ctx, there.staff("registrar.far"), ToDoAsk{}))
 	if len(todo.Waiting) != 1 || todo.Waiting[0].Unit != demo.YunheShiyan {
 		t.Fatalf("the receiving school waits for %+v", todo.Waiting)
 	}

@@ -160,6 +160,13 @@ type ending struct {
 	store.Store
 	pieces int
 	read   []registry.UID
+	listed int // rows of tasks
+}
+
+func (e *ending) Tasks(ctx context.Context, q store.TaskQuery) ([]store.TaskRow, error) {
+	rows, err := e.Store.Tasks(ctx, q)
+	e.listed += len(rows)
+	return rows, err
 }
 
 func (e *ending) PutImport(ctx context.Context, i store.Import, made ...store.RunPart) error {

@@ -95,7 +95,7 @@ func TestJourney(t *testing.T) {
 	if p.Archive.Custodian != demo.QingshiCentre || len(p.Archive.Missing) != 1 || p.Archive.Backups[0] != demo.YunheShiyan {
 		t.Fatalf("archive %+v", p.Archive)
 	}
-	todo := must[ToDo](t)(r.s.ToDo(r.ctx, old))
+	todo := must[ToDo](t)(r.s.ToDo(r.ctx, old, ToDoAsk{}))
 	found := false
 	for _, task := range todo.Mine {
 		found = found || task.Task.UID == uid && task.Kind == registry.TaskArchiveMissing
@@ -184,7 +184,7 @@ func TestSuspensionAndReturn(t *testing.T) {
 		t.Fatalf("standing %s", p.Standing)
 	}
 	ends := func() (n, counted int) { // how many alerts of an end the list has, and all that is counted as mine
-		todo := must[ToDo](t)(r.s.ToDo(r.ctx, reg))
+		todo := must[ToDo](t)(r.s.ToDo(r.ctx, reg, ToDoAsk{}))
 		for _, row := range todo.Mine {
 			if row.Kind == registry.TaskSuspensionEnd {
 				n++

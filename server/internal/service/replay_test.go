@@ -450,7 +450,7 @@ func (c *county) hold() {
 	}
 	for _, u := range units {
 		for at := 0; ; at += 500 {
-			rows := must[[]store.TaskRow](t)(c.st.Tasks(c.ctx, u, 500, at))
+			rows := must[[]store.TaskRow](t)(c.st.Tasks(c.ctx, store.TaskQuery{Unit: u, Limit: 500, Offset: at}))
 			for _, row := range rows {
 				tasks[key(row.Task)]++
 			}

@@ -70,7 +70,9 @@ type Console interface {
 	// To do.
 	// CasesBehind reads the open cases behind tasks of a list, by number: those that the unit takes part in.
 	CasesBehind(ctx context.Context, who Staff, tasks []store.TaskRow) (map[registry.CaseNo]registry.Case, error)
-	ToDo(ctx context.Context, who Staff) (ToDo, error)
+	ToDo(ctx context.Context, who Staff, ask ToDoAsk) (ToDo, error)
+	OwnTasks(ctx context.Context, who Staff, refs []Ref, party registry.Party) ([]store.TaskRow, error)
+	ArchiveTasks(ctx context.Context, who Staff, most int) (ArchiveToDo, error)
 	// ToDoCount is ToDo without its lists of tasks.
 	ToDoCount(ctx context.Context, who Staff) (ToDo, error)
 	// Live delivers a value each time something changed for the unit (notices, tasks), and one at once when something may have since a time (zero: none); ends with
@@ -191,8 +193,10 @@ type Ref struct {
 type ToDo struct {
 	Today   registry.Date
 	Counts  store.TaskCounts
-	Mine    []store.TaskRow // soonest first, ≤ 500
-	Waiting []store.TaskRow // others have it
+	Kinds   map[string]int  // the same by kind
+	Mine    []ToDoRow       // the page that was asked for, soonest first
+	Rows    int             // of all pages
+	Waiting []ToDoRow       // others have it
 	Above   []store.TaskRow // overdue in units under mine
 	// Orders are orders to correct that wait for the unit: to answer, or to judge an answer. They are of units, not of pupils, and stand beside the counts.
 	Orders []supervise.Order
@@ -200,8 +204,6 @@ type ToDo struct {
 	Held int
 	// Handed are newcomers that other systems handed in and the registrar has to look at, by the day they came; Counts has them too.
 	Handed []HandedDay
-	// Versions of the pupils in Mine, for ActMany.
-	Versions map[registry.UID]int64
 }
 
 // HandedDay is how many newcomers were handed in on a day, and until when they are to be entered or sent back: each party's time for an enrolment (the rule pack's

@@ -51,7 +51,7 @@ func TestOrderToCorrect(t *testing.T) {
 	if len(o.Findings) != 1 || len(o.Kinds) != 1 || o.Kinds[0] != supervise.NoArchive {
 		t.Fatalf("%+v", o)
 	}
-	if todo := must[ToDo](t)(r.s.ToDo(r.ctx, registrar)); len(todo.Orders) != 1 || todo.Orders[0].No != no {
+	if todo := must[ToDo](t)(r.s.ToDo(r.ctx, registrar, ToDoAsk{})); len(todo.Orders) != 1 || todo.Orders[0].No != no {
 		t.Fatalf("the school's list holds %+v", todo.Orders)
 	}
 	answer := func() {
@@ -61,7 +61,7 @@ func TestOrderToCorrect(t *testing.T) {
 		}
 	}
 	answer()
-	if todo := must[ToDo](t)(r.s.ToDo(r.ctx, officer)); len(todo.Orders) != 1 {
+	if todo := must[ToDo](t)(r.s.ToDo(r.ctx, officer, ToDoAsk{})); len(todo.Orders) != 1 {
 		t.Fatal("the county is not told of the answer")
 	}
 	if err := r.s.JudgeOrder(r.ctx, officer, no, true, "档案目录不全，请补齐。"); err != nil {
@@ -110,7 +110,7 @@ func TestOrderUpward(t *testing.T) {
 	_, err = r.s.IssueOrder(r.ctx, county, demo.Yunhe, nil, []string{rows[0].ID()}, "请办理")
 	wantCode(t, err, registry.CodeNotFound)
 	no := must[string](t)(r.s.IssueOrder(r.ctx, city, demo.Yunhe, nil, []string{rows[0].ID()}, "请立即核办。"))
-	if todo := must[ToDo](t)(r.s.ToDo(r.ctx, county)); len(todo.Orders) != 1 {
+	if todo := must[ToDo](t)(r.s.ToDo(r.ctx, county, ToDoAsk{})); len(todo.Orders) != 1 {
 		t.Fatal("the county is not told")
 	}
 	if err := r.s.AnswerOrder(r.ctx, county, no, "已核办。", nil); err != nil {

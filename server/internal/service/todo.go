@@ -14,104 +14,11 @@ import (
 // soonDays is how many working days before its date a task counts as soon.
 const soonDays = 3
 
-// todoLimit is how many tasks of one's own a list holds, and how many may be decided at once: a whole import (intake.Limits) and then some, so that newcomers
-// by the thousand hide no task that is due after them. sideLimit is for what others have.
+// todoLimit is how many tasks may be decided at once: a whole import (intake.Limits) and then some. sideLimit is how many rows are read at once.
 const (
 	todoLimit = 6000
 	sideLimit = 500
 )
-
-func (s *Service) taskCounts(ctx context.Context, unit registry.Unit) (store.TaskCounts, error) {
-	today := s.Today()
-	soon, _ := s.cal.AddWorkingDays(today, soonDays)
-	return s.st.TaskCounts(ctx, unit, today, soon)
-}
-
-// ToDo is a unit's list: what is mine soonest first, what others have that I wait for, and what is overdue under me. What its day has not come for yet (a
-// suspension that ends later than the rule pack's alert, registry.Task.Shown) is neither listed nor counted.
-func (s *Service) ToDo(ctx context.Context, who Staff) (ToDo, error) {
-	sc := s.scope(who)
-	if err := sc.Check(access.ToDo); err != nil {
-		return ToDo{}, err
-	}
-	if !hasCases(sc) {
-		return ToDo{Today: s.Today()}, nil
-	}
-	out, err := s.toDoCounts(ctx, who, sc)
-	if err != nil {
-		return ToDo{}, err
-	}
-	out.Versions = map[registry.UID]int64{}
-	for len(out.Mine) < todoLimit {
-		rows, err := s.st.Tasks(ctx, who.Unit, sideLimit, len(out.Mine))
-		if err != nil {
-			return ToDo{}, internal(err)
-		}
-		out.Mine = append(out.Mine, rows...)
-		if len(rows) < sideLimit {
-			break
-		}
-	}
-	if out.Waiting, err = s.st.Waiting(ctx, who.Unit, sideLimit); err != nil {
-		return ToDo{}, internal(err)
-	}
-	if out.Above, err = s.st.TasksAbove(ctx, who.Unit, out.Today, sideLimit); err != nil {
-		return ToDo{}, internal(err)
-	}
-	out.Mine = slices.DeleteFunc(out.Mine, func(t store.TaskRow) bool {
-		if !t.Shown(out.Today, s.Pack()) {
-			return true
-		}
-		out.Versions[t.Task.UID] = t.Version
-		return false
-	})
-	return out, s.record(ctx, who, audit.Entry{Kind: audit.Search, What: "todo", N: len(out.Mine) + len(out.Waiting) + len(out.Above)})
-}
-
-// hasCases: clerks and operators have no cases, their work is on other pages.
-func hasCases(sc access.Scope) bool {
-	return sc.May(access.SchoolWork) || sc.May(access.Confirm) || sc.May(access.Authority)
-}
-
-// ToDoCount is ToDo without its lists of tasks: no pupil is read for it.
-func (s *Service) ToDoCount(ctx context.Context, who Staff) (ToDo, error) {
-	sc := s.scope(who)
-	if err := sc.Check(access.ToDo); err != nil {
-		return ToDo{}, err
-	}
-	if !hasCases(sc) {
-		return ToDo{Today: s.Today()}, nil
-	}
-	return s.toDoCounts(ctx, who, sc)
-}
-
-func (s *Service) toDoCounts(ctx context.Context, who Staff, sc access.Scope) (out ToDo, err error) {
-	out.Today = s.Today()
-	if out.Counts, err = s.taskCounts(ctx, who.Unit); err != nil {
-		return ToDo{}, internal(err)
-	}
-	later, err := s.st.TasksOf(ctx, who.Unit, registry.TaskSuspensionEnd, registry.TaskAbsence)
-	if err != nil {
-		return ToDo{}, internal(err)
-	}
-	for i := range later {
-		if !later[i].Shown(out.Today, s.Pack()) && out.Counts.InTime > 0 { // what is not shown yet is due later than the alert, so it was counted there
-			out.Counts.InTime--
-		}
-	}
-	if out.Orders, err = s.st.OrdersFor(ctx, who.Unit, sideLimit); err != nil {
-		return ToDo{}, internal(err)
-	}
-	if sc.May(access.FinishLetters) {
-		if out.Held, err = s.heldFor(ctx, who.Unit); err != nil {
-			return ToDo{}, err
-		}
-	}
-	if sc.May(access.Import) {
-		err = s.handedToDo(ctx, who.Unit, &out)
-	}
-	return out, err
-}
 
 // CasesBehind reads the cases of tasks.
 func (s *Service) CasesBehind(ctx context.Context, who Staff, tasks []store.TaskRow) (map[registry.CaseNo]registry.Case, error) {
@@ -133,34 +40,6 @@ func (s *Service) CasesBehind(ctx context.Context, who Staff, tasks []store.Task
 		}
 	}
 	return out, nil
-}
-
-// handedToDo adds the newcomers that other systems handed in.
-func (s *Service) handedToDo(ctx context.Context, school registry.Unit, out *ToDo) error {
-	came, err := s.st.HandedAt(ctx, school, store.HandedWaiting)
-	if err != nil {
-		return internal(err)
-	}
-	soon, _ := s.cal.AddWorkingDays(out.Today, soonDays)
-	for _, at := range came {
-		on := registry.DateOf(at)
-		if n := len(out.Handed); n == 0 || out.Handed[n-1].On != on {
-			d := HandedDay{On: on}
-			d.DueOn, d.Unsure = s.cal.AddWorkingDays(on, s.PackOf(out.Today, school).StepWorkingDays[registry.CaseEnrol])
-			out.Handed = append(out.Handed, d)
-		}
-		d := &out.Handed[len(out.Handed)-1]
-		d.N++
-		switch {
-		case d.DueOn < out.Today:
-			out.Counts.Overdue++
-		case d.DueOn <= soon:
-			out.Counts.Soon++
-		default:
-			out.Counts.InTime++
-		}
-	}
-	return nil
 }
 
 // Search lists pupils in scope; q's own scope fields are overwritten.

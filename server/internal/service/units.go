@@ -32,12 +32,12 @@ func (s *Service) tiedTo(ctx context.Context, code registry.Unit) ([]registry.UI
 		}
 	}
 	for offset := 0; ; offset += sideLimit {
-		rows, err := s.st.Tasks(ctx, code, sideLimit, offset)
+		rows, err := s.st.TaskRefs(ctx, store.TaskQuery{Unit: code, Limit: sideLimit, Offset: offset})
 		if err != nil {
 			return nil, internal(err)
 		}
 		for _, r := range rows {
-			add(r.Task.UID)
+			add(r.UID)
 		}
 		if len(rows) < sideLimit {
 			break

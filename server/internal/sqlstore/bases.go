@@ -2,8 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"slices"
-	"strings"
 
 	"xueji/server/internal/store"
 	"xueji/server/registry"
@@ -103,37 +101,41 @@ func (s *Store) ClassTasks(ctx context.Context, school registry.Unit, kind regis
 			return err
 		}
 		err := decode("task", doc, &t.Task)
-		if t.Kind == kind {
-			out = append(out, t)
-		}
+		out = append(out, t)
 		return err
-	}, `SELECT p.grade, p.class, p.standing, t.doc FROM task t JOIN pupil p ON p.student_uid = t.student_uid WHERE t.unit = $1 AND p.school = $1`, string(school))
+	}, `SELECT p.grade, p.class, p.standing, t.doc FROM task t JOIN pupil p ON p.student_uid = t.student_uid WHERE t.unit = $1 AND t.kind = $2 AND p.school = $1`, string(school), string(kind))
 	return out, err
 }
 
-// TasksOf lists a unit's tasks of kinds. The database looks for a kind's word in the document; the task itself decides.
-func (s *Store) TasksOf(ctx context.Context, unit registry.Unit, kinds ...registry.TaskKind) ([]registry.Task, error) {
-	w := &where{d: s.d}
-	w.and("unit = $%d", string(unit))
-	var likes []string
-	for _, k := range kinds {
-		likes = append(likes, "doc LIKE "+w.param(`%"`+string(k)+`"%`))
-	}
-	if len(likes) == 0 {
-		return nil, nil
-	}
-	var out []registry.Task
-	err := s.query(ctx, func(r Rows) error {
-		var doc string
-		if err := r.Scan(&doc); err != nil {
+// topics files the tasks that a server of before wrote; a row that a commit comes to first needs it no more.
+func (s *Store) topics(ctx context.Context) error {
+	for {
+		n, err := s.eachPupil(ctx, func(ctx context.Context, uid string) error {
+			p, err := s.Pupil(ctx, registry.UID(uid))
+			if err != nil {
+				return err
+			}
+			plan := s.plan()
+			if err := s.query(ctx, func(r Rows) error {
+				var n int64
+				var doc string
+				var t registry.Task
+				if err := r.Scan(&n, &doc); err != nil {
+					return err
+				}
+				if err := decode("task", doc, &t); err != nil {
+					return err
+				}
+				plan.add(nil, `UPDATE task SET kind = $4, topic = $5, seen = $6 WHERE student_uid = $1 AND n = $2 AND doc = $3 AND topic = ''`, uid, n, doc, string(t.Kind),
+					store.TopicOf(&t, p.School, p.Grade).String(), p.Version)
+				return nil
+			}, `SELECT n, doc FROM task WHERE student_uid = $1 AND topic = ''`, uid); err != nil {
+				return err
+			}
+			return s.db.Write(ctx, plan.run)
+		}, `SELECT DISTINCT student_uid FROM task WHERE topic = '' LIMIT 100`)
+		if err != nil || n == 0 {
 			return err
 		}
-		var t registry.Task
-		err := decode("task", doc, &t)
-		if slices.Contains(kinds, t.Kind) {
-			out = append(out, t)
-		}
-		return err
-	}, "SELECT doc FROM task WHERE "+w.conds[0]+" AND ("+strings.Join(likes, " OR ")+")", w.args...)
-	return out, err
+	}
 }

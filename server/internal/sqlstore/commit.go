@@ -188,13 +188,21 @@ const (
 		ON CONFLICT (student_uid, case_no, unit) DO UPDATE SET state = excluded.state WHERE case_unit.state <> excluded.state`
 	sqlOthersDrop = `DELETE FROM task_other WHERE student_uid = $1`
 	sqlTasksDrop  = `DELETE FROM task WHERE student_uid = $1`
-	sqlTask       = `INSERT INTO task (student_uid, n, unit, above, due_on, doc, kind) VALUES ($1, $2, $3, $4, $5, $6, $7)`
+	sqlTask       = `INSERT INTO task (student_uid, n, unit, above, due_on, doc, kind, topic, seen) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 	sqlOther      = `INSERT INTO task_other (student_uid, n, unit, due_on) SELECT $1, $2, j.value, $3 FROM %s j`
 	sqlOutbox     = `INSERT INTO outbox (student_uid, id, kind, payload, at) VALUES ($1, $2, $3, $4, $5)`
 )
 
 // neverDue sorts a task without a date after all others.
 const neverDue = "9999-12-31"
+
+// dueOn is a task's day as a column.
+func dueOn(d registry.Date) string {
+	if d == "" {
+		return neverDue
+	}
+	return string(d)
+}
 
 // prior is a pupil's row as a commit finds it, for the search tokens that have to go.
 type prior struct {
@@ -319,7 +327,7 @@ func (p *plan) moves(ctx context.Context, key []byte, d Dialect, moves []store.C
 	if err := p.cases(d, pu, moves[0].Before); err != nil {
 		return err
 	}
-	return p.tasks(d, uid, fresh, last.Tasks)
+	return p.tasks(d, pu, now.version, fresh, last.Tasks)
 }
 
 // sameIndex reports whether a pupil is found by the same.
@@ -387,7 +395,9 @@ func caseUnits(c *registry.Case) []string {
 	return slices.DeleteFunc(units, func(u string) bool { return u == "" })
 }
 
-func (p *plan) tasks(d Dialect, uid string, fresh bool, tasks []registry.Task) error {
+// tasks writes what is to be done about a pupil of a version.
+func (p *plan) tasks(d Dialect, pu *registry.Pupil, version int64, fresh bool, tasks []registry.Task) error {
+	uid := string(pu.UID)
 	if !fresh {
 		p.add(nil, sqlOthersDrop, uid)
 		p.add(nil, sqlTasksDrop, uid)
@@ -397,12 +407,8 @@ func (p *plan) tasks(d Dialect, uid string, fresh bool, tasks []registry.Task) e
 		if err != nil {
 			return err
 		}
-		due := string(t.DueOn)
-		if due == "" {
-			due = neverDue
-		}
-		n := int64(i + 1)
-		p.add(nil, sqlTask, uid, n, string(t.Unit), string(t.Above), due, doc, string(t.Kind))
+		due, n := dueOn(t.DueOn), int64(i+1)
+		p.add(nil, sqlTask, uid, n, string(t.Unit), string(t.Above), due, doc, string(t.Kind), store.TopicOf(&t, pu.School, pu.Grade).String(), version)
 		if others := slices.Compact(slices.Sorted(slices.Values(t.Others))); len(others) > 0 {
 			p.add(nil, fmt.Sprintf(sqlOther, d.Unnest(4)), uid, n, due, d.List(texts(others)))
 		}

@@ -34,10 +34,75 @@ func (s *Store) tasks(ctx context.Context, sql string, args ...any) ([]store.Tas
 	return out, err
 }
 
-// Tasks lists what a unit has to do, soonest first; what has no date comes last.
-func (s *Store) Tasks(ctx context.Context, unit registry.Unit, limit, offset int) ([]store.TaskRow, error) {
-	return s.tasks(ctx, `task t JOIN pupil p ON p.student_uid = t.student_uid WHERE t.unit = $1`+soonest+` LIMIT $2 OFFSET $3`,
-		string(unit), int64(page(limit)), int64(max(offset, 0)))
+// listedTasks is the FROM and WHERE of a query; of names the task as t, the order is its columns'. with says whether the pupils are asked for too.
+func (s *Store) listedTasks(q store.TaskQuery, with string) (string, []any) {
+	w := &where{d: s.d}
+	from := "task t"
+	if q.Waiting {
+		from = `(SELECT student_uid, n FROM task_other WHERE unit = ` + w.param(string(q.Unit)) + ` ORDER BY due_on, student_uid, n LIMIT ` + w.param(int64(store.SideTasks)) + `) o
+			JOIN task t ON t.student_uid = o.student_uid AND t.n = o.n`
+	} else {
+		w.and("t.unit = $%d", string(q.Unit))
+	}
+	if q.Of != nil {
+		keys, first, last := make([]string, len(q.Of)), neverDue, ""
+		for i, of := range q.Of {
+			due := dueOn(of.DueOn)
+			keys[i], first, last = due+of.Topic.String(), min(first, due), max(last, due)
+		}
+		w.and("t.due_on >= $%d", first)
+		w.and("t.due_on <= $%d", last)
+		w.conds = append(w.conds, s.d.In("t.due_on || t.topic", w.arg(s.d.List(keys))))
+	}
+	if q.UIDs != nil {
+		w.conds = append(w.conds, s.d.In("t.student_uid", w.arg(s.d.List(texts(q.UIDs)))))
+	}
+	sql := from + with
+	if len(w.conds) > 0 {
+		sql += " WHERE " + strings.Join(w.conds, " AND ")
+	}
+	return sql + ` ORDER BY t.due_on, t.topic, t.student_uid, t.n LIMIT ` + w.param(int64(page(q.Limit))) + ` OFFSET ` + w.param(int64(max(q.Offset, 0))), w.args
+}
+
+// Tasks lists a part of a unit's list.
+func (s *Store) Tasks(ctx context.Context, q store.TaskQuery) ([]store.TaskRow, error) {
+	sql, args := s.listedTasks(q, " JOIN pupil p ON p.student_uid = t.student_uid")
+	return s.tasks(ctx, sql, args...)
+}
+
+// TaskRefs are the pupils of a part of a unit's list.
+func (s *Store) TaskRefs(ctx context.Context, q store.TaskQuery) ([]store.TaskRef, error) {
+	var out []store.TaskRef
+	sql, args := s.listedTasks(q, "")
+	err := s.query(ctx, func(r Rows) error {
+		var t store.TaskRef
+		err := r.Scan((*string)(&t.UID), &t.Seen)
+		out = append(out, t)
+		return err
+	}, `SELECT t.student_uid, t.seen FROM `+sql, args...)
+	return out, err
+}
+
+// TaskSums counts a unit's list by day and topic.
+func (s *Store) TaskSums(ctx context.Context, unit registry.Unit, waiting bool) ([]store.TaskSum, error) {
+	from, args := `task t WHERE t.unit = $1`, []any{string(unit)}
+	if waiting {
+		from = `(SELECT student_uid, n FROM task_other WHERE unit = $1 ORDER BY due_on, student_uid, n LIMIT $2) o JOIN task t ON t.student_uid = o.student_uid AND t.n = o.n`
+		args = append(args, int64(store.SideTasks))
+	}
+	var out []store.TaskSum
+	err := s.query(ctx, func(r Rows) error {
+		var due, topic string
+		var n int64
+		err := r.Scan(&due, &topic, &n)
+		sum := store.TaskSum{Topic: store.ParseTopic(topic), DueOn: registry.Date(due), N: int(n)}
+		if due == neverDue {
+			sum.DueOn = ""
+		}
+		out = append(out, sum)
+		return err
+	}, `SELECT t.due_on, t.topic, COUNT(*) FROM `+from+` GROUP BY t.due_on, t.topic ORDER BY t.due_on, t.topic`, args...)
+	return out, err
 }
 
 // TasksAbove lists overdue tasks of units under an authority.
@@ -63,21 +128,11 @@ func (s *Store) OverdueTasks(ctx context.Context, before registry.Date, limit, o
 		string(before), int64(page(limit)), int64(max(offset, 0)))
 }
 
-// Waiting lists tasks of others that unit waits for.
-func (s *Store) Waiting(ctx context.Context, unit registry.Unit, limit int) ([]store.TaskRow, error) {
-	return s.tasks(ctx, `task_other o JOIN task t ON t.student_uid = o.student_uid AND t.n = o.n JOIN pupil p ON p.student_uid = o.student_uid
-		WHERE o.unit = $1 ORDER BY o.due_on, o.student_uid, o.n LIMIT $2`, string(unit), int64(page(limit)))
-}
-
-// TaskCounts counts a unit's to-do list: before today, up to soon, later, waiting for others, overdue below.
-func (s *Store) TaskCounts(ctx context.Context, unit registry.Unit, today, soon registry.Date) (store.TaskCounts, error) {
+// TaskCounts counts beside a unit's to-do list: waiting for others, overdue below.
+func (s *Store) TaskCounts(ctx context.Context, unit registry.Unit, today registry.Date) (store.TaskCounts, error) {
 	var c store.TaskCounts
-	err := s.row(ctx, []any{&c.Overdue, &c.Soon, &c.InTime, &c.Waiting, &c.Above}, `SELECT
-		(SELECT COUNT(*) FROM task WHERE unit = $1 AND due_on < $2),
-		(SELECT COUNT(*) FROM task WHERE unit = $1 AND due_on >= $2 AND due_on <= $3),
-		(SELECT COUNT(*) FROM task WHERE unit = $1 AND due_on > $3),
-		(SELECT COUNT(*) FROM task_other WHERE unit = $1),
-		(SELECT COUNT(*) FROM task WHERE above = $1 AND due_on < $2)`, string(unit), string(today), string(soon))
+	err := s.row(ctx, []any{&c.Waiting, &c.Above}, `SELECT (SELECT COUNT(*) FROM task_other WHERE unit = $1), (SELECT COUNT(*) FROM task WHERE above = $1 AND due_on < $2)`,
+		string(unit), string(today))
 	return c, err
 }
 

@@ -225,6 +225,9 @@ func (s *Store) Tend(ctx context.Context) (sealed int, err error) {
 	if err := s.bases(ctx); err != nil {
 		return 0, err
 	}
+	if err := s.topics(ctx); err != nil {
+		return 0, err
+	}
 	keys, err := table{s.db}.VaultKeys(ctx)
 	if err != nil {
 		return 0, err

@@ -16,6 +16,7 @@ import (
 type Store interface {
 	Pupils
 	Lists
+	Tasks
 	Units
 	Accounts
 	Guards
@@ -131,17 +132,6 @@ type Lists interface {
 	// Search finds pupils in scope. Empty Text lists them by school, grade, class, name.
 	Search(ctx context.Context, q Query) ([]Summary, error)
 	Count(ctx context.Context, q Query) (int, error)
-	// Tasks lists what a unit has to do, soonest due first.
-	Tasks(ctx context.Context, unit registry.Unit, limit, offset int) ([]TaskRow, error)
-	// TasksAbove lists overdue tasks of units under an authority (Above = unit, DueOn < today).
-	TasksAbove(ctx context.Context, unit registry.Unit, today registry.Date, limit int) ([]TaskRow, error)
-	// Waiting lists tasks that others have to do and that unit waits for.
-	Waiting(ctx context.Context, unit registry.Unit, limit int) ([]TaskRow, error)
-	TaskCounts(ctx context.Context, unit registry.Unit, today, soon registry.Date) (TaskCounts, error)
-	// Absences lists the open absences that a unit has to settle or waits for, or with below those of units right under an office, soonest due first.
-	Absences(ctx context.Context, unit registry.Unit, below bool, limit, offset int) ([]TaskRow, error)
-	// OverdueTasks lists tasks of whatever unit that were due before a day, by due day. It is the sweeper's, who reads all of it page by page.
-	OverdueTasks(ctx context.Context, before registry.Date, limit, offset int) ([]TaskRow, error)
 	// Cases lists cases a unit takes part in, newest first; kind "" for all.
 	Cases(ctx context.Context, unit registry.Unit, kind registry.CaseKind, state registry.CaseState, limit, offset int) ([]CaseRow, error)
 	// CasesOf lists cases over many units, newest first, each once.
@@ -149,10 +139,6 @@ type Lists interface {
 	// Bases counts a school's pupils by grade, class, standing and basis, in no order; BasesOf reads those of pupils.
 	Bases(ctx context.Context, school registry.Unit) ([]BasisCount, error)
 	BasesOf(ctx context.Context, uids []registry.UID) (map[registry.UID]string, error)
-	// TasksOf lists a unit's tasks of kinds, without their pupils, in no order.
-	TasksOf(ctx context.Context, unit registry.Unit, kinds ...registry.TaskKind) ([]registry.Task, error)
-	// ClassTasks lists a school's tasks of a kind about its own pupils, in no order.
-	ClassTasks(ctx context.Context, school registry.Unit, kind registry.TaskKind) ([]ClassTask, error)
 	// FindCase finds whose a case number is.
 	FindCase(ctx context.Context, no registry.CaseNo) (registry.UID, error)
 	// FindArchive finds whose an opaque archive number is.
@@ -202,7 +188,7 @@ type TaskRow struct {
 	Summary
 }
 
-// TaskCounts are the four numbers over the to-do list.
+// TaskCounts are the numbers over the to-do list.
 type TaskCounts struct{ Overdue, Soon, InTime, Waiting, Above int }
 
 // BasisCount is how many pupils of a class share a standing and a basis (registry.Basis as text).

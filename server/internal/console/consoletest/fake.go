@@ -3,6 +3,7 @@
 package consoletest
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -210,52 +211,127 @@ func (f *Fake) summary(l *life) store.Summary {
 	return s
 }
 
-func (f *Fake) ToDo(ctx context.Context, who service.Staff) (service.ToDo, error) {
-	handed, _ := f.Handed(ctx, who) // forbidden to all but the registrar
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	t := service.ToDo{Today: f.Today(), Versions: map[registry.UID]int64{}}
+// fakeTasks are a unit's tasks in memory.
+type fakeTasks struct{ mine, waiting []store.TaskRow }
+
+func topicOf(r store.TaskRow) store.TaskTopic { return store.TopicOf(&r.Task, r.School, r.Grade) }
+
+func (t fakeTasks) Tasks(_ context.Context, q store.TaskQuery) ([]store.TaskRow, error) {
+	rows := t.mine
+	if q.Waiting {
+		rows = t.waiting
+	}
+	var out []store.TaskRow
+	for _, r := range rows {
+		of := q.Of == nil || slices.ContainsFunc(q.Of, func(s store.TaskSum) bool { return s.Topic == topicOf(r) && s.DueOn == r.DueOn })
+		if of && (q.UIDs == nil || slices.Contains(q.UIDs, r.Task.UID)) {
+			out = append(out, r)
+		}
+	}
+	from := min(q.Offset, len(out))
+	return out[from:min(len(out), from+q.Limit)], nil
+}
+
+func (t fakeTasks) TaskRefs(ctx context.Context, q store.TaskQuery) ([]store.TaskRef, error) {
+	rows, err := t.Tasks(ctx, q)
+	var out []store.TaskRef
+	for _, r := range rows {
+		out = append(out, store.TaskRef{UID: r.Task.UID, Seen: r.Version})
+	}
+	return out, err
+}
+
+// sumsOf counts rows in order.
+func sumsOf(rows []store.TaskRow) (out []store.TaskSum) {
+	for _, r := range rows {
+		if n := len(out); n > 0 && out[n-1].Topic == topicOf(r) && out[n-1].DueOn == r.DueOn {
+			out[n-1].N++
+			continue
+		}
+		out = append(out, store.TaskSum{Topic: topicOf(r), DueOn: r.DueOn, N: 1})
+	}
+	return out
+}
+
+// tasks are who's tasks, those the unit waits for, and those overdue below. The lock is held.
+func (f *Fake) tasks(who service.Staff) (t fakeTasks, above []store.TaskRow) {
+	today := f.Today()
 	for _, uid := range f.order {
 		l := f.pupils[uid]
 		for _, task := range registry.Tasks(l.p, f.env(registry.Actor{})) {
 			row := store.TaskRow{Task: task, Summary: f.summary(l)}
 			switch {
-			case !task.Shown(t.Today, f.Pack()):
+			case !task.Shown(today, f.Pack()):
 			case task.Unit == who.Unit:
-				t.Mine = append(t.Mine, row)
-				t.Versions[uid] = l.p.Version
-				left, _ := f.Calendar().WorkingDaysBetween(t.Today, task.DueOn)
-				switch {
-				case task.DueOn < t.Today:
-					t.Counts.Overdue++
-				case left <= 3:
-					t.Counts.Soon++
-				default:
-					t.Counts.InTime++
-				}
+				t.mine = append(t.mine, row)
 			case slices.Contains(task.Others, who.Unit):
-				t.Waiting = append(t.Waiting, row)
-				t.Counts.Waiting++
+				t.waiting = append(t.waiting, row)
 			}
-			if task.Above == who.Unit && task.Unit != who.Unit && task.DueOn < t.Today {
-				t.Above = append(t.Above, row)
-				t.Counts.Above++
+			if task.Above == who.Unit && task.Unit != who.Unit && task.DueOn < today {
+				above = append(above, row)
 			}
 		}
 	}
+	for _, rows := range [][]store.TaskRow{t.mine, t.waiting, above} {
+		slices.SortStableFunc(rows, func(a, b store.TaskRow) int {
+			return cmp.Or(strings.Compare(string(a.DueOn), string(b.DueOn)), strings.Compare(topicOf(a).String(), topicOf(b).String()))
+		})
+	}
+	return t, above
+}
+
+func (f *Fake) ToDo(ctx context.Context, who service.Staff, ask service.ToDoAsk) (service.ToDo, error) {
+	handed, _ := f.Handed(ctx, who) // forbidden to all but the registrar
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t, above := f.tasks(who)
+	l := service.ToDoList{Today: f.Today(), Sums: sumsOf(t.mine), Of: store.TaskQuery{Unit: who.Unit}}
+	l.Soon, _ = f.Calendar().AddWorkingDays(l.Today, 3)
 	if len(handed) > 0 {
-		due, _ := f.Calendar().AddWorkingDays(t.Today, 5)
-		t.Handed = []service.HandedDay{{On: t.Today, DueOn: due, N: len(handed)}}
-		t.Counts.InTime += len(handed)
+		due, _ := f.Calendar().AddWorkingDays(l.Today, 5)
+		l.Handed = []service.HandedDay{{On: l.Today, DueOn: due, N: len(handed)}}
 	}
-	for _, rows := range [][]store.TaskRow{t.Mine, t.Waiting, t.Above} {
-		slices.SortStableFunc(rows, func(a, b store.TaskRow) int { return strings.Compare(string(a.DueOn), string(b.DueOn)) })
+	out := service.ToDo{Today: l.Today, Handed: l.Handed, Above: above}
+	out.Counts, out.Kinds = l.Count()
+	out.Counts.Waiting, out.Counts.Above = len(t.waiting), len(above)
+	var err error
+	if out.Mine, out.Rows, err = l.Page(ctx, t, ask, service.ToDoPage); err != nil {
+		return out, err
 	}
-	return t, nil
+	wait := service.ToDoList{Today: l.Today, Soon: l.Soon, Sums: sumsOf(t.waiting), Of: store.TaskQuery{Unit: who.Unit, Waiting: true}}
+	out.Waiting, _, err = wait.Page(ctx, t, service.ToDoAsk{}, 30)
+	return out, err
 }
 
 func (f *Fake) ToDoCount(ctx context.Context, who service.Staff) (service.ToDo, error) {
-	return f.ToDo(ctx, who)
+	return f.ToDo(ctx, who, service.ToDoAsk{})
+}
+
+// OwnTasks are of any party unless one is named.
+func (f *Fake) OwnTasks(ctx context.Context, who service.Staff, refs []service.Ref, party registry.Party) ([]store.TaskRow, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t, _ := f.tasks(who)
+	return slices.DeleteFunc(t.mine, func(r store.TaskRow) bool {
+		return party != "" && r.Party != party || !slices.ContainsFunc(refs, func(f service.Ref) bool { return f.UID == r.Task.UID })
+	}), nil
+}
+
+// ArchiveTasks are all of them.
+func (f *Fake) ArchiveTasks(_ context.Context, who service.Staff, _ int) (service.ArchiveToDo, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t, above := f.tasks(who)
+	heaps := func(rows []store.TaskRow) map[registry.TaskKind]service.TaskHeap {
+		out := map[registry.TaskKind]service.TaskHeap{}
+		for _, r := range rows {
+			h := out[r.Kind]
+			out[r.Kind] = service.TaskHeap{Rows: append(h.Rows, r), N: h.N + 1}
+		}
+		return out
+	}
+	above = slices.DeleteFunc(above, func(r store.TaskRow) bool { return !strings.HasPrefix(string(r.Kind), "archive") })
+	return service.ArchiveToDo{Mine: heaps(t.mine), Waiting: heaps(t.waiting), Above: service.TaskHeap{Rows: above, N: len(above)}}, nil
 }
 
 func (f *Fake) CasesBehind(_ context.Context, _ service.Staff, tasks []store.TaskRow) (map[registry.CaseNo]registry.Case, error) {

@@ -150,7 +150,7 @@ func tasks(t *testing.T, s store.Store) {
 		registry.Task{UID: UID(1), Kind: registry.TaskArchiveBuild, Unit: SchoolA, Above: CountyX})
 	commit(2, 0, registry.Task{UID: UID(2), Kind: registry.TaskStep, Unit: SchoolA, Above: CountyX, DueOn: "2026-09-01", Unsure: true})
 	commit(3, 0, registry.Task{UID: UID(3), Kind: registry.TaskStep, Unit: SchoolA, Above: CountyX, DueOn: "2026-09-03"})
-	got, err := s.Tasks(ctx, SchoolA, 10, 0)
+	got, err := s.Tasks(ctx, store.TaskQuery{Unit: SchoolA, Limit: 10})
 	must(t, err)
 	var order []string
 	for _, r := range got {
@@ -162,7 +162,7 @@ func tasks(t *testing.T, s store.Store) {
 	if !got[0].Unsure || got[2].CaseNo != CaseNo(1) || got[2].Task.UID != UID(1) || got[2].Summary.UID != UID(1) || len(got[2].Others) != 3 {
 		t.Fatalf("row %+v", got[2])
 	}
-	if next, err := s.Tasks(ctx, SchoolA, 2, 2); err != nil || len(next) != 2 || next[0].Task.UID != UID(1) {
+	if next, err := s.Tasks(ctx, store.TaskQuery{Unit: SchoolA, Limit: 2, Offset: 2}); err != nil || len(next) != 2 || next[0].Task.UID != UID(1) {
 		t.Fatalf("second page %+v %v", next, err)
 	}
 	above, err := s.TasksAbove(ctx, CountyX, "2026-09-03", 10)
@@ -170,17 +170,59 @@ func tasks(t *testing.T, s store.Store) {
 	if len(above) != 1 || above[0].Task.UID != UID(2) { // due on the day itself is not overdue
 		t.Fatalf("above %+v", above)
 	}
-	waiting, err := s.Waiting(ctx, SchoolB, 10)
+	waiting, err := s.Tasks(ctx, store.TaskQuery{Unit: SchoolB, Waiting: true, Limit: 10})
 	must(t, err)
 	if len(waiting) != 1 || waiting[0].Unit != SchoolA || waiting[0].Name != "王1" {
 		t.Fatalf("waiting %+v", waiting)
 	}
-	counts, err := s.TaskCounts(ctx, SchoolA, "2026-09-03", "2026-09-10")
+	// Counted by day and topic, and any part of it listed, with and without the pupils.
+	step, build := store.TaskTopic{Kind: registry.TaskStep, School: SchoolA, Grade: 1}, store.TaskTopic{Kind: registry.TaskArchiveBuild, School: SchoolA, Grade: 1}
+	sums, err := s.TaskSums(ctx, SchoolA, false)
 	must(t, err)
-	if want := (store.TaskCounts{Overdue: 1, Soon: 2, InTime: 1}); counts != want {
+	if want := []store.TaskSum{{Topic: step, DueOn: "2026-09-01", N: 1}, {Topic: step, DueOn: "2026-09-03", N: 1}, {Topic: step, DueOn: "2026-09-10", N: 1}, {Topic: build, N: 1}}; !slices.Equal(sums, want) {
+		t.Fatalf("sums %+v, want %+v", sums, want)
+	}
+	for _, part := range []struct {
+		q    store.TaskQuery
+		want []registry.UID
+	}{
+		{store.TaskQuery{Of: []store.TaskSum{sums[0], sums[3]}}, []registry.UID{UID(2), UID(1)}},
+		{store.TaskQuery{Of: []store.TaskSum{sums[0], sums[3]}, Offset: 1}, []registry.UID{UID(1)}},
+		{store.TaskQuery{Of: []store.TaskSum{}}, nil},
+		{store.TaskQuery{Of: []store.TaskSum{{Topic: build, DueOn: "2026-09-01"}}}, nil},
+		{store.TaskQuery{UIDs: []registry.UID{UID(3), UID(1)}}, []registry.UID{UID(3), UID(1), UID(1)}},
+		{store.TaskQuery{Unit: SchoolB, Waiting: true, Of: []store.TaskSum{{Topic: step, DueOn: "2026-09-10"}}}, []registry.UID{UID(1)}},
+		{store.TaskQuery{Unit: SchoolB, Waiting: true, Of: []store.TaskSum{{Topic: step, DueOn: "2026-09-03"}}}, nil},
+	} {
+		if part.q.Limit = 10; part.q.Unit == "" {
+			part.q.Unit = SchoolA
+		}
+		rows, err := s.Tasks(ctx, part.q)
+		must(t, err)
+		refs, err := s.TaskRefs(ctx, part.q)
+		must(t, err)
+		var listed, seen []registry.UID
+		for _, r := range rows {
+			listed = append(listed, r.Task.UID)
+		}
+		for _, r := range refs {
+			if seen = append(seen, r.UID); r.Seen != 1 {
+				t.Errorf("%+v: of version %d", part.q, r.Seen)
+			}
+		}
+		if !slices.Equal(listed, part.want) || !slices.Equal(seen, part.want) {
+			t.Fatalf("%+v lists %v and %v, want %v", part.q, listed, seen, part.want)
+		}
+	}
+	if sums, err := s.TaskSums(ctx, SchoolB, true); err != nil || !slices.Equal(sums, []store.TaskSum{{Topic: step, DueOn: "2026-09-10", N: 1}}) {
+		t.Fatalf("waiting %+v %v", sums, err)
+	}
+	counts, err := s.TaskCounts(ctx, SchoolB, "2026-09-03")
+	must(t, err)
+	if want := (store.TaskCounts{Waiting: 1}); counts != want {
 		t.Fatalf("counts %+v, want %+v", counts, want)
 	}
-	counts, err = s.TaskCounts(ctx, CountyX, "2026-09-04", "2026-09-10")
+	counts, err = s.TaskCounts(ctx, CountyX, "2026-09-04")
 	must(t, err)
 	if want := (store.TaskCounts{Above: 2}); counts != want {
 		t.Fatalf("counts above %+v, want %+v", counts, want)
@@ -209,10 +251,10 @@ func tasks(t *testing.T, s store.Store) {
 	}
 	// a commit replaces them
 	commit(1, 1)
-	if got, err = s.Tasks(ctx, SchoolA, 10, 0); err != nil || len(got) != 2 {
+	if got, err = s.Tasks(ctx, store.TaskQuery{Unit: SchoolA, Limit: 10}); err != nil || len(got) != 2 {
 		t.Fatalf("after: %d tasks, %v", len(got), err)
 	}
-	if waiting, err = s.Waiting(ctx, SchoolB, 10); err != nil || len(waiting) != 0 {
+	if waiting, err = s.Tasks(ctx, store.TaskQuery{Unit: SchoolB, Waiting: true, Limit: 10}); err != nil || len(waiting) != 0 {
 		t.Fatalf("after: waiting %+v %v", waiting, err)
 	}
 }
@@ -366,10 +408,6 @@ func bases(t *testing.T, s store.Store) {
 	must(t, s.Commit(ctx, store.Batch{Changes: []store.Change{c}}))
 	if got := count(); got["enrolled "+basis(2)] != 1 || got["graduated "+basis(1)] != 1 || len(got) != 3 {
 		t.Fatalf("after a change: %v", got)
-	}
-	of, err := s.TasksOf(ctx, SchoolA, registry.TaskStep, registry.TaskSuspensionEnd)
-	if err != nil || len(of) != 1 || of[0].Kind != registry.TaskStep {
-		t.Fatalf("%+v %v", of, err)
 	}
 	tasks, err := s.ClassTasks(ctx, SchoolA, registry.TaskArchiveBuild)
 	if err != nil || len(tasks) != 1 || tasks[0].Class != "1班" || tasks[0].DueOn != "2026-10-01" || tasks[0].Standing != registry.StandingGraduated {

@@ -379,7 +379,7 @@ func severalMoves(t *testing.T, s store.Store) {
 			t.Errorf("%s is found %d times, %v", text, got, err)
 		}
 	}
-	tasks, err := s.Tasks(ctx, SchoolB, 10, 0)
+	tasks, err := s.Tasks(ctx, store.TaskQuery{Unit: SchoolB, Limit: 10})
 	must(t, err)
 	if len(tasks) != 1 || tasks[0].DueOn != "2026-09-13" {
 		t.Errorf("tasks %+v", tasks)
