@@ -11,12 +11,14 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -129,5 +131,25 @@ func TestIssuersLogGoesElsewhere(t *testing.T) {
 	}
 	if err := <-done; err != nil {
 		t.Fatal(err)
+	}
+}
+
+// The issuer carries neither its token nor a card's commands to other machines in clear, unless it is told to by name.
+func TestIssuerKeepsToTLS(t *testing.T) {
+	for _, c := range []struct {
+		cmd     serveCmd
+		refused string
+	}{
+		{serveCmd{Listen: "127.0.0.1:7010", Server: "http://127.0.0.1:7000"}, ""},
+		{serveCmd{Listen: "0.0.0.0:7010", Server: "https://register.example.cn", TLSCert: "issuer.pem"}, ""},
+		{serveCmd{Listen: "0.0.0.0:7010", Server: "http://localhost:7000"}, "--clear listen"},
+		{serveCmd{Listen: "127.0.0.1:7010", Server: "http://register.example.cn"}, "--clear server"},
+		{serveCmd{Listen: "127.0.0.1:7010", Server: "http://register.example.cn", Clear: []string{"listen"}}, "--clear server"},
+		{serveCmd{Listen: ":7010", Server: "http://192.0.2.1:7000", Clear: []string{"listen", "server"}}, ""},
+	} {
+		err := c.cmd.inClear(slog.New(slog.DiscardHandler))
+		if (err == nil) != (c.refused == "") || err != nil && !strings.Contains(err.Error(), c.refused) {
+			t.Errorf("%s, %s, %v: %v", c.cmd.Listen, c.cmd.Server, c.cmd.Clear, err)
+		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,12 +45,31 @@ type serveCmd struct {
 	TLSCert   string        `name:"tls-cert" type:"path" placeholder:"FILE" help:"Certificate chain (PEM): the issuer ends TLS itself."`
 	TLSKey    string        `name:"tls-key" type:"path" placeholder:"FILE" help:"Its key."`
 	Console   string        `name:"console-key" placeholder:"HEX|FILE" help:"The register's public reading key, as 'server reading-key' prints it there: with it the console opens the sealed record of a card that lies before it. Without it no register gets keys."`
+	Clear     []string      `enum:"listen,server" help:"Lines that may leave this machine in clear because something below protects them (a VPN, a proxy): listen, server. Others are refused at the start."`
 	Every     time.Duration `default:"15s" help:"Time between rounds of housekeeping."`
 	syslog.Settings
 }
 
 // lastLines is how long the end waits for the log to leave the machine.
 const lastLines = 3 * time.Second
+
+// inClear refuses lines that would carry the token, or a card's commands, to other machines in clear, unless the operator allowed them by name; then it says so in the log.
+func (c serveCmd) inClear(log *slog.Logger) error {
+	var open []string
+	if host, _, err := net.SplitHostPort(c.Listen); err == nil && c.TLSCert == "" && !api.ThisMachine(host) {
+		open = append(open, "listen")
+	}
+	if u, err := url.Parse(c.Server); err == nil && u.Scheme == "http" && !api.ThisMachine(u.Hostname()) {
+		open = append(open, "server")
+	}
+	for _, name := range open {
+		if !slices.Contains(c.Clear, name) {
+			return fmt.Errorf("--%s would go to other machines in clear: use TLS (--tls-cert and --tls-key; https://). Where something below protects that line: --clear %s", name, name)
+		}
+		log.Warn("a line to other machines is in clear, as --clear allows: something below must protect it", "line", name)
+	}
+	return nil
+}
 
 // drain is how long a turn under way may take to end at shutdown.
 const drain = 10 * time.Second
@@ -58,6 +78,9 @@ const drain = 10 * time.Second
 func (c serveCmd) Run(t terminal) error {
 	if u, err := url.Parse(c.Server); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return fmt.Errorf("server URL %q: http://host:port or https://host is wanted", c.Server)
+	}
+	if err := c.inClear(t.log); err != nil {
+		return err
 	}
 	if c.Every <= 0 {
 		return errors.New("--every must be above zero")

@@ -4,5 +4,5 @@
 // It owns the line and its queue and nothing of what is said. It never holds up who logs: lines wait in memory within bounds, and what does not fit is lost, counted, and told
 // of on both sides. TCP has no word of receipt, so the last lines before a break are sent again; the number tells which are the same.
 //
-// It must not import other rooms of ours.
+// It must not import other rooms of ours than server/api.
 package syslog

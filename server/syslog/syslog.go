@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"xueji/server/api"
 )
 
 // Bounds of what waits, in lines and bytes, of one line, and of what is sent again after a break: the last so many, when they are no older.
@@ -132,7 +134,7 @@ func Open(c Config, local io.Writer) (*Line, error) {
 		secure := &tls.Dialer{NetDialer: dialer, Config: conf}
 		l.dial = func(ctx context.Context) (net.Conn, error) { return secure.DialContext(ctx, "tcp", u.Host) }
 	case "tcp":
-		if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		if !api.ThisMachine(u.Hostname()) {
 			return nil, fmt.Errorf("%q leaves this machine in clear: tls:// is asked for", c.To)
 		}
 		l.dial = func(ctx context.Context) (net.Conn, error) { return dialer.DialContext(ctx, "tcp", u.Host) }

@@ -8,13 +8,16 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"xueji/server/api"
 	"xueji/server/internal/access"
 	"xueji/server/internal/oidc"
 	"xueji/server/internal/password"
@@ -53,6 +56,7 @@ type Serve struct {
 	DeviceURL  string   `env:"XUEJI_DEVICE_URL" name:"device-url" help:"What kiosks call, when it is not the public URL."`
 	DeviceCert bool     `env:"XUEJI_DEVICE_CERTS" name:"device-certs" help:"Refuse devices that come without their certificate also on --listen: TLS in front of the server then shuts them out."`
 	IssuerCert bool     `env:"XUEJI_ISSUER_CERT" name:"issuer-cert" help:"Refuse the issuer without a certificate of the server's authority ('server certificate --client'); it calls --tls-listen then."`
+	Clear      []string `env:"XUEJI_CLEAR" enum:"listen,redis,scanner" help:"Lines that may leave this machine in clear because something below protects them (a VPN, a link of its own): listen, redis, scanner. Others are refused at the start."`
 	Proxies    []string `env:"XUEJI_PROXIES" help:"Addresses of reverse proxies whose X-Forwarded-For is believed."`
 	HSTSSubs   bool     `env:"XUEJI_HSTS_SUBDOMAINS" name:"hsts-subdomains" default:"true" negatable:"" help:"Over TLS, have browsers keep to TLS for names under the server's too. Turn it off when the server stands at a name under which others speak plain http."`
 	Scanner    string   `env:"XUEJI_VIRUS_SCANNER" name:"virus-scanner" help:"Socket or host:port of a ClamAV daemon that is asked about every file that is put; what it does not answer for is not taken. Empty: none."`
@@ -131,19 +135,30 @@ func (s *Serve) scanner() (func(context.Context, []byte) (string, error), error)
 	return v.Scan, nil
 }
 
-// clear says that a listener for people or the queue's line is in clear and leaves the machine.
-func (s *Serve) clear(log *slog.Logger) {
-	if host, _, err := net.SplitHostPort(s.Listen); err == nil && !loopback(host) {
-		log.Warn("--listen takes what comes from other machines, in clear: end TLS in front of it, or use --tls-listen and keep this one on loopback", "listen", s.Listen)
+// inClear refuses what would carry children's data or a password to other machines in clear, unless the operator allowed that line by name; then it says so in the log.
+func (s *Serve) inClear(log *slog.Logger) error {
+	open := map[string]string{} // name in --clear → where it leads
+	if host, _, err := net.SplitHostPort(s.Listen); err == nil && !api.ThisMachine(host) {
+		open["listen"] = s.Listen
 	}
-	if u, err := url.Parse(s.RedisURL); err == nil && u.Scheme == "redis" && !loopback(u.Hostname()) {
-		log.Warn("the line to the queue is in clear, its password too: use rediss://", "host", u.Hostname())
+	if u, err := url.Parse(s.RedisURL); err == nil && u.Scheme == "redis" && !api.ThisMachine(u.Hostname()) {
+		open["redis"] = u.Hostname() // the address may hold a password
 	}
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	if host, _, err := net.SplitHostPort(s.Scanner); err == nil && !api.ThisMachine(host) {
+		open["scanner"] = s.Scanner
+	}
+	mend := map[string]string{
+		"listen":  "--listen takes what comes from other machines in clear: keep it on loopback and use --tls-listen, or end TLS in front of it on this machine",
+		"redis":   "--redis-url leads to another machine in clear, its password too: write rediss://",
+		"scanner": "--virus-scanner sends every scan to another machine in clear: put clamd on this one",
+	}
+	for _, name := range slices.Sorted(maps.Keys(open)) {
+		if !slices.Contains(s.Clear, name) {
+			return fmt.Errorf("%s (%s). Where something below protects that line: --clear %s [XUEJI_CLEAR]", mend[name], open[name], name)
+		}
+		log.Warn("a line to other machines is in clear, as --clear allows: something below must protect it", "line", name, "to", open[name])
+	}
+	return nil
 }
 
 // vault are the settings of the register's vault.

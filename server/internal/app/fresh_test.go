@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -108,19 +109,35 @@ func TestOperatorsCertificate(t *testing.T) {
 	serves(now.Add(4*lookEvery), second)
 }
 
-// Whoever opens a line in clear to other machines is told at the start.
-func TestClearLinesAreTold(t *testing.T) {
+// No line carries data or a password to other machines in clear: the server does not start, and says how to mend it; what the operator allowed by name is told of in the log.
+func TestNoLineIsInClear(t *testing.T) {
 	for _, c := range []struct {
-		listen, redis string
-		told          int
+		listen, redis, scanner string
+		allowed                []string
+		refused                string
+		told                   int
 	}{
-		{"127.0.0.1:7000", "", 0}, {"[::1]:7000", "redis://localhost:6379/0", 0}, {"localhost:7000", "rediss://queue.example.cn/0", 0},
-		{":7000", "", 1}, {"0.0.0.0:7000", "redis://127.0.0.1/0", 1}, {"192.0.2.1:7000", "redis://queue.example.cn/0", 2},
+		{"127.0.0.1:7000", "", "", nil, "", 0},
+		{"[::1]:7000", "redis://localhost:6379/0", "/run/clamd.sock", nil, "", 0},
+		{"localhost:7000", "rediss://queue.example.cn/0", "127.0.0.1:3310", nil, "", 0},
+		{":7000", "", "", nil, "--clear listen", 0},
+		{"0.0.0.0:7000", "", "", []string{"redis", "scanner"}, "--clear listen", 0},
+		{"192.0.2.1:7000", "", "", []string{"listen"}, "", 1},
+		{"127.0.0.1:7000", "redis://u:geheim@queue.example.cn/0", "", []string{"listen"}, "--clear redis", 0},
+		{"127.0.0.1:7000", "", "scan.example.cn:3310", nil, "--clear scanner", 0},
+		{":7000", "redis://u:geheim@queue.example.cn/0", "scan.example.cn:3310", []string{"listen", "redis", "scanner"}, "", 3},
 	} {
 		var out bytes.Buffer
-		(&Serve{Listen: c.listen, RedisURL: c.redis}).clear(newLog(&out, "info"))
-		if n := bytes.Count(out.Bytes(), []byte("in clear")); n != c.told {
-			t.Errorf("%s, %s: %s", c.listen, c.redis, out.String())
+		err := (&Serve{Listen: c.listen, RedisURL: c.redis, Scanner: c.scanner, Clear: c.allowed}).inClear(newLog(&out, "info"))
+		if n := bytes.Count(out.Bytes(), []byte("in clear")); n != c.told || (err == nil) != (c.refused == "") || err != nil && !strings.Contains(err.Error(), c.refused) {
+			t.Errorf("%+v: %v, %s", c, err, out.String())
 		}
+		if strings.Contains(out.String(), "geheim") || err != nil && strings.Contains(err.Error(), "geheim") {
+			t.Errorf("a password was told: %v %s", err, out.String())
+		}
+	}
+	err := Run(t.Context(), []string{"serve", "--data", t.TempDir(), "--listen", "0.0.0.0:0", "--admin", "127.0.0.1:0"}, io.Discard, Options{Stderr: io.Discard})
+	if err == nil || !strings.Contains(err.Error(), "--tls-listen") {
+		t.Fatalf("the server started in clear: %v", err)
 	}
 }

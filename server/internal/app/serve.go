@@ -45,6 +45,9 @@ func (c *serveCmd) Run(e *env) (err error) {
 		e.log = newLog(io.MultiWriter(away, e.stderr), e.common.LogLevel)
 		defer away.Close(lastLines)
 	}
+	if err := c.inClear(e.log); err != nil {
+		return err
+	}
 	o, err := e.open()
 	if err != nil {
 		return err
@@ -96,7 +99,6 @@ func (c *serveCmd) Run(e *env) (err error) {
 	if err != nil {
 		return err
 	}
-	c.clear(e.log)
 	var w *worker.Worker
 	var count func(name, what string)
 	known, err := kinds(c.Profiles)
