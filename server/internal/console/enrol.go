@@ -98,6 +98,19 @@ type importView struct {
 	Percent int
 	Stage   string // catalogue key of what happens now
 	Problem *problem
+	Wrong   []wrongView // of the first rows that did not go in, one a finding
+	More    int         // rows that did not go in and are not among them
+}
+
+// wrongView is one thing that is wrong with a row of a workbook.
+type wrongView struct {
+	No    int
+	Name  string
+	First bool // of its row
+	Field registry.Field
+	Of    string // the guardian whose item it is
+	Rule  string // how the item is written, where that helps
+	findingView
 }
 
 func (k *console) importView(c *fiber.Ctx, i store.Import) importView {
@@ -117,6 +130,22 @@ func (k *console) importPage(c *fiber.Ctx, who service.Staff) error {
 		return err
 	}
 	v := k.importView(c, i)
+	rows, err := k.Service.WrongRows(c.UserContext(), who, i.ID)
+	if err != nil {
+		return err
+	}
+	lang := k.lang(c)
+	for _, r := range rows {
+		for n, x := range r.Findings {
+			f, _ := registry.FieldOf(x.Field)
+			w := wrongView{No: r.No, Name: r.Name, First: n == 0, Field: f, Of: k.ofGuardian(lang, f), findingView: k.findingView(lang, x)}
+			if x.Code == registry.FindFormat && x.Params["why"] == "" || x.Code == registry.FindDate {
+				w.Rule = k.words.say(lang, "rule."+string(f.Type), "max", f.Max)
+			}
+			v.Wrong = append(v.Wrong, w)
+		}
+	}
+	v.More = max(0, i.Bad-len(rows))
 	return k.show(c, &who, "import", "import.title", v, withActive("enrol"), withRefresh(v.Running))
 }
 
@@ -166,6 +195,13 @@ func (k *console) findingView(lang string, x registry.Finding) findingView {
 	}
 	v := findingView{Repairs: x.DidYouMean, Warning: x.Params["level"] == "warning"}
 	key := "find." + string(x.Code)
+	if why := key + "." + x.Params["why"]; k.words.has(lang, why) {
+		key = why
+	} else if x.Params["own"] != "" {
+		key += ".own"
+	} else if x.Code == registry.FindCheck && len(x.DidYouMean) == 0 {
+		key += ".plain"
+	}
 	if x.Params["list"] == string(registry.ListRegion) {
 		key += ".region"
 		if x.Params["n"] != "" {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"xueji/server/internal/console/consoletest"
+	"xueji/server/internal/service"
 	"xueji/server/registry/units"
 )
 
@@ -60,5 +61,26 @@ func TestPlaces(t *testing.T) {
 		if !strings.Contains(body, want) {
 			t.Errorf("%d: no %q", res.StatusCode, want)
 		}
+	}
+}
+
+// What is wrong with an upload stands on its page: row, masked name, item, and how to mend it; the rest is counted.
+func TestWrongRowsOfAnUpload(t *testing.T) {
+	f := consoletest.New()
+	i, err := f.Import(t.Context(), service.Staff{}, "im-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.Bad = 12
+	f.SetImport(i)
+	reg := client{t: t, app: app(t, f), who: "registrar"}
+	_, body := reg.get("/enrol/imports/im-1")
+	for _, want := range []string{"欧阳*", "校验位不对，多半有一位抄错，请与户口簿或证件逐位核对。", "Excel 把证件号当成数字", "同名的地方有 2 个", "南昌市西湖区 360103", "另有 10 行待改正"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if _, body := reg.get("/enrol/imports/im-2"); strings.Contains(body, "欧阳*") {
+		t.Error("a run that goes on tells its rows already")
 	}
 }

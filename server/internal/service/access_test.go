@@ -237,6 +237,11 @@ var table = []struct {
 	}, "inv inv no no no no no no no no"},
 	{"Import", func(w *world, who Staff) error { _, err := w.r.s.Import(w.c(), who, w.imp); return err }, "ok nf nf nf nf nf nf nf nf nf"},
 	{"Imports", func(w *world, who Staff) error { _, err := w.r.s.Imports(w.c(), who); return err }, "ok ok no no no no no no no no"},
+
+	{"WrongRows", func(w *world, who Staff) error {
+		_, err := w.r.s.WrongRows(w.c(), who, w.imp)
+		return err
+	}, "ok nf nf nf nf nf nf nf nf nf"},
 	{"CancelImport", func(w *world, who Staff) error { return w.r.s.CancelImport(w.c(), who, w.imp) }, "state nf nf nf nf nf nf nf nf nf"},
 	{"Template", func(w *world, who Staff) error { _, err := w.r.s.Template(w.c(), who); return err }, "ok ok no no no no no no no no"},
 	{"PackArchive", func(w *world, who Staff) error {
@@ -548,7 +553,7 @@ var table = []struct {
 }
 
 // free are methods that tell nothing of a pupil or a unit's work, or that come before anybody is known.
-var free = []string{"SignIn", "SignOut", "WhoIs", "Directory", "Schools", "Offices", "Today", "Calendar", "Pack", "Trust", "CheckPaper", "ExchangePeers",
+var free = []string{"SignIn", "SignOut", "WhoIs", "Directory", "Regions", "Schools", "Offices", "Today", "Calendar", "Pack", "Trust", "CheckPaper", "ExchangePeers",
 	// Signing in, and the own account: they reach no further than the caller.
 	"Halfway", "Second", "SignInPasskey", "AskPasskey", "PasskeyHost", "AcceptInvite", "ProviderName", "StartProvider", "FinishProvider", "Me", "Ways", "Confirm",
 	"ChangePassword", "StartTOTP", "ConfirmTOTP", "StartPasskey", "FinishPasskey", "NewRecovery", "DropFactor", "EndMySession", "ActAs"}

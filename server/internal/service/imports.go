@@ -6,8 +6,10 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +22,8 @@ import (
 
 const (
 	importBatch = 250 // rows a transaction, unless Options say otherwise
+	WrongKept   = 100 // wrong rows that a run's page can show; the marked workbook has all
+	paramWrong  = "wrong"
 	typeXLSX    = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 )
 
@@ -57,6 +61,46 @@ func (s *Service) Import(ctx context.Context, who Staff, id string) (store.Impor
 		return store.Import{}, registry.ErrNotFound
 	}
 	return i, nil
+}
+
+// WrongRow is a row that did not go in, as a page tells of it.
+type WrongRow struct {
+	No       int                `json:"no"`   // in the workbook
+	Name     string             `json:"name"` // masked
+	Findings []registry.Finding `json:"findings"`
+}
+
+// wrongRow leaves out what a page does not show: warnings, and of a person's numbers and names what they might have been meant to be.
+func wrongRow(v *verdict) WrongRow {
+	w := WrongRow{No: v.row.No, Name: registry.MaskName(v.row.Form[registry.FName])}
+	for _, f := range v.findings {
+		if f.Warning() {
+			continue
+		}
+		if fd, ok := registry.FieldOf(f.Field); !ok || fd.Type != registry.TypeCode && fd.Type != registry.TypeDate && fd.Type != registry.TypeMonth {
+			f.DidYouMean = nil
+		}
+		if f.Params["uid"] != "" {
+			f.Params = maps.Clone(f.Params)
+			delete(f.Params, "uid")
+		}
+		w.Findings = append(w.Findings, f)
+	}
+	return w
+}
+
+// WrongRows are the first rows that did not go in, of a run that is done.
+func (s *Service) WrongRows(ctx context.Context, who Staff, id string) ([]WrongRow, error) {
+	i, err := s.Import(ctx, who, id)
+	if err != nil || i.Params[paramWrong] == "" {
+		return nil, err
+	}
+	f, err := s.st.File(ctx, i.Params[paramWrong])
+	if err != nil {
+		return nil, internal(err)
+	}
+	var out []WrongRow
+	return out, internal(json.Unmarshal(f.Body, &out))
 }
 
 // Imports lists the unit's runs, newest first.
@@ -136,15 +180,27 @@ func (s *Service) runWorkbook(ctx context.Context, i store.Import) error {
 	if i.Result, err = s.keep(ctx, store.File{Name: i.Name, Type: typeXLSX, Unit: i.Unit, Body: out.Bytes()}); err != nil {
 		return err
 	}
+	if len(r.wrong) > 0 {
+		body, err := json.Marshal(r.wrong)
+		if err != nil {
+			return internal(err)
+		}
+		digest, err := s.keep(ctx, store.File{Name: i.ID + ".json", Type: "application/json", Unit: i.Unit, Body: body})
+		if err != nil {
+			return err
+		}
+		i.Params = map[string]string{paramWrong: digest}
+	}
 	return s.endRun(ctx, i, importDone)
 }
 
 // importRun is one pass over a workbook.
 type importRun struct {
-	s    *Service
-	wb   *intake.Workbook
-	rows []intake.Row
-	seen map[string]int // document hash → the first row with it
+	s     *Service
+	wb    *intake.Workbook
+	rows  []intake.Row
+	seen  map[string]int // document hash → the first row with it
+	wrong []WrongRow     // the first ones
 }
 
 // verdict is what is known of one row.
@@ -330,7 +386,11 @@ func findingOf(err error) (registry.Finding, bool) {
 }
 
 func (r *importRun) mark(vs []verdict) {
-	for _, v := range vs {
+	for i := range vs {
+		v := &vs[i]
 		r.wb.Mark(v.row.No, v.findings, intake.Words)
+		if registry.Blocking(v.findings) && len(r.wrong) < WrongKept {
+			r.wrong = append(r.wrong, wrongRow(v))
+		}
 	}
 }

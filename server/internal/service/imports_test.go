@@ -4,8 +4,10 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -74,6 +76,22 @@ func TestImportResumes(t *testing.T) {
 		if wb.Already() != rows-bad || len(wb.Rows()) != bad {
 			t.Fatalf("marked workbook: %d went in, %d rows left", wb.Already(), len(wb.Rows()))
 		}
+		// The page shows the wrong rows, in their order, and no name or number of anybody.
+		wrong := must[[]WrongRow](t)(r.s.WrongRows(r.ctx, who, imp.ID))
+		if len(wrong) != bad || !slices.IsSortedFunc(wrong, func(a, b WrongRow) int { return a.No - b.No }) {
+			t.Fatalf("%d wrong rows are told", len(wrong))
+		}
+		told := string(must[[]byte](t)(json.Marshal(wrong)))
+		for n, row := range wb.Rows() {
+			if row.No != wrong[n].No || len(wrong[n].Findings) == 0 || registry.MaskName(row.Form[registry.FName]) != wrong[n].Name {
+				t.Fatalf("row %d is told as %+v", row.No, wrong[n])
+			}
+			for _, k := range []registry.FieldKey{registry.FName, registry.FIDNumber, registry.FG1IDNumber} {
+				if v := row.Form[k]; len([]rune(v)) > 1 && strings.Contains(told, v) {
+					t.Fatalf("row %d: %s stands in the list", row.No, k)
+				}
+			}
+		}
 		// The whole first workbook again: every good row is a duplicate now, none goes in.
 		again := must[store.Import](t)(r.s.StartImport(r.ctx, who, "again.xlsx", bytes.NewReader(book)))
 		if err := r.s.RunImport(r.ctx, again.ID); err != nil {
@@ -81,6 +99,9 @@ func TestImportResumes(t *testing.T) {
 		}
 		if got = must[store.Import](t)(r.s.Import(r.ctx, who, again.ID)); got.Good != 0 || r.count() != rows-bad {
 			t.Fatalf("again: %+v", got)
+		}
+		if wrong = must[[]WrongRow](t)(r.s.WrongRows(r.ctx, who, again.ID)); len(wrong) != WrongKept {
+			t.Fatalf("again: %d wrong rows are told", len(wrong))
 		}
 		marked := must[store.File](t)(r.s.File(r.ctx, who, got.Result))
 		if !strings.Contains(unzipped(t, marked.Body), "就在本校") {

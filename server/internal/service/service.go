@@ -99,6 +99,8 @@ type Console interface {
 	Import(ctx context.Context, who Staff, id string) (store.Import, error)
 	Imports(ctx context.Context, who Staff) ([]store.Import, error)
 	CancelImport(ctx context.Context, who Staff, id string) error
+	// WrongRows are the first rows that did not go in, of a run that is done: WrongKept at most.
+	WrongRows(ctx context.Context, who Staff, id string) ([]WrongRow, error)
 	// Template is the empty workbook with lists and help.
 	Template(ctx context.Context, who Staff) ([]byte, error)
 	// WhereIs explains a duplicate: school and state of the person behind a document, told to whom it was refused (Art. 6).

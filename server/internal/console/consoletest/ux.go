@@ -23,6 +23,17 @@ func (f *Fake) SchoolsLike(who service.Staff, word string, limit int) (out []reg
 // Regions are those of the offices.
 func (f *Fake) Regions() *registry.Regions { return registry.NewRegions(registrytest.Offices()) }
 
+// WrongRows are three rows of the workbook that is done.
+func (f *Fake) WrongRows(_ context.Context, _ service.Staff, id string) ([]service.WrongRow, error) {
+	if f.Imported[id].State != "done" {
+		return nil, nil
+	}
+	return []service.WrongRow{
+		{No: 9, Name: "欧阳*", Findings: []registry.Finding{{Field: registry.FIDNumber, Code: registry.FindCheck}, {Field: registry.FG1IDNumber, Code: registry.FindFormat, Params: map[string]string{"why": "excel_number"}}}},
+		{No: 31, Name: "李*", Findings: []registry.Finding{{Field: registry.FHukou, Code: registry.FindNotInList, Params: map[string]string{"list": "region", "n": "2"}, DidYouMean: []string{"330106", "360103"}}}},
+	}, nil
+}
+
 // StartCheck begins a check that stays half way until it is cancelled.
 func (f *Fake) StartCheck(_ context.Context, who service.Staff) (store.Import, error) {
 	if who.Role != registry.RoleOfficer {
