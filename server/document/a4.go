@@ -98,7 +98,7 @@ func (s *sheet) foot(leftText, printed string, page, pages int) {
 	s.box(marginX, footY-3.9, contentW-66, 5, leftText, w, 6)
 	w.align = right
 	if printed != "" {
-		printed += " 打印 · "
+		printed = zhDate(registry.Date(printed)) + "打印 · "
 	}
 	s.text(a4W-marginX, footY, fmt.Sprintf("%s第 %d 页，共 %d 页", printed, page, pages), w)
 }

@@ -115,9 +115,9 @@ func (m *Maker) Letter(l Letter) ([]byte, error) {
 		s.onPage(p)
 		switch l.Lang {
 		case "en":
-			s.footLine(l.Left, fmt.Sprintf("printed %s · page %d of %d", l.PrintedOn, p, last))
+			s.footLine(l.Left, fmt.Sprintf("printed %s · page %d of %d", l.PrintedOn.Time().Format("2 January 2006"), p, last))
 		case "zh-Hant":
-			s.footLine(l.Left, fmt.Sprintf("%s 列印 · 第 %d 頁，共 %d 頁", l.PrintedOn, p, last))
+			s.footLine(l.Left, fmt.Sprintf("%s列印 · 第 %d 頁，共 %d 頁", zhDate(l.PrintedOn), p, last))
 		default:
 			s.foot(l.Left, string(l.PrintedOn), p, last)
 		}

@@ -68,7 +68,7 @@ func (m *Maker) roll(s *sheet, r *CaseReceipt) (float64, error) {
 		row("转入学校", r.To)
 	}
 	if !r.At.IsZero() {
-		row("受理时间", r.At.In(registry.Beijing).Format("2006-01-02 15:04"))
+		row("受理时间", zhDate(registry.DateOf(r.At))+r.At.In(registry.Beijing).Format(" 15:04"))
 	}
 	if len(r.Steps) > 0 {
 		y += 1

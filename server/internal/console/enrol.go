@@ -139,6 +139,14 @@ func (k *console) importPage(c *fiber.Ctx, who service.Staff) error {
 		for n, x := range r.Findings {
 			f, _ := registry.FieldOf(x.Field)
 			w := wrongView{No: r.No, Name: r.Name, First: n == 0, Field: f, Of: k.ofGuardian(lang, f), findingView: k.findingView(lang, x)}
+			if f.List != registry.ListRegion {
+				for i, r := range w.Repairs {
+					w.Repairs[i] = k.valueWords(lang, f, r, false)
+				}
+				if len(w.Repairs) > 0 {
+					w.Text += k.words.say(lang, "import.mean")
+				}
+			}
 			if x.Code == registry.FindFormat && x.Params["why"] == "" || x.Code == registry.FindDate {
 				w.Rule = k.words.say(lang, "rule."+string(f.Type), "max", f.Max)
 			}

@@ -135,6 +135,8 @@ func (k *console) valueWords(lang string, f registry.Field, v string, masked boo
 		return k.code(lang, f.List, v)
 	case f.Type == registry.TypeDate:
 		return k.date(lang, registry.Date(v))
+	case f.Type == registry.TypeMonth:
+		return k.month(lang, v)
 	}
 	return v
 }

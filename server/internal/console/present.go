@@ -20,6 +20,8 @@ func (k *console) funcs(lang string) template.FuncMap {
 		"day":     func(d registry.Date) string { return k.day(lang, d) },
 		"date":    func(d registry.Date) string { return k.date(lang, d) },
 		"stamp":   func(at time.Time) string { return k.stamp(lang, at) },
+		"col":     column,
+		"month":   func(m string) string { return k.month(lang, m) },
 		"dayOf":   func(at time.Time) string { return k.day(lang, dateOf(at)) },
 		"iso":     func(at time.Time) string { return at.In(registry.Beijing).Format(time.RFC3339) },
 		"grade":   func(g int) string { return k.grade(lang, g) },
@@ -91,6 +93,34 @@ func dateOf(at time.Time) registry.Date {
 func parseDate(d registry.Date) (time.Time, bool) {
 	t, err := time.ParseInLocation(time.DateOnly, string(d), registry.Beijing)
 	return t, err == nil
+}
+
+// Dates and times, one rule for every page (docs/architecture.md): in a column of a table in figures, column; elsewhere in words, of this year without the year, day and stamp, or
+// with it, date. Times are Beijing's.
+
+// column is a date (registry.Date) or a time (time.Time, to the minute) as a column of a table has it: the same in every language, in line and in order.
+func column(v any) string {
+	switch v := v.(type) {
+	case time.Time:
+		if v.IsZero() {
+			return ""
+		}
+		return v.In(registry.Beijing).Format("2006-01-02 15:04")
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+// month is "2026-09" in words.
+func (k *console) month(lang, m string) string {
+	t, ok := parseDate(registry.Date(m + "-01"))
+	if !ok {
+		return m
+	}
+	if lang == "en" {
+		return t.Format("Jan 2006")
+	}
+	return fmt.Sprintf("%d 年 %d 月", t.Year(), t.Month())
 }
 
 // date is a date with its year.
@@ -187,7 +217,6 @@ func (k *console) ofGuardian(lang string, f registry.Field) string {
 type clock struct {
 	Tone   string // "late", "soon", "fine"; "" without a date
 	Text   string
-	Short  string // the date
 	Due    registry.Date
 	Unsure bool
 	Ticks  []string // "past", "now", "left", "over"; at most clockTicks
@@ -207,7 +236,7 @@ func (k *console) clock(lang string, from, due registry.Date, unsure bool) clock
 	}
 	today, cal := k.Service.Today(), k.Service.Calendar()
 	left, u := cal.WorkingDaysBetween(today, due)
-	c := clock{Due: due, Short: k.day(lang, due), Unsure: unsure || u}
+	c := clock{Due: due, Unsure: unsure || u}
 	switch {
 	case due < today:
 		c.Tone, c.Text = "late", k.words.say(lang, "clock.late", "n", max(1, -left))

@@ -226,7 +226,7 @@ func (k *console) taskRow(lang string, who service.Staff, r store.TaskRow) taskV
 			v.Href += "#dropout"
 		case registry.TaskAbsence, registry.TaskAbsenceContact:
 			v.Href += "#absence"
-			v.Party, v.Arrived = say("absences.from", "day", k.day(lang, r.Arrived)), ""
+			v.Party, v.Arrived = say("absences.from", "day", r.Arrived), ""
 		case registry.TaskHandOver:
 			v.Href += "/act/handover"
 		case registry.TaskEscalated:
@@ -262,7 +262,7 @@ func (k *console) progress(lang string, who service.Staff, v *taskView, cs regis
 			v.Kind += " · " + say("way."+way)
 		}
 	case registry.CaseSuspend:
-		v.Route = dir.Name(v.task.School) + " · " + say("suspend.until", "day", k.day(lang, cs.Until))
+		v.Route = dir.Name(v.task.School) + " · " + say("suspend.until", "day", cs.Until)
 	case registry.CaseFinish:
 		v.Kind = say("standing." + string(cs.End))
 		if cs.Certificate != "" {

@@ -295,13 +295,7 @@ func (k *console) rulesShow(c *fiber.Ctx, who service.Staff, t *service.PackTria
 		for _, l := range t.Lines {
 			x := trialLine{PackTrialLine: l}
 			for _, ch := range l.Changes {
-				was, is := ch.Was, ch.Is
-				if d := registry.Date(was); d.Valid() {
-					was = k.day(lang, d)
-				}
-				if d := registry.Date(is); d.Valid() {
-					is = k.day(lang, d)
-				}
+				was, is := ch.Was, ch.Is // dates are in figures already, as in every column
 				what := ch.What
 				if k.words.has(lang, "rules.what."+what) {
 					what = k.words.say(lang, "rules.what."+what)

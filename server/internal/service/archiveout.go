@@ -337,12 +337,12 @@ func (s *Service) archiveBook(p *registry.Pupil, handed *registry.Handed, a stor
 	}
 	var row ArchiveRow
 	row.count(items)
-	enrolled, left := string(p.EnrolledOn), "—"
+	enrolled, left := hanDate(p.EnrolledOn), "—"
 	if p.Standing.Ended() {
 		left = p.Standing.Title()
 	}
 	r := document.Report{Title: "学籍档案", Sub: "电子档案封面与目录", PrintedOn: s.Today(), Left: no, Seal: "学校或主管部门\n盖章处", Lines: []string{"经办人", "负责人", "日期"},
-		Facts: [][2]string{{"姓名", p.Form[registry.FName]}, {"性别", s.title(registry.FSex, p.Form)}, {"出生日期", p.Form[registry.FBirth]}, {"学籍号", registry.MaskNumber(string(p.Number))},
+		Facts: [][2]string{{"姓名", p.Form[registry.FName]}, {"性别", s.title(registry.FSex, p.Form)}, {"出生日期", hanDate(registry.Date(p.Form[registry.FBirth]))}, {"学籍号", registry.MaskNumber(string(p.Number))},
 			{"学籍辅号", p.Form[registry.FAltNumber]}, {"学校", name(p.School) + "　" + string(p.School)}, {"入学之日", enrolled}, {"离校", left},
 			{"件数页数", fmt.Sprintf("%d 件，%d 页", row.Items, row.Pages)}, {"其中电子件", fmt.Sprintf("%d 件", row.Scanned)}, {"保管单位", name(custodian)}, {"保管期限", "永久"}}}
 	if a.No != "" {
@@ -400,7 +400,7 @@ func (s *Service) archiveBook(p *registry.Pupil, handed *registry.Handed, a stor
 			r.Sections = append(r.Sections, document.ReportSection{Title: "接收以来的变动（第十六条）", Cols: []string{"现在", "变动", "收到时"}, Widths: []float64{0.42, 0.16, 0.42}, Rows: rows})
 		}
 	}
-	r.Note = "电子件摘要为 SHA-256 的前 12 位。" + who.Name + "（" + who.Login + "）于 " + s.now().In(registry.Beijing).Format("2006-01-02 15:04:05") + " 制作。"
+	r.Note = "电子件摘要为 SHA-256 的前 12 位。" + who.Name + "（" + who.Login + "）于 " + hanMinute(s.now()) + " 制作。"
 	if a.No != "" {
 		r.Note += "接收方只用于批准的用途，不得转给他人（第二十五条）。"
 	}

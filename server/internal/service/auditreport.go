@@ -188,9 +188,9 @@ func (y *yearReport) whole() (document.ReportSection, error) {
 		cosigned = fmt.Sprintf("前 %d 条由 %s 联署", res.Cosigned, strings.Join(res.By, "、"))
 	}
 	out.Rows = [][]string{{"结论", verdict}, {"日志名称", res.Origin}, {"条目数", strconv.FormatInt(res.Size, 10)}, {"树根", res.Root}, {"核对登记行", strconv.FormatInt(res.Rows, 10)}, {"联署", cosigned},
-		{"核验时间", res.At.In(registry.Beijing).Format("2006-01-02 15:04:05")}}
+		{"核验时间", hanMinute(res.At)}}
 	return out, nil
 }
 
-// minute is an instant on paper.
+// minute is an instant in a column of a table on paper.
 func minute(at time.Time) string { return at.In(registry.Beijing).Format("2006-01-02 15:04") }

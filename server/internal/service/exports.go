@@ -175,7 +175,7 @@ func (s *Service) ApprovalForm(ctx context.Context, who Staff, no string) ([]byt
 		return nil, err
 	}
 	b, err := s.papers.Report(document.Report{Title: "学籍信息提供审批表", Sub: "《中小学生学籍管理办法》第二十五条", Copy: copies, QR: qr, PrintedOn: s.Today(), Left: a.No, Seal: "学籍主管部门\n盖章处", Lines: []string{"经办人", "批准人", "日期"},
-		Facts:    [][2]string{{"批准文号", a.No}, {"有效期至", string(a.Until)}, {"提供给", a.To}, {"批准机关", name(a.Unit)}, {"范围", s.approvalScope(a)}, {"登记人", a.By.Name}},
+		Facts:    [][2]string{{"批准文号", a.No}, {"有效期至", hanDate(a.Until)}, {"提供给", a.To}, {"批准机关", name(a.Unit)}, {"范围", s.approvalScope(a)}, {"登记人", a.By.Name}},
 		Sections: []document.ReportSection{{Title: "用途", Say: a.Purpose}, {Title: "字段", Say: strings.Join(cols, "、")}},
 		Note:     "只导出以上范围和字段。每份导出都编份号、加水印并记入审计日志，接收方只用于以上用途，用后删除，不得转给他人。没有学籍主管部门书面批准，任何单位和个人不得提供学籍信息。"})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"xueji/server/document"
 	"xueji/server/internal/audit"
@@ -132,12 +133,18 @@ func (s *Service) sheetOf(p *registry.Pupil) [][]document.FormCell {
 	}
 }
 
+// hanDate is a date in words, as papers have it outside the columns of a table.
 func hanDate(d registry.Date) string {
 	var y, m, day int
 	if n, err := fmt.Sscanf(string(d), "%d-%d-%d", &y, &m, &day); err != nil || n != 3 {
 		return string(d)
 	}
 	return fmt.Sprintf("%d 年 %d 月 %d 日", y, m, day)
+}
+
+// hanMinute is an instant in words, in Beijing's time.
+func hanMinute(at time.Time) string {
+	return hanDate(registry.DateOf(at)) + at.In(registry.Beijing).Format(" 15:04")
 }
 
 func cell(label, value string) document.FormCell {
@@ -305,6 +312,11 @@ func (s *Service) shown(f registry.Field, v string) string {
 		return s.codeTitle(f.List, v)
 	case registry.TypeDate:
 		return hanDate(registry.Date(v))
+	case registry.TypeMonth:
+		var y, m int
+		if n, err := fmt.Sscanf(v, "%d-%d", &y, &m); err == nil && n == 2 {
+			return fmt.Sprintf("%d 年 %d 月", y, m)
+		}
 	}
 	return v
 }
