@@ -37,6 +37,7 @@ type archiveListPage struct {
 	Chosen   bool   // a class, or two units, were chosen
 	Total    service.ArchiveClass
 	Homes    []archiveHome
+	Pager    pagerView
 	Ways     []way // between which units something is under way
 	Act      bool
 }
@@ -139,10 +140,15 @@ func (k *console) archiveClasses(c *fiber.Ctx, who service.Staff) error {
 
 func (k *console) archivesKept(c *fiber.Ctx, who service.Staff) error {
 	v := k.listed(c, who, "kept")
-	rows, err := k.Service.KeptForGood(c.UserContext(), who, v.School)
+	page, _ := strconv.Atoi(c.Query("page"))
+	page = max(1, page)
+	from := (page - 1) * manyRows
+	rows, total, err := k.Service.KeptForGood(c.UserContext(), who, v.School, manyRows, from)
 	if err != nil {
 		return err
 	}
+	v.Pager = pagerView{First: from + 1, Last: from + len(rows), Total: total}
+	v.Pager.Prev, v.Pager.Next = turns("/archives/kept", map[string]string{"school": string(v.School)}, page, len(rows) > 0 && from+len(rows) < total)
 	v.Rows, v.Paper = k.listRows(k.lang(c), rows), "/archives/list.pdf?kind="+service.ListKept+"&school="+string(v.School)
 	return k.showList(c, who, v, nil)
 }

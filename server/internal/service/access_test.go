@@ -339,7 +339,10 @@ var table = []struct {
 		_, err := w.r.s.ArchiveClass(w.c(), who, demo.YunheShiyan, 1, "")
 		return err
 	}, "ok nf ok nf ok nf ok no no no"},
-	{"KeptForGood", func(w *world, who Staff) error { _, err := w.r.s.KeptForGood(w.c(), who, demo.YunheShiyan); return err }, "ok nf ok nf ok nf ok no no no"},
+	{"KeptForGood", func(w *world, who Staff) error {
+		_, _, err := w.r.s.KeptForGood(w.c(), who, demo.YunheShiyan, 1, 0)
+		return err
+	}, "ok nf ok nf ok nf ok no no no"},
 	{"HandedOver", func(w *world, who Staff) error {
 		_, err := w.r.s.HandedOver(w.c(), who, demo.YunheShiyan, "2199999999")
 		return err

@@ -167,22 +167,92 @@ func (s *Service) ArchiveClass(ctx context.Context, who Staff, school registry.U
 	return rows, s.record(ctx, who, audit.Entry{Kind: audit.Search, What: "archive_class", N: len(rows)})
 }
 
-func (s *Service) KeptForGood(ctx context.Context, who Staff, school registry.Unit) ([]ArchiveRow, error) {
+func (s *Service) KeptForGood(ctx context.Context, who Staff, school registry.Unit, limit, offset int) ([]ArchiveRow, int, error) {
 	if err := s.papersOf(who, school); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var rows []ArchiveRow
+	keeping, err := s.st.Keeping(ctx, school)
+	if err != nil {
+		return nil, 0, internal(err)
+	}
+	uids, err := s.keepingPage(ctx, keeping, min(limit, classLimit), max(offset, 0))
+	if err != nil {
+		return nil, 0, err
+	}
+	total := len(keeping)
+	skip := max(0, offset-total)
 	for _, st := range registry.Ended() {
-		part, err := s.rowsOf(ctx, store.Query{All: true, School: school, Standing: st}, func(p *registry.Pupil) bool {
-			return p.Archive.State == registry.ArchivePermanent || p.Archive.KeepDue != ""
-		}, nil)
+		q := store.Query{All: true, School: school, Standing: st, Kept: true}
+		n, err := s.st.Count(ctx, q)
+		if err != nil {
+			return nil, 0, internal(err)
+		}
+		for total += n; skip < n && len(uids) < limit; {
+			q.Offset, q.Limit = skip, min(sideLimit, limit-len(uids))
+			rows, err := s.st.Search(ctx, q)
+			if err != nil {
+				return nil, 0, internal(err)
+			}
+			for _, r := range rows {
+				uids = append(uids, r.UID)
+			}
+			if skip += len(rows); len(rows) == 0 {
+				break
+			}
+		}
+		skip = max(0, skip-n)
+	}
+	rows := make([]ArchiveRow, len(uids))
+	for i, uid := range uids {
+		p, err := s.st.Pupil(ctx, uid)
+		if err != nil {
+			return nil, 0, internal(err)
+		}
+		rows[i] = archiveRow(&p)
+	}
+	return rows, total, s.record(ctx, who, audit.Entry{Kind: audit.Search, What: "archive_kept", N: len(rows)})
+}
+
+// keptRows are all that a school put to keeping.
+func (s *Service) keptRows(ctx context.Context, school registry.Unit) (out []ArchiveRow, err error) {
+	for _, st := range registry.Ended() {
+		rows, err := s.rowsOf(ctx, store.Query{All: true, School: school, Standing: st, Kept: true}, func(*registry.Pupil) bool { return true }, nil)
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, part...)
+		out = append(out, rows...)
 	}
-	slices.SortStableFunc(rows, func(a, b ArchiveRow) int { return cmp.Compare(b.DueOn, a.DueOn) }) // what is still to be done first
-	return rows, s.record(ctx, who, audit.Entry{Kind: audit.Search, What: "archive_kept", N: len(rows)})
+	return out, nil
+}
+
+// keepingPage is a page of those whose archives are to be put to keeping, by day, standing, class and name: only the names of the days that the page touches are opened.
+func (s *Service) keepingPage(ctx context.Context, keeping []store.KeepRef, limit, offset int) ([]registry.UID, error) {
+	first, last := min(offset, len(keeping)), min(offset+limit, len(keeping))
+	if first >= last {
+		return nil, nil
+	}
+	due, from := map[registry.UID]registry.Date{}, -1
+	var uids []registry.UID
+	for i, k := range keeping {
+		if k.DueOn <= keeping[first].DueOn && k.DueOn >= keeping[last-1].DueOn {
+			if from < 0 {
+				from = i
+			}
+			due[k.UID], uids = k.DueOn, append(uids, k.UID)
+		}
+	}
+	var rows []store.Summary
+	if err := s.everyone(ctx, store.Query{All: true, UIDs: uids}, func(r store.Summary) error { rows = append(rows, r); return nil }); err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(rows, func(a, b store.Summary) int {
+		return cmp.Or(cmp.Compare(due[b.UID], due[a.UID]), slices.Index(registry.Ended(), a.Standing)-slices.Index(registry.Ended(), b.Standing))
+	})
+	out := make([]registry.UID, 0, last-first)
+	for _, r := range rows[min(first-from, len(rows)):min(last-from, len(rows))] {
+		out = append(out, r.UID)
+	}
+	return out, nil
 }
 
 func (s *Service) HandedOver(ctx context.Context, who Staff, from, to registry.Unit) ([]ArchiveRow, error) {
@@ -434,8 +504,8 @@ func (s *Service) ArchiveList(ctx context.Context, who Staff, ask ListAsk) ([]by
 		r.Lines = []string{"学籍管理员", "负责人", "日期"}
 		r.Note = "依据《中小学生学籍管理办法》第八条：纸质档案由学校学籍管理员负责管理。"
 	case ListKept:
-		if rows, err = s.KeptForGood(ctx, who, ask.School); err == nil {
-			rows = slices.DeleteFunc(rows, func(a ArchiveRow) bool { return a.State != registry.ArchivePermanent })
+		if err = s.papersOf(who, ask.School); err == nil {
+			rows, err = s.keptRows(ctx, ask.School)
 		}
 		r.Title, r.Sub, r.Seal = "学籍档案永久保管清单", name(ask.School), "保管单位\n盖章处"
 		r.Lines = []string{"学籍管理员", "负责人", "日期"}

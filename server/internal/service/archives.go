@@ -35,7 +35,7 @@ type Archiving interface {
 	ArchiveClasses(ctx context.Context, who Staff, school registry.Unit) ([]ArchiveClass, error)
 	ArchiveClass(ctx context.Context, who Staff, school registry.Unit, grade int, class string) ([]ArchiveRow, error)
 	// KeptForGood lists the archives that a school keeps for good, or has to (Art. 9); HandedOver what moved, or travels, from one unit to another.
-	KeptForGood(ctx context.Context, who Staff, school registry.Unit) ([]ArchiveRow, error)
+	KeptForGood(ctx context.Context, who Staff, school registry.Unit, limit, offset int) (rows []ArchiveRow, total int, err error)
 	HandedOver(ctx context.Context, who Staff, from, to registry.Unit) ([]ArchiveRow, error)
 	// Left lists pupils whose archive who's unit handed over and of which it keeps the backup.
 	Left(ctx context.Context, who Staff) ([]ArchiveRow, error)

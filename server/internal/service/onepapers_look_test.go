@@ -158,32 +158,3 @@ func TestPortraitIsListed(t *testing.T) {
 		t.Errorf("%+v", it)
 	}
 }
-
-// What a school keeps for good: due when schooling ended, kept with its place after, what is still to do first; nobody else's (Art. 9).
-func TestKeptForGood(t *testing.T) {
-	r := newRig(t)
-	reg := r.staff("registrar.yunhe")
-	kept, due, here := r.enrolled(0), r.enrolled(1), r.enrolled(2)
-	for i, uid := range []registry.UID{kept, due} {
-		r.act("registrar.yunhe", uid, registry.BuildArchive{Items: []registry.ArchiveItem{{No: 1, Group: 1, Title: "表", Pages: 1}}})
-		r.regraded(uid, 6)
-		r.act("registrar.yunhe", uid, registry.StartFinish{End: registry.StandingGraduated, Certificate: []string{"云-1", "云-2"}[i], On: r.s.Today()})
-		r.accept("leader.yunhe", uid)
-		r.accept("officer.yunhe", uid)
-	}
-	r.act("registrar.yunhe", kept, registry.KeepArchive{Place: "档案室 3 柜"})
-	rows := must[[]ArchiveRow](t)(r.s.KeptForGood(r.ctx, reg, demo.YunheShiyan))
-	if len(rows) != 2 || rows[0].UID != due || rows[0].DueOn == "" || rows[1].UID != kept || rows[1].State != registry.ArchivePermanent || rows[1].Place != "档案室 3 柜" {
-		t.Fatalf("%+v", rows)
-	}
-	for _, row := range rows {
-		if row.UID == here {
-			t.Error("a pupil at school")
-		}
-	}
-	if rows = must[[]ArchiveRow](t)(r.s.KeptForGood(r.ctx, r.staff("officer.yunhe"), demo.YunheShiyan)); len(rows) != 2 {
-		t.Errorf("the county sees %d", len(rows))
-	}
-	_, err := r.s.KeptForGood(r.ctx, r.staff("registrar.qingshi"), demo.YunheShiyan)
-	wantCode(t, err, registry.CodeNotFound)
-}

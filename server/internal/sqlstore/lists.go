@@ -105,6 +105,20 @@ func (s *Store) TaskSums(ctx context.Context, unit registry.Unit, waiting bool) 
 	return out, err
 }
 
+// Keeping lists whose archives a school's are still to be put to keeping. The kind is written out, as the partial index has it; the school stands in the topic.
+func (s *Store) Keeping(ctx context.Context, school registry.Unit) ([]store.KeepRef, error) {
+	of := store.TaskTopic{Kind: registry.TaskArchiveKeep, School: school}.String()
+	from := strings.TrimSuffix(of, "0")
+	var out []store.KeepRef
+	err := s.query(ctx, func(r Rows) error {
+		var k store.KeepRef
+		err := r.Scan((*string)(&k.UID), (*string)(&k.DueOn))
+		out = append(out, k)
+		return err
+	}, `SELECT t.student_uid, t.due_on FROM task t WHERE t.kind = 'archive_keep' AND t.topic >= $1 AND t.topic < $2 ORDER BY t.due_on DESC, t.topic, t.student_uid`, from, from+prefixEnd)
+	return out, err
+}
+
 // TasksAbove lists overdue tasks of units under an authority.
 func (s *Store) TasksAbove(ctx context.Context, unit registry.Unit, today registry.Date, limit int) ([]store.TaskRow, error) {
 	return s.tasks(ctx, `task t JOIN pupil p ON p.student_uid = t.student_uid WHERE t.above = $1 AND t.due_on < $2`+soonest+` LIMIT $3`,

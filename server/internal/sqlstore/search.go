@@ -116,6 +116,9 @@ func (s *Store) branches(q store.Query, h *hunt) []branch {
 		if q.Temporary {
 			w.conds = append(w.conds, "p.number_kind IN ('L', 'J')")
 		}
+		if q.Kept {
+			w.conds = append(w.conds, "p.archive = 'permanent'")
+		}
 		if q.NoCard {
 			w.conds = append(w.conds, "p.standing = 'enrolled' AND p.card_no = ''")
 		}

@@ -158,6 +158,7 @@ type Query struct {
 	Study    registry.Unit // narrow to pupils who are taught here and have their 学籍 elsewhere (Art. 17)
 	// Temporary narrows to pupils whose 学籍号 is an L or J one (T2).
 	Temporary bool
+	Kept      bool // archives that were put to keeping for good (Art. 9)
 	NoCard    bool // enrolled pupils without a good card (issuing list): none, or a lost one
 	// UIDs narrows to these; nil does not.
 	UIDs   []registry.UID

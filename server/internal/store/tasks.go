@@ -24,6 +24,8 @@ type Tasks interface {
 	Absences(ctx context.Context, unit registry.Unit, below bool, limit, offset int) ([]TaskRow, error)
 	// OverdueTasks lists tasks of whatever unit that were due before a day, by due day. It is the sweeper's, who reads all of it page by page.
 	OverdueTasks(ctx context.Context, before registry.Date, limit, offset int) ([]TaskRow, error)
+	// Keeping lists the pupils of a school whose archives are to be put to keeping for good, whose turn it may be, the last to be due first.
+	Keeping(ctx context.Context, school registry.Unit) ([]KeepRef, error)
 	// ClassTasks lists a school's tasks of a kind about its own pupils, in no order.
 	ClassTasks(ctx context.Context, school registry.Unit, kind registry.TaskKind) ([]ClassTask, error)
 }
@@ -80,6 +82,12 @@ type TaskQuery struct {
 	UIDs    []registry.UID // of these pupils alone; nil: of all
 	Limit   int            // ≤ 500
 	Offset  int
+}
+
+// KeepRef is a pupil whose archive is to be put to keeping, and until when.
+type KeepRef struct {
+	UID   registry.UID
+	DueOn registry.Date
 }
 
 // TaskRef is the pupil of a task, and the pupil's version.

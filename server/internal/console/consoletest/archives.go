@@ -135,10 +135,12 @@ func (f *Fake) ArchiveClass(_ context.Context, _ service.Staff, school registry.
 	return f.archiveRows(func(p *registry.Pupil) bool { return p.School == school && p.Grade == grade && p.Class == class }), nil
 }
 
-func (f *Fake) KeptForGood(_ context.Context, _ service.Staff, school registry.Unit) ([]service.ArchiveRow, error) {
-	return f.archiveRows(func(p *registry.Pupil) bool {
+func (f *Fake) KeptForGood(_ context.Context, _ service.Staff, school registry.Unit, limit, offset int) ([]service.ArchiveRow, int, error) {
+	rows := f.archiveRows(func(p *registry.Pupil) bool {
 		return p.School == school && p.Archive.State == registry.ArchivePermanent
-	}), nil
+	})
+	from := min(offset, len(rows))
+	return rows[from:min(len(rows), from+limit)], len(rows), nil
 }
 
 func (f *Fake) HandedOver(_ context.Context, _ service.Staff, from, to registry.Unit) ([]service.ArchiveRow, error) {

@@ -409,6 +409,21 @@ func bases(t *testing.T, s store.Store) {
 	if got := count(); got["enrolled "+basis(2)] != 1 || got["graduated "+basis(1)] != 1 || len(got) != 3 {
 		t.Fatalf("after a change: %v", got)
 	}
+	// Whose archive is still to be kept is a task of whoever has it, about a pupil of the school; whose is kept is in the list.
+	q, err := s.Pupil(ctx, UID(3))
+	must(t, err)
+	c = Change(q, registry.EvKeepArchive, store.Index{})
+	c.Tasks = []registry.Task{{UID: q.UID, Kind: registry.TaskArchiveKeep, Unit: CountyX, DueOn: "2026-12-01"}}
+	must(t, s.Commit(ctx, store.Batch{Changes: []store.Change{c}}))
+	if keep, err := s.Keeping(ctx, q.School); err != nil || len(keep) != 1 || keep[0] != (store.KeepRef{UID: q.UID, DueOn: "2026-12-01"}) {
+		t.Fatalf("%+v %v", keep, err)
+	}
+	if keep, err := s.Keeping(ctx, CountyX); err != nil || len(keep) != 0 {
+		t.Fatalf("%+v %v", keep, err)
+	}
+	if n, err := s.Count(ctx, store.Query{All: true, School: SchoolA, Kept: true, Standing: registry.StandingGraduated}); err != nil || n != 1 {
+		t.Fatalf("%d kept, %v", n, err)
+	}
 	tasks, err := s.ClassTasks(ctx, SchoolA, registry.TaskArchiveBuild)
 	if err != nil || len(tasks) != 1 || tasks[0].Class != "1班" || tasks[0].DueOn != "2026-10-01" || tasks[0].Standing != registry.StandingGraduated {
 		t.Fatalf("%+v %v", tasks, err)
