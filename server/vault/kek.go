@@ -77,8 +77,8 @@ func (k *FileKEK) read() error {
 	if err != nil {
 		return err
 	}
-	if st.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("%s may be read by others (mode %04o): chmod 600 it, and rotate the key (server vault rotate-kek) if it may have leaked", k.path, st.Mode().Perm())
+	if err := Private(k.path, st.Mode()); err != nil {
+		return fmt.Errorf("%w; rotate the key then (server vault rotate-kek)", err)
 	}
 	b, err := os.ReadFile(k.path)
 	if err != nil {
@@ -106,6 +106,19 @@ func (k *FileKEK) Make() error {
 		return err
 	}
 	return k.read()
+}
+
+// Private refuses a key file that others than its owner may read. In the folder of the service manager's credentials (systemd), which no other account enters, a file may belong to root and be
+// lent to us by an access list: that shows as a right of its group to read.
+func Private(path string, mode fs.FileMode) error {
+	others := fs.FileMode(0o077)
+	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" && filepath.Dir(path) == filepath.Clean(dir) {
+		others &^= 0o040
+	}
+	if mode.Perm()&others != 0 {
+		return fmt.Errorf("%s may be read by others (mode %04o): chmod 600 it, and think whether it has leaked", path, mode.Perm())
+	}
+	return nil
 }
 
 // writeNew makes a key file that is whole on disk on return.

@@ -117,7 +117,7 @@ func (e *env) openBy(embedded sqliteOpener) (*opened, error) {
 	if err := os.MkdirAll(e.common.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
-	keys, err := service.LoadKeys(e.common.Data)
+	keys, err := service.LoadKeys(e.common.keyDir("server.key"))
 	if err != nil {
 		return nil, fmt.Errorf("server key: %w", err)
 	}

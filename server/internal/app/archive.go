@@ -35,7 +35,7 @@ func (c *archiveCheckCmd) Run(e *env) error {
 		if _, err := os.Stat(filepath.Join(e.common.Data, "server.key")); err != nil {
 			return fmt.Errorf("the register's server.key is not in --data: name the folder, or the key by --key: %w", err)
 		}
-		keys, err := service.LoadKeys(e.common.Data)
+		keys, err := service.LoadKeys(e.common.keyDir("server.key"))
 		if err != nil {
 			return err
 		}

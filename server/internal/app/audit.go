@@ -28,7 +28,7 @@ type Audit struct {
 
 // AuditName is the log's name when its key is made; a setting of every command because each may be the first.
 func (c *Common) signer() (*audit.Signer, error) {
-	s, err := audit.LoadSigner(c.Data, c.AuditName)
+	s, err := audit.LoadSigner(c.keyDir("audit.key"), c.AuditName)
 	if err != nil {
 		return nil, fmt.Errorf("audit key: %w", err)
 	}

@@ -34,6 +34,7 @@ type Common struct {
 	DatabaseURL string `env:"XUEJI_DATABASE_URL" name:"database-url" help:"postgres:// address; empty: SQLite in the data folder."`
 	VaultKey    string `env:"XUEJI_VAULT_KEY_FILE" name:"vault-key-file" help:"File with the key that the register's data keys are wrapped under; made at the first start. Empty: vault.key in the data folder. Keep a copy elsewhere." type:"path"`
 	VaultSuite  string `env:"XUEJI_VAULT_SUITE" name:"vault-suite" default:"aes" enum:"aes,sm4" help:"Cipher of new data keys: aes (AES-256-GCM) or sm4 (SM4-GCM). Both are read whatever this says."`
+	Credentials string `env:"CREDENTIALS_DIRECTORY" name:"credentials" help:"Folder of the service manager's credentials (systemd: LoadCredentialEncrypted): server.key, vault.key and audit.key are read from it where they are there, from the data folder else." type:"path"`
 	AuditName   string `env:"XUEJI_AUDIT_NAME" name:"audit-name" help:"Name of the audit log when its key is made, such as xueji.hangzhou.gov.cn/county-a; empty: one is drawn. A key once made keeps its name."`
 	Packs       string `env:"XUEJI_PACKS" help:"Folder of rule packs (*.json): provinces' layers and dated packs of the country. Empty: packs in the data folder, if it is there." type:"path"`
 	Breached    string `env:"XUEJI_BREACHED_PASSWORDS" name:"breached-passwords" help:"File of passwords that are known from breaches (Have I Been Pwned: SHA-1, ordered by hash): none of them is taken. Empty: the commonest only are refused." type:"path"`
@@ -161,11 +162,21 @@ func (s *Serve) inClear(log *slog.Logger) error {
 	return nil
 }
 
+// keyDir is the folder that a key is read from: that of the service manager's credentials, where it is there, else the data folder. A key that is nowhere is made in the data folder.
+func (c *Common) keyDir(name string) string {
+	if c.Credentials != "" {
+		if _, err := os.Stat(filepath.Join(c.Credentials, name)); err == nil {
+			return c.Credentials
+		}
+	}
+	return c.Data
+}
+
 // vault are the settings of the register's vault.
 func (c *Common) vault() (vault.Options, *vault.FileKEK, error) {
 	path := c.VaultKey
 	if path == "" {
-		path = filepath.Join(c.Data, "vault.key")
+		path = filepath.Join(c.keyDir("vault.key"), "vault.key")
 	}
 	suite, err := vault.ParseSuite(c.VaultSuite)
 	kek := vault.File(path)

@@ -6,14 +6,19 @@ import (
 	"crypto/x509"
 	"database/sql"
 	"encoding/pem"
+	"errors"
 	"io"
+	"io/fs"
+	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"xueji/server/internal/pki"
+	"xueji/server/internal/service"
 )
 
 // A register that begins has nobody in it, and keys and a token that no other has; whoever else is on the machine reads none of them.
@@ -139,5 +144,63 @@ func TestNoLineIsInClear(t *testing.T) {
 	err := Run(t.Context(), []string{"serve", "--data", t.TempDir(), "--listen", "0.0.0.0:0", "--admin", "127.0.0.1:0"}, io.Discard, Options{Stderr: io.Discard})
 	if err == nil || !strings.Contains(err.Error(), "--tls-listen") {
 		t.Fatalf("the server started in clear: %v", err)
+	}
+}
+
+// Keys that the service manager hands over are read from its folder and from nowhere else, nothing of them is written to the data folder, and the register opens with them alone; the data folder
+// with database and without keys opens nothing. A folder of credentials that others may enter is refused, as a key file is.
+func TestKeysFromCredentials(t *testing.T) {
+	data, lent := seeded(t, 5), filepath.Join(t.TempDir(), "credentials")
+	if err := os.Mkdir(lent, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "audit", "key", "--data", data) // makes the log's key
+	moved := []string{"server.key", "vault.key", "audit.key"}
+	for _, name := range moved {
+		if err := errors.Join(os.Rename(filepath.Join(data, name), filepath.Join(lent, name)), os.Chmod(filepath.Join(lent, name), 0o440)); err != nil { // as an access list shows
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(lent, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Chmod(lent, 0o700) })
+	copied := filepath.Join(t.TempDir(), "copied")
+	if out, err := exec.Command("cp", "-a", data, copied).CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	if err := Run(t.Context(), []string{"vault", "status", "--data", copied}, io.Discard, Options{Stderr: io.Discard}); err == nil || !strings.Contains(err.Error(), "vault") {
+		t.Fatalf("whoever has the data folder opens it: %v", err)
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", lent)
+	s := start(t, data, "--no-practice")
+	b := s.browser(t)
+	if st := b.signIn("registrar.yunhe", s.password(t, "registrar.yunhe")); st != http.StatusSeeOther {
+		t.Fatal(st)
+	}
+	if st, body, _ := b.get("/pupils"); st != http.StatusOK || !strings.Contains(body, "/pupils/") {
+		t.Fatalf("pupils: %d", st)
+	}
+	s.end(t)
+	if out := run(t, "audit", "verify", "--data", data); !strings.Contains(out, "nothing was altered") {
+		t.Fatal(out)
+	}
+	for _, name := range moved {
+		if _, err := os.Stat(filepath.Join(data, name)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s came to lie in the data folder: %v", name, err)
+		}
+	}
+	if err := os.Chmod(filepath.Join(lent, "server.key"), 0o444); err != nil {
+		t.Fatal(err)
+	}
+	if err := Run(t.Context(), []string{"vault", "status", "--data", data}, io.Discard, Options{Stderr: io.Discard}); err == nil || !strings.Contains(err.Error(), "read by others") {
+		t.Errorf("a key that all may read was taken: %v", err)
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", "")
+	if err := os.Chmod(filepath.Join(lent, "server.key"), 0o440); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := service.LoadKeys(lent); err == nil {
+		t.Error("outside the service manager's folder a key that a group may read was taken")
 	}
 }

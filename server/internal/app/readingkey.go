@@ -16,7 +16,7 @@ func (readingKeyCmd) Run(e *env) error {
 	if err := os.MkdirAll(e.common.Data, 0o700); err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
-	keys, err := service.LoadKeys(e.common.Data)
+	keys, err := service.LoadKeys(e.common.keyDir("server.key"))
 	if err != nil {
 		return fmt.Errorf("server key: %w", err)
 	}

@@ -98,7 +98,7 @@ type certificateCmd struct {
 
 // Run makes a certificate of the server's own authority for another program of this installation, good for ninety days; run it again to renew.
 func (c *certificateCmd) Run(e *env) error {
-	keys, err := service.LoadKeys(e.common.Data)
+	keys, err := service.LoadKeys(e.common.keyDir("server.key"))
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,8 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"xueji/server/vault"
 )
 
 // Signer signs this register's checkpoints, and cosigns those of others. It never prints.
@@ -68,8 +70,8 @@ func LoadSigner(dir, name string) (*Signer, error) {
 	}
 	if st, err := os.Stat(path); err != nil {
 		return nil, err
-	} else if st.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%s may be read by others (mode %04o): chmod 600 it, and think whether it has leaked", path, st.Mode().Perm())
+	} else if err := vault.Private(path, st.Mode()); err != nil {
+		return nil, err
 	}
 	stored, seed64, ok := strings.Cut(strings.TrimSpace(string(b)), " ")
 	seed, err := base64.StdEncoding.DecodeString(seed64)

@@ -17,6 +17,7 @@ import (
 	"xueji/server/internal/match"
 	"xueji/server/internal/pki"
 	"xueji/server/registry"
+	"xueji/server/vault"
 )
 
 // Keys are the server's own secrets: the blind index over identity documents, the receipt key and the key of CSRF tokens. They never print.
@@ -68,8 +69,8 @@ func LoadKeys(dir string) (*Keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	if st.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%s may be read by others (mode %04o): chmod 600 it, and think whether it has leaked", path, st.Mode().Perm())
+	if err := vault.Private(path, st.Mode()); err != nil {
+		return nil, err
 	}
 	return NewKeys(seed)
 }
