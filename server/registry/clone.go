@@ -50,6 +50,7 @@ func (p Pupil) Clone() Pupil {
 		p.Dropout.Reports = slices.Clone(p.Dropout.Reports)
 		p.Dropout.Log = slices.Clone(p.Dropout.Log)
 	}
+	p.Offered = clonePtr(p.Offered)
 	if p.Moved = clonePtr(p.Moved); p.Moved != nil {
 		if p.Moved.Study = clonePtr(p.Moved.Study); p.Moved.Study != nil {
 			p.Moved.Study.AgreedBy = slices.Clone(p.Moved.Study.AgreedBy)

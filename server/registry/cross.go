@@ -17,6 +17,8 @@ type Far struct {
 	// Card is the public record of the student card that was shown for it here (mine): signed by the other register's issuer, it names nobody. The other register is asked
 	// whose it is (LetterCard).
 	Card []byte `json:"card,omitempty"`
+	// Offer is the thread in which the other register named the pupil (mine); it is told there when the case ends before the request has left.
+	Offer string `json:"offer,omitempty"`
 	// AskedAt is when the request left (mine). From then on a withdrawal is asked for, not done: WithdrawAt until the other register has answered.
 	AskedAt    time.Time `json:"asked_at,omitzero"`
 	WithdrawAt time.Time `json:"withdraw_at,omitzero"`
@@ -66,6 +68,30 @@ func Crossing(way CaseKind) (CaseKind, bool) {
 	return "", false
 }
 
+// Offered stands on the record of a pupil who is named to a school of another province as one who will go on there (升学). Nothing has moved: that school's side decides first,
+// and its register asks then.
+type Offered struct {
+	Registry string      `json:"registry"`
+	To       Unit        `json:"to"`
+	On       Date        `json:"on"`
+	Refusal  RefusalCode `json:"refusal,omitempty"` // it was declined there
+	Note     string      `json:"note,omitempty"`
+}
+
+// OfferUp names a pupil of a stage's last grade, or out of it, to the school of another province that will go on with the 学籍. The case is opened there, as a word of this school's,
+// and waits for that school's own.
+type OfferUp struct {
+	Registry string `json:"registry"`
+	To       Unit   `json:"to"` // the school's code there
+}
+
+// OfferDeclined: the other province's side will not ask for the pupil.
+type OfferDeclined struct {
+	Registry string      `json:"registry"`
+	Refusal  RefusalCode `json:"refusal"`
+	Note     string      `json:"note,omitempty"`
+}
+
 // CallOver opens a cross-province 转学 or 升学 at the receiving school (Art. 14). The pupil is a new record without a 学籍, or the copy of one that once left from here.
 type CallOver struct {
 	CaseNo   CaseNo   `json:"case_no"`
@@ -84,6 +110,8 @@ type CallOver struct {
 	// this register, and the other register is asked (NameFar).
 	Record []byte     `json:"record,omitempty"`
 	Card   *CardShown `json:"card,omitempty"`
+	// Offer is the thread in which the pupil's own school named the pupil (OfferUp): it opens the case in place of the receiving school, whose word comes all the same.
+	Offer string `json:"offer,omitempty"`
 }
 
 // NameFar says whose card it was that a case was opened with, and when that child was born: the other register's word (LetterNamed), or what the receiving school reads in
@@ -178,6 +206,8 @@ type FarSent struct {
 const (
 	EvCallOver   EventKind = "call_over"
 	EvNameFar    EventKind = "name_far"
+	EvOfferUp    EventKind = "offer_up"
+	EvDeclined   EventKind = "offer_declined"
 	EvFarRequest EventKind = "far_request"
 	EvFarArrived EventKind = "far_arrived"
 	EvFarClosed  EventKind = "far_closed"
@@ -188,8 +218,13 @@ const (
 	EvFarSent    EventKind = "far_sent"
 )
 
-func (CallOver) Kind() EventKind   { return EvCallOver }
-func (NameFar) Kind() EventKind    { return EvNameFar }
+func (CallOver) Kind() EventKind { return EvCallOver }
+func (NameFar) Kind() EventKind  { return EvNameFar }
+func (OfferUp) Kind() EventKind  { return EvOfferUp }
+
+// Kind is the event's name.
+func (OfferDeclined) Kind() EventKind { return EvDeclined }
+
 func (FarRequest) Kind() EventKind { return EvFarRequest }
 func (FarArrived) Kind() EventKind { return EvFarArrived }
 func (FarClosed) Kind() EventKind  { return EvFarClosed }

@@ -136,6 +136,10 @@ func Decide(p Pupil, ev Event, env Env) (Pupil, []Effect, error) {
 		err = d.callOver(e)
 	case NameFar:
 		err = d.nameFar(e)
+	case OfferUp:
+		err = d.offerUp(e)
+	case OfferDeclined:
+		err = d.offerDeclined(e)
 	case FarRequest:
 		err = d.farRequest(e)
 	case FarArrived:

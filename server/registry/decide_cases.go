@@ -437,8 +437,12 @@ func (d *decision) abandon(c *Case, state CaseState, what string) {
 		d.p.NoContact = false // the report was wrong
 	}
 	d.shut(c, state, what)
-	if c.Far != nil && !c.Far.Mine { // who has the pupil says how it ended
+	switch {
+	case c.Far == nil:
+	case !c.Far.Mine: // who has the pupil says how it ended
 		d.tell(c, LetterClosed)
+	case c.Far.Offer != "" && c.Far.AskedAt.IsZero(): // who named the pupil is told that nobody will ask
+		d.tell(c, LetterDeclined)
 	}
 }
 

@@ -59,7 +59,11 @@ func (d *decision) callOver(e CallOver) error {
 	if !ok {
 		return invalid("way")
 	}
-	if err := first(d.may(e.To, RoleRegistrar, RoleLeader), d.unlocked(), d.standing(StandingNone, StandingMoved, StandingMovedUp)); err != nil {
+	starts := d.may(e.To, RoleRegistrar, RoleLeader)
+	if e.Offer != "" {
+		starts = first(d.fromAfar(d.env.Actor.Unit), need(way == CaseAdvance && d.remote(d.env.Actor.Unit) == e.Registry && d.env.Actor.Unit.IsSchool(), "offer"))
+	}
+	if err := first(starts, d.unlocked(), d.standing(StandingNone, StandingMoved, StandingMovedUp)); err != nil {
 		return err
 	}
 	if m := d.p.Moved; m != nil && m.ConfirmedAt.IsZero() {
@@ -115,8 +119,11 @@ func (d *decision) callOver(e CallOver) error {
 		d.p.Form = Form{FName: e.Name, FBirth: string(e.Birth)}
 	}
 	c := Case{No: e.CaseNo, Kind: way, From: there, To: to.Code, ToGrade: e.ToGrade, ToClass: e.ToClass, Reason: e.Reason, Guardian: e.Guardian,
-		Evidence: e.Evidence, Reach: ReachCross, Card: e.Card.clone(), Far: &Far{Registry: e.Registry, Mine: true, Number: e.Number, Card: slices.Clone(e.Record)},
+		Evidence: e.Evidence, Reach: ReachCross, Card: e.Card.clone(), Far: &Far{Registry: e.Registry, Mine: true, Number: e.Number, Card: slices.Clone(e.Record), Offer: e.Offer},
 		Steps: []Step{{Party: PartyReceiver, Unit: to.Code}, {Party: PartyReceiverAuth, Unit: to.Authority}, {Party: PartySender, Unit: there}, {Party: PartySenderAuth, Unit: there}}}
+	if e.Offer != "" {
+		c.From = d.env.Actor.Unit
+	}
 	if err := admit(&c); err != nil {
 		return err
 	}
@@ -124,6 +131,56 @@ func (d *decision) callOver(e CallOver) error {
 	if len(e.Record) > 0 {
 		d.tell(d.p.Case(c.No), LetterCard)
 	}
+	return nil
+}
+
+// need is an error about a field unless a condition holds.
+func need(holds bool, field string) error {
+	if holds {
+		return nil
+	}
+	return invalid(field)
+}
+
+// offerUp names the pupil to a school of another province. The rules of letting go are asked when that province's request comes; here only what would certainly stand in the way.
+func (d *decision) offerUp(e OfferUp) error {
+	if err := first(d.may(d.p.School, RoleRegistrar, RoleLeader), d.unlocked(), d.standing(advancing...)); err != nil {
+		return err
+	}
+	if !slices.Contains(d.env.Pack.StageEnds, d.p.Grade) {
+		return &Error{Code: CodeRule, Params: params("say", "", "rule", "stage_ends", "grade", strconv.Itoa(d.p.Grade))}
+	}
+	if _, err := ParseNumber(d.p.Number); err != nil {
+		return &Error{Code: CodeWrongState, Params: params("why", "no_number")}
+	}
+	if d.remote(Unit(e.Registry)) != e.Registry || e.Registry == "" {
+		return invalid("registry")
+	}
+	if CheckSchoolCode(e.To) != nil || string(e.To[2:4]) != e.Registry[:2] {
+		return invalid("to")
+	}
+	if o := d.p.Offered; o != nil && o.To == e.To && o.Refusal == "" {
+		return &Error{Code: CodeWrongState, Params: params("why", "offered")}
+	}
+	d.p.Offered = &Offered{Registry: e.Registry, To: e.To, On: d.today()}
+	d.effects = append(d.effects, Effect{Kind: EffectLetter, Registry: e.Registry, What: string(LetterOffer)})
+	return nil
+}
+
+// offerDeclined: the other province's side will not ask.
+func (d *decision) offerDeclined(e OfferDeclined) error {
+	if err := d.fromAfar(Unit(e.Registry)); err != nil {
+		return err
+	}
+	o := d.p.Offered
+	if o == nil || o.Registry != e.Registry || o.Refusal != "" {
+		return &Error{Code: CodeConflict, Field: "offer"}
+	}
+	if !slices.Contains(RefusalCodes(), e.Refusal) || tooLong(e.Note, maxNote) {
+		return invalid("refusal")
+	}
+	o.Refusal, o.Note = e.Refusal, e.Note
+	d.notify(WhatTasks, "", d.p.School)
 	return nil
 }
 
@@ -286,7 +343,7 @@ func (d *decision) farClosed(e FarClosed) error {
 func (d *decision) release(c *Case) {
 	p := &d.p
 	p.Moved = &Moved{Registry: c.Far.Registry, School: c.To, On: d.today(), CaseNo: c.No, Was: p.Standing, Study: clonePtr(p.Study), Mode: p.Mode, Suspension: p.Suspension}
-	p.Standing, p.Suspension = StandingMoved, nil
+	p.Standing, p.Suspension, p.Offered = StandingMoved, nil, nil
 	if c.Kind == CaseAdvance {
 		p.Standing = StandingMovedUp
 	}

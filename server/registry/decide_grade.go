@@ -193,6 +193,9 @@ func (d *decision) finished(c *Case) {
 // advancing are the standings from which a pupil moves up: in a stage's last grade, or out of it.
 var advancing = []Standing{StandingEnrolled, StandingPromoted, StandingGraduated, StandingCompleted}
 
+// MayAdvance reports whether a pupil of a standing may go on to the next stage.
+func MayAdvance(st Standing) bool { return slices.Contains(advancing, st) }
+
 // advanceTerms is what every 升学 is held to where it is started: from a stage's last grade into the next one, and the words.
 func (d *decision) advanceTerms(from, to int, class, reason, guardian string) error {
 	switch {

@@ -267,8 +267,9 @@ func TestClone(t *testing.T) {
 	p.Suspension = &registry.Suspension{}
 	p.Archive.Card = &registry.CardShown{}
 	for i := range p.Cases {
-		p.Cases[i].Card, p.Cases[i].Far = &registry.CardShown{}, &registry.Far{}
+		p.Cases[i].Card, p.Cases[i].Far = &registry.CardShown{}, &registry.Far{Card: []byte{1}}
 	}
+	p.Offered = &registry.Offered{}
 	p.Moved = &registry.Moved{Study: &registry.Study{AgreedBy: []string{"母亲"}}, Suspension: &registry.Suspension{}, Files: []string{file}}
 	p.Study, p.Abroad, p.Promotion, p.Merged = &registry.Study{AgreedBy: []string{"母亲"}}, &registry.Abroad{}, &registry.Promotion{}, &registry.MergeLink{}
 	p.Absences = []registry.Absence{{Contacts: []registry.Contact{{}}}}

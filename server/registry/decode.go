@@ -54,6 +54,8 @@ var decoders = map[EventKind]func([]byte) (Event, error){
 
 	EvCallOver:   decodeAs[CallOver],
 	EvNameFar:    decodeAs[NameFar],
+	EvOfferUp:    decodeAs[OfferUp],
+	EvDeclined:   decodeAs[OfferDeclined],
 	EvFarRequest: decodeAs[FarRequest],
 	EvFarArrived: decodeAs[FarArrived],
 	EvFarClosed:  decodeAs[FarClosed],
@@ -75,7 +77,7 @@ func EventKinds() []EventKind {
 		EvStartCorrect, EvAmend, EvPromote, EvUndoPromote, EvStartRepeat, EvStartSkip, EvStartFinish, EvStartAdvance, EvStartExtend, EvGoAbroad,
 		EvComeHome, EvReportDeath, EvReportDropout, EvFileReport, EvLogPersuasion, EvReturnFromDropout, EvHandOverArchive, EvPutItem, EvKeepArchive, EvMoveCustody,
 		EvArrange, EvEndArrange, EvGiveNumber, EvRaiseProblem, EvResolveProblem, EvStartErase, EvMerge, EvUnmerge, EvEscalate, EvUrge,
-		EvCallOver, EvNameFar, EvFarRequest, EvFarArrived, EvFarClosed, EvContinue, EvFarReceipt, EvGiveBack, EvTakeBack, EvFarSent,
+		EvCallOver, EvNameFar, EvOfferUp, EvDeclined, EvFarRequest, EvFarArrived, EvFarClosed, EvContinue, EvFarReceipt, EvGiveBack, EvTakeBack, EvFarSent,
 		EvRecordAbsence, EvFollowAbsence, EvEndAbsence}
 }
 

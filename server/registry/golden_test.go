@@ -246,6 +246,13 @@ func attempts() []attempt {
 		{"far_closed no such card", from(rt.OtherProvince), func(p *registry.Pupil) registry.Event {
 			return registry.FarClosed{CaseNo: lastCase(p).No, State: registry.CaseRefused, Party: registry.PartySender, Unit: rt.OtherProvince, Refusal: registry.RefuseIdentity, OfCard: true}
 		}},
+		{"call_over by offer", from(rt.PrimaryC), func(p *registry.Pupil) registry.Event {
+			return registry.CallOver{CaseNo: "SX-2026-0001-000083", Way: registry.CaseAdvance, Registry: rt.There, Number: rt.Handover().Number, Name: "欧阳明", Birth: "2017-03-09", To: rt.JuniorA, ToGrade: 7, Offer: "320000/offer-a"}
+		}},
+		{"offer_up", atSchool, func(*registry.Pupil) registry.Event { return registry.OfferUp{Registry: rt.There, To: rt.JuniorC} }},
+		{"offer_declined", from(rt.OtherProvince), func(*registry.Pupil) registry.Event {
+			return registry.OfferDeclined{Registry: rt.There, Refusal: registry.RefuseNoPlace}
+		}},
 		{"far_request", from(rt.PrimaryC), func(*registry.Pupil) registry.Event { return rt.FarAsk("ZX-2026-0001-000081") }},
 		{"far_arrived", from(rt.CountyC), func(p *registry.Pupil) registry.Event {
 			c := lastCase(p)

@@ -8,6 +8,8 @@ type LetterKind string
 const (
 	LetterCard     LetterKind = "card"             // → sender: a card of that register was shown for a 学籍号; whose is it?
 	LetterNamed    LetterKind = "named"            // → receiver: whose, or that it is no card of a pupil of that number
+	LetterOffer    LetterKind = "offer"            // → receiver: a pupil who will go on at a school there (升学)
+	LetterDeclined LetterKind = "declined"         // → sender: the receiving side will not ask for that pupil
 	LetterCards    LetterKind = "cards"            // about no case: by what this register's cards are judged
 	LetterRequest  LetterKind = "request"          // → sender: the receiving side has agreed, please
 	LetterWithdraw LetterKind = "withdraw"         // → sender: the receiving side would withdraw
@@ -33,6 +35,7 @@ type Letter struct {
 	Card     *LetterShown `json:"card,omitempty"`
 	Named    *NameFar     `json:"named,omitempty"`
 	Cards    *LetterTrust `json:"cards,omitempty"`
+	Offer    *LetterGoing `json:"offer,omitempty"`
 	Request  *LetterAsk   `json:"request,omitempty"`
 	Turn     *FarArrived  `json:"turn,omitempty"`
 	Word     *LetterSaid  `json:"word,omitempty"` // word, closed, return
@@ -50,6 +53,16 @@ type LetterShown struct {
 	Record []byte `json:"record"`
 	Number Number `json:"number"`
 	To     Unit   `json:"to"` // the school where it was shown
+}
+
+// LetterGoing is a pupil who is named to a school of the reader's.
+type LetterGoing struct {
+	Number  Number `json:"number"`
+	Name    string `json:"name"`
+	Birth   Date   `json:"birth"`
+	From    Unit   `json:"from"`
+	To      Unit   `json:"to"`
+	ToGrade int    `json:"to_grade"`
 }
 
 // LetterTrust is what a reader needs to judge a register's cards (docs/card-format.md): roots file, issuing certificates, status list.
@@ -113,6 +126,11 @@ func (c *Case) Thread(here string) string {
 
 // WriteLetter is the letter that an effect of a decision promised, from the pupil after it. ev is the event that was decided: what a person wrote and no record keeps.
 func WriteLetter(p *Pupil, e Effect, ev Event, dir Directory) (Letter, error) {
+	if e.Kind == EffectLetter && e.What == string(LetterOffer) && p.Offered != nil {
+		l := Letter{Kind: LetterOffer, Offer: &LetterGoing{Number: p.Number, Name: p.Form[FName], Birth: Date(p.Form[FBirth]), From: p.School, To: p.Offered.To, ToGrade: p.Grade + 1}}
+		l.name(dir, p.School)
+		return l, nil
+	}
 	c := p.Case(e.CaseNo)
 	if e.Kind != EffectLetter || c == nil || c.Far == nil {
 		return Letter{}, &Error{Code: CodeInternal}
@@ -160,6 +178,12 @@ func WriteLetter(p *Pupil, e Effect, ev Event, dir Directory) (Letter, error) {
 		l.name(dir, h.Custodian)
 	case LetterReturn:
 		l.Word = lastWord(c, true)
+	case LetterDeclined:
+		l.Word = &LetterSaid{State: c.State, Refusal: RefuseUnfit}
+		if w := lastWord(c, true); w != nil && c.State == CaseRefused {
+			*l.Word = *w
+			l.Word.State = c.State
+		}
 	case LetterSent:
 		a := &p.Archive
 		l.Archive = &LetterPaper{No: a.No, Unit: a.From, Carrier: a.Carrier, Items: bare(a.Items)}
@@ -243,13 +267,19 @@ func ReadLetter(l Letter, from string, p *Pupil, no CaseNo) (Event, Actor, error
 	a := Actor{Account: remoteAccount, Via: ViaRemote(from)}
 	bad := func() (Event, Actor, error) { return nil, a, &Error{Code: CodeInvalid, Field: "letter"} }
 	c := p.Case(no)
-	if l.Kind != LetterRequest {
+	if l.Kind != LetterRequest && l.Kind != LetterDeclined {
 		if c == nil || c.Far == nil || c.Far.Registry != from {
 			return nil, a, &Error{Code: CodeNotFound, Field: "case_no"}
 		}
 		a.Unit = c.To
 	}
 	switch l.Kind {
+	case LetterDeclined:
+		if l.Word == nil {
+			return bad()
+		}
+		a.Unit = Unit(from)
+		return OfferDeclined{Registry: from, Refusal: l.Word.Refusal, Note: l.Word.Note}, a, nil
 	case LetterNamed:
 		a.Unit = Unit(from)
 		switch {

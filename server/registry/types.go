@@ -465,6 +465,8 @@ type Pupil struct {
 	Absorbed []MergeLink `json:"absorbed,omitempty"`
 	// Moved is set while another register has the 学籍 and this record is the copy that stays (cross.go).
 	Moved *Moved `json:"moved,omitempty"`
+	// Offered is set while the pupil is named to a school of another province that is to go on with the 学籍 (cross.go).
+	Offered *Offered `json:"offered,omitempty"`
 	// NoContact: the family is not written to or called any more, and screens speak with tact (Art. 21).
 	NoContact bool `json:"no_contact,omitempty"`
 }

@@ -32,6 +32,8 @@ func (k *console) mountBulk(r fiber.Router) {
 	r.Get("/advance", k.staff(k.advance))
 	r.Post("/advance", k.staff(k.startAdvance))
 	r.Post("/advance/read", k.staff(k.readAdmitted))
+	r.Get("/advance/away", k.staff(k.offer))
+	r.Post("/advance/away", k.staff(k.startOffer))
 	r.Get("/bulk/:id", k.staff(k.bulkPage))
 	r.Get("/bulk/:id/state", k.staff(k.bulkState))
 	r.Post("/bulk/:id/cancel", k.staff(k.bulkCancel))
@@ -364,7 +366,7 @@ type pagerView struct {
 const bulkPageRows = 200
 
 var bulkBack = map[store.BulkKind]string{store.BulkPromote: "/promotion", store.BulkUndo: "/promotion", store.BulkFinish: "/graduation", store.BulkKeep: "/graduation/keep",
-	store.BulkAdvance: "/advance", store.BulkEndUnit: "/units", store.BulkReview: "/reviews", store.BulkNumber: "/numbers"}
+	store.BulkAdvance: "/advance", store.BulkOffer: "/advance/away", store.BulkEndUnit: "/units", store.BulkReview: "/reviews", store.BulkNumber: "/numbers"}
 
 func classesOf(all []store.BulkClass) []classProgress {
 	var out []classProgress

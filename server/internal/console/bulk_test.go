@@ -150,3 +150,30 @@ func TestOrderComesBack(t *testing.T) {
 		t.Errorf("%d the words are gone", res.StatusCode)
 	}
 }
+
+// Pupils of a leaving class are named to schools of other provinces in one act: the school beside a name, or the one for all; a code of no connected province is named with whose it
+// is, and the form comes back as it was sent.
+func TestOfferPage(t *testing.T) {
+	f := consoletest.New()
+	r := client{t: t, app: app(t, f), who: "registrar"}
+	_, body := r.get("/advance/away")
+	at := regexp.MustCompile(`name="to-([a-z0-9]+)"`).FindAllStringSubmatch(body, -1)
+	if len(at) < 3 || !strings.Contains(body, `name="to-all"`) || strings.Contains(body, `checked aria-label`) {
+		t.Fatalf("the page offers %d", len(at)-1)
+	}
+	a, b := at[1][1], at[2][1]
+	v := vals("uid", a, "to-"+a, "3132000402", "to-all", "3132000403", "to-"+b, "")
+	v.Add("uid", b)
+	f.Refuse = &registry.Error{Code: registry.CodeInvalid, Field: "to", Params: map[string]string{"why": "no_peer", "uid": b, "school": "3132000403"}}
+	res, body := r.post("/advance/away", v)
+	if res.StatusCode != 422 || !strings.Contains(body, "“3132000403”不是已联网省份的学校标识码") || !strings.Contains(body, `name="to-`+a+`" value="3132000402"`) || !strings.Contains(body, `value="`+a+`" checked`) ||
+		!strings.Contains(body, `name="to-all" value="3132000403"`) {
+		t.Fatalf("%d: the form did not come back", res.StatusCode)
+	}
+	res, _ = r.post("/advance/away", v)
+	wantTo(t, res, "/bulk/b-1")
+	got := f.Posted[len(f.Posted)-1].(service.BulkAsk)
+	if got.Kind != store.BulkOffer || len(got.Picks) != 2 || got.Picks[0].To != "3132000402" || got.Picks[1].To != "3132000403" {
+		t.Fatalf("%+v", got)
+	}
+}

@@ -73,6 +73,7 @@ type BulkPick struct {
 	End         registry.Standing
 	Certificate string
 	ToClass     string
+	To          registry.Unit // offer: the school of another province, when it is another than for all
 }
 
 // BulkLine is a row of a run with whose it is.
@@ -85,7 +86,7 @@ type BulkLine struct {
 const bulkMost = 12000
 
 // bulkActs says who may start what.
-var bulkActs = map[store.BulkKind]access.Action{store.BulkPromote: access.PromoteAll, store.BulkUndo: access.PromoteAll, store.BulkFinish: access.SchoolWork, store.BulkKeep: access.SchoolWork,
+var bulkActs = map[store.BulkKind]access.Action{store.BulkPromote: access.PromoteAll, store.BulkUndo: access.PromoteAll, store.BulkFinish: access.SchoolWork, store.BulkOffer: access.SchoolWork, store.BulkKeep: access.SchoolWork,
 	store.BulkAdvance: access.StartMove, store.BulkEndUnit: access.Oversee, store.BulkReview: access.OpenReview, store.BulkNumber: access.Numbers}
 
 // group is a class as rows of a run are grouped by.
@@ -173,6 +174,8 @@ func (s *Service) bulkEvent(run store.BulkRun, p *registry.Pupil, m store.BulkMa
 		return registry.StartFinish{End: m.End, Certificate: m.Certificate, On: d.On}, actor
 	case store.BulkAdvance:
 		return registry.StartAdvance{To: run.School, ToGrade: p.Grade + 1, ToClass: m.ToClass}, actor
+	case store.BulkOffer:
+		return registry.OfferUp{Registry: registerOf(provinceDigits(m.To)), To: m.To}, actor
 	case store.BulkKeep:
 		return registry.KeepArchive{Place: m.Note}, actor
 	case store.BulkNumber:
@@ -213,6 +216,10 @@ func (s *Service) StartBulk(ctx context.Context, who Staff, a BulkAsk) (store.Bu
 		for _, r := range rows {
 			a.Picks = append(a.Picks, BulkPick{UID: r.UID, ToClass: a.Classes[r.Class]})
 		}
+	case store.BulkOffer:
+		if err := s.offered(ctx, a.Picks); err != nil {
+			return store.BulkRun{}, err
+		}
 	case store.BulkFinish:
 		if !a.On.Valid() {
 			return store.BulkRun{}, fail(registry.CodeInvalid, "on", nil)
@@ -229,9 +236,37 @@ func (s *Service) StartBulk(ctx context.Context, who Staff, a BulkAsk) (store.Bu
 	}
 	var rows []store.BulkRow
 	for _, p := range a.Picks {
-		rows = append(rows, store.BulkRow{UID: p.UID, Doc: store.BulkMark{End: p.End, Certificate: strings.TrimSpace(p.Certificate), ToClass: strings.TrimSpace(p.ToClass)}})
+		rows = append(rows, store.BulkRow{UID: p.UID, Doc: store.BulkMark{End: p.End, Certificate: strings.TrimSpace(p.Certificate), ToClass: strings.TrimSpace(p.ToClass), To: p.To}})
 	}
 	return s.queue(ctx, who, store.BulkRun{Kind: a.Kind, School: a.School, Period: period, Doc: doc}, rows)
+}
+
+// provinceDigits are the two digits of a school code that name its province.
+func provinceDigits(school registry.Unit) string {
+	if registry.CheckSchoolCode(school) != nil {
+		return ""
+	}
+	return string(school[2:4])
+}
+
+// offered holds the schools that pupils are to be named to against the peers: each is a school's code of a province whose register speaks with this one. The error names the first
+// pupil whose is not.
+func (s *Service) offered(ctx context.Context, picks []BulkPick) error {
+	peers, err := s.ExchangePeers(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range picks {
+		if home := registerOf(provinceDigits(p.To)); !slices.ContainsFunc(peers, func(x store.Peer) bool { return x.Province == home }) {
+			return fail(registry.CodeInvalid, "to", map[string]string{"why": "no_peer", "uid": string(p.UID), "school": string(p.To)})
+		}
+	}
+	for _, x := range peers {
+		if err := s.knowPeer(ctx, x.Province); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // notTwice: one run of a kind at a school at a time.

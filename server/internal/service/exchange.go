@@ -62,7 +62,11 @@ func (s *Service) lettersOf(before, after *registry.Pupil, effects []registry.Ef
 		if err != nil {
 			return internal(err)
 		}
-		out = append(out, store.Letter{Peer: c.Far.Registry, ID: newLetterID(), Thread: c.Thread(s.homeOf(c.To)), Kind: l.Kind, UID: after.UID, CaseNo: c.No, At: at.UTC().Truncate(time.Millisecond),
+		thread := c.Thread(s.homeOf(c.To))
+		if l.Kind == registry.LetterDeclined {
+			thread = c.Far.Offer
+		}
+		out = append(out, store.Letter{Peer: c.Far.Registry, ID: newLetterID(), Thread: thread, Kind: l.Kind, UID: after.UID, CaseNo: c.No, At: at.UTC().Truncate(time.Millisecond),
 			Body: body, File: file})
 		return nil
 	}
@@ -75,6 +79,14 @@ func (s *Service) lettersOf(before, after *registry.Pupil, effects []registry.Ef
 			return nil, internal(err)
 		}
 		c := after.Case(e.CaseNo)
+		if l.Kind == registry.LetterOffer { // about no case: it is opened there
+			body, err := exchange.EncodeLetter(l)
+			if err != nil {
+				return nil, internal(err)
+			}
+			out = append(out, store.Letter{Peer: e.Registry, ID: newLetterID(), Thread: s.homeOf(after.School) + "/offer-" + string(after.UID), Kind: l.Kind, UID: after.UID, At: at.UTC().Truncate(time.Millisecond), Body: body})
+			continue
+		}
 		if err := add(c, l, ""); err != nil {
 			return nil, err
 		}

@@ -145,6 +145,8 @@ func (s *Service) applyOnce(ctx context.Context, l store.Letter) error {
 		return s.applyRequest(ctx, l, letter, settle)
 	case registry.LetterCard:
 		return s.applyCard(ctx, l, letter, settle)
+	case registry.LetterOffer:
+		return s.applyOffer(ctx, l, letter, settle)
 	case registry.LetterCards:
 		return s.applyCards(ctx, l, letter, settle)
 	}
@@ -168,7 +170,7 @@ func (s *Service) applyOnce(ctx context.Context, l store.Letter) error {
 		return err
 	}
 	c, err := s.decide(p, ev, actor, s.now())
-	if (l.Kind == registry.LetterWithdraw || l.Kind == registry.LetterNamed) && isConflict(err) { // too late: how the case ended is in a letter that left before
+	if (l.Kind == registry.LetterWithdraw || l.Kind == registry.LetterNamed || l.Kind == registry.LetterDeclined) && isConflict(err) { // too late: how the case ended is in a letter that left before
 		return internal(s.st.Commit(ctx, store.Batch{Settle: &settle}))
 	}
 	if err != nil {
@@ -253,6 +255,47 @@ func (s *Service) applyRequest(ctx context.Context, l store.Letter, letter regis
 		note = e.Params["say"]
 	}
 	return s.answer(ctx, l, registry.LetterAnswer(letter, why, note), settle)
+}
+
+// applyOffer opens the 升学 of a pupil whom a school of another province names to one of this register's: that school decides next, like on any case that it began itself. What
+// cannot be opened is declined with a coded reason.
+func (s *Service) applyOffer(ctx context.Context, l store.Letter, letter registry.Letter, settle store.LetterSettle) error {
+	g := letter.Offer
+	if g == nil {
+		return fail(registry.CodeInvalid, "letter", nil)
+	}
+	actor := registry.Actor{Account: "remote", Unit: g.From, Via: registry.ViaRemote(l.Peer)}
+	decline := func(why registry.RefusalCode, note string) error {
+		return s.answer(ctx, l, registry.Letter{Kind: registry.LetterDeclined, Word: &registry.LetterSaid{State: registry.CaseRefused, Refusal: why, Note: note}}, settle)
+	}
+	if to, ok := s.dir.Load().School(g.To); !ok || to.Remote != "" || !to.Open() {
+		return decline(registry.RefuseOther, "本省没有学校标识码为 "+cut(string(g.To), 20)+" 的学校")
+	}
+	p, err := s.farRecord(ctx, g.Number, newUID())
+	if err == nil && p.Standing.Away() && (p.Form[registry.FName] != g.Name || p.Form[registry.FBirth] != string(g.Birth)) {
+		err = registry.ErrNotFound
+	}
+	if err == nil {
+		var no registry.CaseNo
+		if no, err = s.newCaseNo(ctx, registry.CaseAdvance, 1); err != nil {
+			return err
+		}
+		ev := registry.CallOver{CaseNo: no, Way: registry.CaseAdvance, Registry: l.Peer, Number: g.Number, Name: g.Name, Birth: g.Birth, To: g.To, ToGrade: g.ToGrade, Offer: l.Thread}
+		var c store.Change
+		if c, err = s.decide(p, ev, actor, s.now()); err == nil {
+			return s.commitLetter(ctx, p, c, ev, actor, settle)
+		}
+	}
+	switch code := registry.CodeOf(err); code {
+	case registry.CodeInternal, registry.CodeUnavailable, registry.CodeForbidden:
+		return lasting(internal(err))
+	case registry.CodeDuplicate:
+		return decline(registry.RefuseDouble, "")
+	}
+	if why := registry.RefusalOf(err); why != "" {
+		return decline(why, "")
+	}
+	return decline(registry.RefuseUnfit, "")
 }
 
 // answer writes the answer to a letter that is about no case here; it is committed with that letter's end.

@@ -19,8 +19,9 @@ type PlanRow struct {
 	ToGrade     int
 	ToClass     string
 	Certificate string
-	Open        *registry.Case // the case that holds the lock: number, kind and whose turn it is
-	Err         error          // why the pupil would be passed over; nil when not
+	Offered     *registry.Offered // offer: to whom the pupil is named already
+	Open        *registry.Case    // the case that holds the lock: number, kind and whose turn it is
+	Err         error             // why the pupil would be passed over; nil when not
 }
 
 // PlanClass counts a class of a plan: who goes, who is passed over, and why.
@@ -152,6 +153,14 @@ func (s *Service) planner(ctx context.Context, who Staff, a BulkAsk) (BulkPlan, 
 		pl.keep = func(_ int, st registry.Standing, archive registry.ArchiveState) bool {
 			return st.Ended() && archive != registry.ArchivePermanent
 		}
+	case store.BulkOffer:
+		if err := s.plannedOffer(ctx, &a); err != nil {
+			return plan, nil, err
+		}
+		pl.keep = func(g int, st registry.Standing, _ registry.ArchiveState) bool {
+			return slices.Contains(plan.Pack.StageEnds, g) && registry.MayAdvance(st)
+		}
+		pl.records = map[registry.UID]registry.Pupil{} // who was named already stands in the record alone
 	case store.BulkAdvance:
 		kind = registry.CaseAdvance
 		if !s.feeds(a.Of, a.School) {
@@ -173,6 +182,19 @@ func (s *Service) planner(ctx context.Context, who Staff, a BulkAsk) (BulkPlan, 
 	var err error
 	pl.serial, err = s.firstCertificate(ctx, a)
 	return plan, pl, err
+}
+
+// plannedOffer puts some school of a peer into a plan that names none yet: what stands in the way does not depend on which.
+func (s *Service) plannedOffer(ctx context.Context, a *BulkAsk) error {
+	if a.Of != "" {
+		return nil
+	}
+	peers, err := s.ExchangePeers(ctx)
+	if err != nil || len(peers) == 0 {
+		return cmp.Or(err, fail(registry.CodeWrongState, "", map[string]string{"why": "no_peer"}))
+	}
+	a.Of = registry.Unit("31" + peers[0].Province[:2] + "999999")
+	return s.knowPeer(ctx, peers[0].Province)
 }
 
 // of is the school whose pupils are planned.
@@ -258,7 +280,7 @@ func (pl *planner) decided(k planKey) *planCase {
 		return c
 	}
 	c.open = p.OpenCase()
-	ev, actor := pl.s.bulkEvent(pl.run, &p, store.BulkMark{End: pl.ask.End, Certificate: pl.certificate(), ToGrade: p.Grade + 1, ToClass: pl.toClass(p.Class)})
+	ev, actor := pl.s.bulkEvent(pl.run, &p, store.BulkMark{End: pl.ask.End, Certificate: pl.certificate(), ToGrade: p.Grade + 1, ToClass: pl.toClass(p.Class), To: pl.ask.Of})
 	ev = dryNumber(ev, pl.at)
 	_, _, c.err = registry.Decide(p, ev, pl.s.env(pl.at, actor, ruler(&p, ev)))
 	return c
@@ -325,7 +347,7 @@ func (pl *planner) rows(ctx context.Context, c PlanClass) ([]PlanRow, error) {
 		if !x.kept {
 			continue
 		}
-		row := PlanRow{Summary: r, Open: x.open, ToGrade: r.Grade + 1, ToClass: pl.toClass(r.Class), Certificate: pl.certificate(), Err: x.err}
+		row := PlanRow{Offered: pl.records[r.UID].Offered, Summary: r, Open: x.open, ToGrade: r.Grade + 1, ToClass: pl.toClass(r.Class), Certificate: pl.certificate(), Err: x.err}
 		if row.Err == nil {
 			pl.serial++
 		}

@@ -16,6 +16,7 @@ const (
 	BulkUndo    BulkKind = "undo_promote" // takes a promotion back before the close
 	BulkFinish  BulkKind = "finish"       // 毕业, 结业, 肄业 (Art. 13)
 	BulkAdvance BulkKind = "advance"      // 升学 (Art. 14), started by the school that takes in
+	BulkOffer   BulkKind = "offer"        // pupils named to schools of other provinces (升学, Art. 14)
 	BulkKeep    BulkKind = "keep"         // archives to permanent keeping (Art. 9)
 	BulkEndUnit BulkKind = "end_unit"     // pupils and archives of a school that merged or closed (Art. 9)
 	BulkNumber  BulkKind = "number"       // official numbers after the national check, and doubts about those who did not pass (T2)
@@ -90,6 +91,7 @@ type BulkMark struct {
 	Certificate string            `json:"certificate,omitempty"`
 	ToGrade     int               `json:"to_grade,omitempty"`
 	ToClass     string            `json:"to_class,omitempty"`
+	To          registry.Unit     `json:"to,omitempty"` // offer: the school
 	Note        string            `json:"note,omitempty"`
 	Code        registry.Code     `json:"code,omitempty"` // why it failed
 	Field       string            `json:"field,omitempty"`

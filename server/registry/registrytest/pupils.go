@@ -102,6 +102,14 @@ func States() []State {
 		{"transfer/escalated", func(s *Story) *Story { return carded(s).Transfer(NineYearB).Wait(40).Escalate() }},
 		{"transfer/urged", func(s *Story) *Story { return carded(s).Transfer(NineYearB).Wait(40).Escalate().Urge() }},
 		{"far/receiver", called},
+		{"far/offered", func(s *Story) *Story {
+			return graduated(s.Over()).Do(Registrar(PrimaryA), registry.OfferUp{Registry: There, To: JuniorC})
+		}},
+		{"far/by_offer", func(s *Story) *Story {
+			f := Form(1)
+			return s.Over().Do(Afar(PrimaryC), registry.CallOver{CaseNo: s.No(registry.CaseAdvance), Way: registry.CaseAdvance, Registry: There, Number: registry.Number("G" + f[registry.FIDNumber]), Name: f[registry.FName],
+				Birth: registry.Date(f[registry.FBirth]), To: JuniorA, ToGrade: 7, Offer: "320000/offer-a"})
+		}},
 		{"far/card", func(s *Story) *Story { return s.Over().CallByCard(PrimaryA) }},
 		{"far/card_named", func(s *Story) *Story { return s.Over().CallByCard(PrimaryA).NameFar() }},
 		{"far/asked", func(s *Story) *Story { return called(s).Accept().Accept() }},
