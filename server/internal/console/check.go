@@ -8,7 +8,7 @@ import (
 	"xueji/server/registry"
 )
 
-// checkView is the last check of the whole register that the office asked for.
+// checkView is the last check of the whole register that the office asked for, or the last look at its units.
 type checkView struct {
 	store.Import
 	Running bool
@@ -31,9 +31,19 @@ func (k *console) lastCheck(c *fiber.Ctx, who service.Staff) (*checkView, error)
 	if err != nil || i == nil {
 		return nil, err
 	}
-	v := &checkView{Import: *i, Running: i.State == "queued" || i.State == "running", Percent: percent(i.Done, i.Total)}
-	v.Stage = k.words.say(k.lang(c), "check.state."+i.State)
-	return v, nil
+	return k.checkOf(c, i), nil
+}
+
+func (k *console) checkOf(c *fiber.Ctx, i *store.Import) *checkView {
+	return &checkView{Import: *i, Running: i.State == "queued" || i.State == "running", Percent: percent(i.Done, i.Total), Stage: k.words.say(k.lang(c), "check.state."+i.State)}
+}
+
+// state is asked for by script while it runs.
+func (v *checkView) state(c *fiber.Ctx) error {
+	if v == nil {
+		return registry.ErrNotFound
+	}
+	return c.JSON(fiber.Map{"running": v.Running, "done": v.Done, "total": v.Total, "good": v.Good, "bad": v.Bad, "percent": v.Percent, "stage": v.Stage})
 }
 
 func (k *console) startCheck(c *fiber.Ctx, who service.Staff) error {
@@ -43,16 +53,12 @@ func (k *console) startCheck(c *fiber.Ctx, who service.Staff) error {
 	return c.Redirect("/duplicates", fiber.StatusSeeOther)
 }
 
-// checkState is asked for by script while a check runs.
 func (k *console) checkState(c *fiber.Ctx, who service.Staff) error {
 	v, err := k.lastCheck(c, who)
 	if err != nil {
 		return err
 	}
-	if v == nil {
-		return registry.ErrNotFound
-	}
-	return c.JSON(fiber.Map{"running": v.Running, "done": v.Done, "total": v.Total, "good": v.Good, "bad": v.Bad, "percent": v.Percent, "stage": v.Stage})
+	return v.state(c)
 }
 
 func (k *console) cancelCheck(c *fiber.Ctx, who service.Staff) error {

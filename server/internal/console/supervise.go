@@ -31,6 +31,8 @@ func (k *console) mountSupervision(r fiber.Router) {
 	r.Get("/absences", k.staff(k.absences))
 	r.Get("/supervise", k.staff(k.board))
 	r.Post("/supervise/refresh", k.staff(k.refreshBoard))
+	r.Get("/supervise/refresh/state", k.staff(k.lookState))
+	r.Post("/supervise/refresh/cancel", k.staff(k.cancelLook))
 	r.Get("/supervise/findings", k.staff(k.findingList))
 	r.Post("/supervise/findings", k.staff(k.addFinding))
 	r.Post("/supervise/findings/close", k.staff(k.closeFinding))
@@ -68,6 +70,7 @@ type boardView struct {
 	Kinds []supervise.Kind
 	Rows  []boardRow
 	More  int // units without findings, not listed
+	Look  *checkView
 }
 
 func (k *console) board(c *fiber.Ctx, who service.Staff) error {
@@ -94,14 +97,45 @@ func (k *console) board(c *fiber.Ctx, who service.Staff) error {
 		}
 		v.Rows = append(v.Rows, row)
 	}
-	return k.show(c, &who, "supervise", "supervise.title", v)
+	if v.Look, err = k.lastLook(c, who); err != nil {
+		return err
+	}
+	return k.show(c, &who, "supervise", "supervise.title", v, withRefresh(v.Look != nil && v.Look.Running))
 }
 
 func (k *console) refreshBoard(c *fiber.Ctx, who service.Staff) error {
-	if err := k.Service.RefreshFindings(c.UserContext(), who); err != nil {
+	later, err := k.Service.RefreshFindings(c.UserContext(), who)
+	if err != nil {
 		return err
 	}
+	if later {
+		return c.Redirect("/supervise", fiber.StatusSeeOther)
+	}
 	return k.done(c, "/supervise", flash{Key: "supervise.refreshed"})
+}
+
+// lastLook is nil before the first.
+func (k *console) lastLook(c *fiber.Ctx, who service.Staff) (*checkView, error) {
+	i, err := k.Service.LastLook(c.UserContext(), who)
+	if err != nil || i == nil {
+		return nil, err
+	}
+	return k.checkOf(c, i), nil
+}
+
+func (k *console) lookState(c *fiber.Ctx, who service.Staff) error {
+	v, err := k.lastLook(c, who)
+	if err != nil {
+		return err
+	}
+	return v.state(c)
+}
+
+func (k *console) cancelLook(c *fiber.Ctx, who service.Staff) error {
+	if err := k.Service.CancelLook(c.UserContext(), who); err != nil {
+		return err
+	}
+	return k.done(c, "/supervise", flash{Key: "look.was_cancelled"})
 }
 
 // findingPage is how many findings a page lists.

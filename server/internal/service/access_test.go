@@ -149,7 +149,14 @@ var table = []struct {
 	{"CancelExport", func(w *world, who Staff) error { return w.r.s.CancelExport(w.c(), who, "export-none") }, "nf nf no no nf nf nf no no no no no"},
 	{"ExportFile", func(w *world, who Staff) error { _, _, err := w.r.s.ExportFile(w.c(), who, "export-none"); return err }, "nf nf no no nf nf nf no no no no no"},
 	{"Board", func(w *world, who Staff) error { _, err := w.r.s.Board(w.c(), who); return err }, "ok ok ok ok ok ok ok no no no"},
-	{"RefreshFindings", func(w *world, who Staff) error { return w.r.s.RefreshFindings(w.c(), who) }, "ok ok ok ok ok ok ok no no no"},
+	{"RefreshFindings", func(w *world, who Staff) error { _, err := w.r.s.RefreshFindings(w.c(), who); return err }, "ok ok ok ok ok ok ok no no no"},
+	{"LastLook", func(w *world, who Staff) error { _, err := w.r.s.LastLook(w.c(), who); return err }, "ok ok ok ok ok ok ok no no no"},
+	{"CancelLook", func(w *world, who Staff) error {
+		if later, err := w.r.s.RefreshFindings(w.c(), who); err != nil || !later {
+			return err
+		}
+		return w.r.s.CancelLook(w.c(), who)
+	}, "ok ok ok ok ok ok ok no no no"},
 	{"FindingList", func(w *world, who Staff) error {
 		_, err := w.r.s.FindingList(w.c(), who, demo.YunheShiyan, 0, 10, 0)
 		return err

@@ -195,7 +195,7 @@ func TestAbsenceJourney(t *testing.T) {
 		return out
 	}
 	findings := func() []FindingRow {
-		if err := r.s.RefreshFindings(r.ctx, officer); err != nil {
+		if err := r.look(officer); err != nil {
 			t.Fatal(err)
 		}
 		return must[[]FindingRow](t)(r.s.FindingList(r.ctx, officer, demo.YunheShiyan, supervise.NoReport, 10, 0))

@@ -11,7 +11,7 @@ import (
 )
 
 // Work beside requests is a store.Import: a row that a worker leases, moves on, and takes up again after a restart. How its id begins tells its kind; what each does
-// stands in imports.go, checkrun.go and exportrun.go.
+// stands in imports.go, checkrun.go, exportrun.go and lookrun.go.
 
 // importHold is how long a runner keeps a run to itself between steps.
 const importHold = 60 * time.Second
@@ -60,6 +60,34 @@ func (s *Service) cancelRun(ctx context.Context, find func() (store.Import, erro
 	return internal(err)
 }
 
+// lastRun is a unit's newest run of a kind, nil when there was none.
+func (s *Service) lastRun(ctx context.Context, unit registry.Unit, prefix string) (*store.Import, error) {
+	all, err := s.st.ImportsOf(ctx, unit, 100)
+	if err != nil {
+		return nil, internal(err)
+	}
+	for i := range all {
+		if strings.HasPrefix(all[i].ID, prefix) {
+			return &all[i], nil
+		}
+	}
+	return nil, nil
+}
+
+// cancelLast is cancelRun of the run that last reads; nil is CodeWrongState.
+func (s *Service) cancelLast(ctx context.Context, last func() (*store.Import, error)) error {
+	return s.cancelRun(ctx, func() (store.Import, error) {
+		i, err := last()
+		if err == nil && i == nil {
+			err = fail(registry.CodeWrongState, "", nil)
+		}
+		if err != nil {
+			return store.Import{}, err
+		}
+		return *i, nil
+	})
+}
+
 // RunImport runs what was queued to its end, or resumes it. nil when there is nothing left to do, also for a run that was cancelled or that another runner took over;
 // an error asks for another try.
 func (s *Service) RunImport(ctx context.Context, id string) error {
@@ -76,6 +104,8 @@ func (s *Service) RunImport(ctx context.Context, id string) error {
 		run = s.runCheck
 	case strings.HasPrefix(id, exportPrefix):
 		run = s.runExport
+	case strings.HasPrefix(id, lookPrefix):
+		run = s.runLook
 	}
 	if err := run(ctx, i); !errors.Is(err, errTaken) {
 		return err

@@ -2,11 +2,9 @@ package service
 
 import (
 	"context"
-	"strings"
 
 	"xueji/server/internal/access"
 	"xueji/server/internal/store"
-	"xueji/server/registry"
 )
 
 // A check of the whole register that an officer asks for runs in the background. Of the row, Total and Done count pairs of records, Bad those that look like one child,
@@ -30,30 +28,12 @@ func (s *Service) LastCheck(ctx context.Context, who Staff) (*store.Import, erro
 	if err := s.scope(who).Check(access.DecideDuplicates); err != nil {
 		return nil, err
 	}
-	all, err := s.st.ImportsOf(ctx, who.Unit, 100)
-	if err != nil {
-		return nil, internal(err)
-	}
-	for i := range all {
-		if strings.HasPrefix(all[i].ID, checkPrefix) {
-			return &all[i], nil
-		}
-	}
-	return nil, nil
+	return s.lastRun(ctx, who.Unit, checkPrefix)
 }
 
 // CancelCheck ends the unit's check before its next pairs; what it found stays.
 func (s *Service) CancelCheck(ctx context.Context, who Staff) error {
-	return s.cancelRun(ctx, func() (store.Import, error) {
-		i, err := s.LastCheck(ctx, who)
-		if err == nil && i == nil {
-			err = fail(registry.CodeWrongState, "", nil)
-		}
-		if err != nil {
-			return store.Import{}, err
-		}
-		return *i, nil
-	})
+	return s.cancelLast(ctx, func() (*store.Import, error) { return s.LastCheck(ctx, who) })
 }
 
 // runCheck runs a check to its end, or resumes it after the pairs that were judged. The pairs are those of the moment: who came in since was looked at then.

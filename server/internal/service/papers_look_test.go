@@ -107,7 +107,7 @@ func TestUnitPapersLook(t *testing.T) {
 	}
 
 	// Notice 4, with the review's figures.
-	if err := r.s.RefreshFindings(r.ctx, city); err != nil {
+	if err := r.look(city); err != nil {
 		t.Fatal(err)
 	}
 	b, err = r.s.InspectionReport(r.ctx, off)

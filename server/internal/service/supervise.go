@@ -19,9 +19,12 @@ import (
 
 // Supervising is the part of Console on supervision (Arts 18, 23, 26, 27, Notice 4–5) and statistics.
 type Supervising interface {
-	// Board counts what the detectors found, by unit; Refresh looks anew now (at night it is done by the sweeper).
+	// Board counts what the detectors found, by unit. RefreshFindings looks anew now (at night it is done by the sweeper): at a few units at once, at more of them beside
+	// requests, which LastLook tells of, nil before the first, and CancelLook ends.
 	Board(ctx context.Context, who Staff) (Board, error)
-	RefreshFindings(ctx context.Context, who Staff) error
+	RefreshFindings(ctx context.Context, who Staff) (later bool, err error)
+	LastLook(ctx context.Context, who Staff) (*store.Import, error)
+	CancelLook(ctx context.Context, who Staff) error
 	// FindingList lists standing findings of a unit ("" for all in who's territory) and a kind (0 for all).
 	FindingList(ctx context.Context, who Staff, unit registry.Unit, kind supervise.Kind, limit, offset int) ([]FindingRow, error)
 	// Absences are the pupils who stay away, by class: what item 4 of Article 27 leans on.
@@ -269,25 +272,6 @@ func (s *Service) Board(ctx context.Context, who Staff) (Board, error) {
 		}
 	}
 	return b, s.record(ctx, who, audit.Entry{Kind: audit.Search, What: "board", N: b.Total[0].N})
-}
-
-// maxRefresh is how many units one asks to be looked at anew at once; more are left to the night.
-const maxRefresh = 400
-
-func (s *Service) RefreshFindings(ctx context.Context, who Staff) error {
-	if err := s.scope(who).Check(access.SeeFindings); err != nil {
-		return err
-	}
-	if err := s.passAlerts(ctx); err != nil {
-		return err
-	}
-	units := s.units(who)
-	for _, u := range units[:min(maxRefresh, len(units))] {
-		if err := s.pass(ctx, u); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (s *Service) FindingList(ctx context.Context, who Staff, unit registry.Unit, kind supervise.Kind, limit, offset int) ([]FindingRow, error) {

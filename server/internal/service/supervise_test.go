@@ -23,7 +23,7 @@ func TestOrderToCorrect(t *testing.T) {
 	officer, registrar := r.staff("officer.yunhe"), r.staff("registrar.yunhe")
 	count := func(unit registry.Unit, k supervise.Kind) int {
 		t.Helper()
-		if err := r.s.RefreshFindings(r.ctx, r.staff("officer.city")); err != nil {
+		if err := r.look(r.staff("officer.city")); err != nil {
 			t.Fatal(err)
 		}
 		return len(must[[]FindingRow](t)(r.s.FindingList(r.ctx, r.staff("officer.city"), unit, k, 100, 0)))

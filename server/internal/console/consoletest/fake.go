@@ -51,6 +51,7 @@ type Fake struct {
 	lanes      map[registry.UID]string
 	live       []chan service.Notice
 	check      *store.Import
+	look       *store.Import
 	told       time.Time // when, by the machine's clock
 	serial     int
 	suspicions []store.Suspicion

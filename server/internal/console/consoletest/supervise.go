@@ -68,8 +68,39 @@ func (f *Fake) Board(_ context.Context, who service.Staff) (service.Board, error
 }
 
 // RefreshFindings has nothing to look at.
-func (f *Fake) RefreshFindings(_ context.Context, who service.Staff) error {
-	return f.superviseMay(who)
+func (f *Fake) RefreshFindings(_ context.Context, who service.Staff) (bool, error) {
+	if err := f.superviseMay(who); err != nil || who.Unit.IsSchool() {
+		return false, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.look = &store.Import{ID: "look-1", Unit: who.Unit, State: "running", Total: 61, Done: 17, CreatedAt: f.Now, UpdatedAt: f.Now}
+	return true, nil
+}
+
+// LastLook is it.
+func (f *Fake) LastLook(_ context.Context, who service.Staff) (*store.Import, error) {
+	if err := f.superviseMay(who); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.look == nil || f.look.Unit != who.Unit {
+		return nil, nil
+	}
+	l := *f.look
+	return &l, nil
+}
+
+// CancelLook ends it.
+func (f *Fake) CancelLook(_ context.Context, _ service.Staff) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.look == nil {
+		return registry.ErrNotFound
+	}
+	f.look.State = "cancelled"
+	return nil
 }
 
 // FindingList narrows them.
