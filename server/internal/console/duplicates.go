@@ -101,8 +101,54 @@ func (k *console) duplicateShow(c *fiber.Ctx, who service.Staff, pr *problem) er
 		r.Bold = !r.Same && r.A != "" && r.B != ""
 		rows = append(rows, r)
 	}
-	v := fiber.Map{"L": l, "Signs": reasonsOf(l), "Rows": rows, "Here": duplicateHref(l), "Note": c.FormValue("note")}
+	next, free, err := k.likenessNext(c, who, l)
+	if err != nil {
+		return err
+	}
+	v := fiber.Map{"L": l, "Signs": reasonsOf(l), "Rows": rows, "Next": next, "Merge": free && mayOf(who).Judge && l.A.Open && l.B.Open, "Here": duplicateHref(l), "Note": c.FormValue("note")}
 	return k.show(c, &who, "duplicate", "duplicates.one", v, withActive("duplicates"), withProblem(pr))
+}
+
+// onwards leads to an act on one of two records.
+type onwards struct{ Href, Key, No string }
+
+// likenessNext is what the reader may do next about two records that were judged to be one child's: open business first, for nothing else can be done before it is
+// over (a newcomer's enrolment is refused there). free: neither has any.
+func (k *console) likenessNext(c *fiber.Ctx, who service.Staff, l service.Likeness) (out []onwards, free bool, err error) {
+	free = true
+	if l.State != store.SuspicionSame {
+		return nil, free, nil
+	}
+	for i, h := range []service.Half{l.A, l.B} {
+		if !h.Open {
+			continue
+		}
+		p, _, err := k.Service.Pupil(c.UserContext(), who, h.UID)
+		if err != nil {
+			return nil, false, err
+		}
+		side, other := "_a", l.B.UID
+		if i == 1 {
+			side, other = "_b", l.A.UID
+		}
+		here := "/pupils/" + string(h.UID)
+		if p.Lock != "" {
+			out, free = append(out, onwards{here + "/cases/" + string(p.Lock), "merge.open" + side, string(p.Lock)}), false
+			continue
+		}
+		a := k.actorOf(c, who, &p)
+		for _, name := range []string{"correct", "problem", "erase"} {
+			if !actNamed(name).may(a) {
+				continue
+			}
+			href := here + "/act/" + name
+			if name == "problem" {
+				href += "?with=" + string(other)
+			}
+			out = append(out, onwards{href, "merge." + name + side, ""})
+		}
+	}
+	return out, free, nil
 }
 
 // duplicateAct answers a posted form on the page of one likeness.

@@ -163,7 +163,25 @@ func (s *Service) suspicion(a, b registry.Pupil, h match.Hit) store.Suspicion {
 			}
 		}
 	}
+	if u := above(dir, registry.Above(dir, a.School), registry.Above(dir, b.School)); u != "" && !slices.Contains(f.Units, u) {
+		f.Units = append(f.Units, u) // it alone sees both records whole, and may merge them
+	}
 	return f
+}
+
+// above is the lowest office that is, or stands above, both; "" for none.
+func above(dir registry.Directory, a, b registry.Unit) registry.Unit {
+	for range 6 { // five tiers; a loop in the data ends here
+		for u, n := b, 0; u != "" && n < 6; u, n = registry.Above(dir, u), n+1 {
+			if u == a {
+				return a
+			}
+		}
+		if a = registry.Above(dir, a); a == "" {
+			break
+		}
+	}
+	return ""
 }
 
 // Likeness is a suspicion as a member of staff may see it: both records cut to what is compared, and masked where a record is out of scope.

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"testing"
 
+	"xueji/server/internal/demo"
 	"xueji/server/internal/match"
 	"xueji/server/internal/store"
 	"xueji/server/registry"
@@ -89,7 +90,7 @@ func TestCheckRegister(t *testing.T) {
 	if err != nil || first.Pupils != 3 || first.Found != 1 || first.Fresh != 0 {
 		t.Fatalf("%+v %v", first, err)
 	}
-	if f, err := r.s.st.Suspicion(r.ctx, uid, other); err != nil || f.State != store.SuspicionOpen || len(f.Units) != 4 {
+	if f, err := r.s.st.Suspicion(r.ctx, uid, other); err != nil || f.State != store.SuspicionOpen || len(f.Units) != 5 || f.Units[4] != demo.City {
 		t.Fatalf("%+v %v", f, err)
 	}
 	no := r.pupil(other).Lock
