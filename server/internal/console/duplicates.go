@@ -101,10 +101,7 @@ func (k *console) duplicateShow(c *fiber.Ctx, who service.Staff, pr *problem) er
 		r.Bold = !r.Same && r.A != "" && r.B != ""
 		rows = append(rows, r)
 	}
-	next, free, err := k.likenessNext(c, who, l)
-	if err != nil {
-		return err
-	}
+	next, free := k.likenessNext(c, who, l)
 	v := fiber.Map{"L": l, "Signs": reasonsOf(l), "Rows": rows, "Next": next, "Merge": free && mayOf(who).Judge && l.A.Open && l.B.Open, "Here": duplicateHref(l), "Note": c.FormValue("note")}
 	return k.show(c, &who, "duplicate", "duplicates.one", v, withActive("duplicates"), withProblem(pr))
 }
@@ -114,19 +111,16 @@ type onwards struct{ Href, Key, No string }
 
 // likenessNext is what the reader may do next about two records that were judged to be one child's: open business first, for nothing else can be done before it is
 // over (a newcomer's enrolment is refused there). free: neither has any.
-func (k *console) likenessNext(c *fiber.Ctx, who service.Staff, l service.Likeness) (out []onwards, free bool, err error) {
+func (k *console) likenessNext(c *fiber.Ctx, who service.Staff, l service.Likeness) (out []onwards, free bool) {
 	free = true
 	if l.State != store.SuspicionSame {
-		return nil, free, nil
+		return nil, free
 	}
 	for i, h := range []service.Half{l.A, l.B} {
 		if !h.Open {
 			continue
 		}
-		p, _, err := k.Service.Pupil(c.UserContext(), who, h.UID)
-		if err != nil {
-			return nil, false, err
-		}
+		p := registry.Pupil{UID: h.UID, School: h.School, Standing: h.Standing, Lock: h.Lock} // what the acts' conditions ask of it
 		side, other := "_a", l.B.UID
 		if i == 1 {
 			side, other = "_b", l.A.UID
@@ -148,7 +142,7 @@ func (k *console) likenessNext(c *fiber.Ctx, who service.Staff, l service.Likene
 			out = append(out, onwards{href, "merge." + name + side, ""})
 		}
 	}
-	return out, free, nil
+	return out, free
 }
 
 // duplicateAct answers a posted form on the page of one likeness.

@@ -203,8 +203,9 @@ type Half struct {
 	Number   string
 	// Values of the compared items, as this reader may see them.
 	Values registry.Form
-	// Open: the reader may open the whole record.
+	// Open: the reader may open the whole record. Lock is then its open case.
 	Open bool
+	Lock registry.CaseNo
 }
 
 // ComparedFields are the items shown side by side, in order.
@@ -278,6 +279,9 @@ func (s *Service) likeness(ctx context.Context, who Staff, f store.Suspicion) (L
 		}
 		forms[i] = p.Form
 		h := Half{UID: uid, School: p.School, Standing: p.Standing, Grade: p.Grade, Open: sc.Pupil(&p) == access.ViewFull, Values: registry.Form{}}
+		if h.Open {
+			h.Lock = p.Lock
+		}
 		if h.Number = string(p.Number); !h.Open {
 			h.Number = registry.MaskNumber(h.Number)
 		}

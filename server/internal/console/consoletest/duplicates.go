@@ -31,7 +31,7 @@ func (f *Fake) likeness(who service.Staff, s store.Suspicion) service.Likeness {
 	l := service.Likeness{Suspicion: s, Decide: s.State == store.SuspicionOpen && who.Role == registry.RoleOfficer, Prove: s.State == store.SuspicionOpen && who.Role == registry.RoleRegistrar}
 	for i, uid := range []registry.UID{s.UID, s.Other} {
 		p := f.Get(uid)
-		h := service.Half{UID: uid, School: p.School, Standing: p.Standing, Grade: p.Grade, Number: string(p.Number), Values: p.Form, Open: i == 0 || who.Role == registry.RoleOfficer}
+		h := service.Half{UID: uid, School: p.School, Standing: p.Standing, Grade: p.Grade, Number: string(p.Number), Values: p.Form, Open: i == 0 || who.Role == registry.RoleOfficer, Lock: p.Lock}
 		if i == 0 {
 			l.A = h
 		} else {
