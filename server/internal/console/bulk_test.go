@@ -177,3 +177,19 @@ func TestOfferPage(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 }
+
+// What became of each picture stands in a row, what is to be mended first; without any the page says what is wanted.
+func TestPhotosPage(t *testing.T) {
+	f := consoletest.New()
+	a := app(t, f)
+	r := client{t: t, app: a, who: "registrar"}
+	if _, body := r.get("/enrol"); !strings.Contains(body, `href="/photos"`) {
+		t.Error("nothing leads to the page")
+	}
+	if res, body := r.post("/photos", nil); res.StatusCode != 422 || !strings.Contains(body, "60 KB") {
+		t.Errorf("without a file: %d", res.StatusCode)
+	}
+	if res, _ := (client{t: t, app: a, who: "officer"}).get("/photos"); res.StatusCode != 403 {
+		t.Errorf("an office: %d", res.StatusCode)
+	}
+}

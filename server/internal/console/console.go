@@ -40,6 +40,7 @@ var largeBodies = []struct{ begins, ends string }{
 	{"/supervise/orders/", "/answer"},
 	{"/pupils/", "/archive/scans"},
 	{"/advance/read", ""},
+	{"/photos", ""},
 	{"/enrol/new", ""},
 	{"/numbers/read", ""},
 	{"/numbers", ""},
@@ -140,6 +141,8 @@ func Mount(r fiber.Router, d Deps) error {
 
 	r.Get("/enrol", k.staff(k.enrol))
 	r.Get("/enrol/template.xlsx", k.staff(k.template))
+	r.Get("/photos", k.only(may.keeps, k.photosPage))
+	r.Post("/photos", k.only(may.keeps, k.putPhotos))
 	k.mountEntries(r)
 	r.Post("/enrol/imports", k.staff(k.startImport))
 	r.Get("/enrol/imports/:id", k.staff(k.importPage))

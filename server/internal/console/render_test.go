@@ -102,7 +102,7 @@ func pages(f *consoletest.Fake) []struct{ Who, Path string } {
 		{"registrar", "/supervise/findings?unit=2133000101&kind=8"}, {"officer", "/supervise/orders"}, {"officer", "/supervise/orders/ZG-2026-330106-0001"}, {"registrar", "/supervise/orders/ZG-2026-330106-0001"},
 		{"officer", "/supervise/orders/ZG-2026-330106-0002"}, {"officer", "/statistics"}, {"officer", "/statistics?year=2024"}, {"officer", "/letters"}, {"leader", "/letters"}, {"officer", "/staff-register"},
 		{"registrar", "/archives/classes"}, {"officer", "/archives/classes?school=2133000101"}, {"registrar", "/archives/classes?grade=3&class=2班"}, {"registrar", "/archives/kept"},
-		{"registrar", "/archives/left"}, {"registrar", "/archives/handover"}, {"registrar", "/archives/handover?from=2133000102&to=2133000101"}, {"officer", "/archives/migrants"},
+		{"registrar", "/photos"}, {"registrar", "/archives/left"}, {"registrar", "/archives/handover"}, {"registrar", "/archives/handover?from=2133000102&to=2133000101"}, {"officer", "/archives/migrants"},
 		{"registrar", "/archives/receive"}, {"registrar2", "/archives/receive?no=DA-4RT8K2XW9P6M"},
 		{"registrar", "/promotion"}, {"officer", "/promotion"}, {"officer", "/promotion?school=2133000101"}, {"registrar", "/bulk/b-1"}, {"registrar", "/bulk/b-2"}, {"officer", "/bulk/b-3"},
 		{"registrar", "/graduation"}, {"registrar", "/graduation?end=promoted"}, {"officer", "/graduation"}, {"registrar", "/graduation/keep"}, {"registrar", "/certificates"},

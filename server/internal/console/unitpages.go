@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"sort"
 	"strconv"
@@ -321,6 +322,15 @@ func (k *console) tryRules(c *fiber.Ctx, who service.Staff) error {
 		pr := &problem{Title: k.words.say(lang, "rules.bad"), Field: "pack", Help: k.words.say(lang, "rules.bad_at", "member", e.Field, "why", e.Params["why"])}
 		if e.Params["line"] != "" {
 			pr.Help = k.words.say(lang, "rules.bad_line", "line", e.Params["line"], "member", e.Field, "why", e.Params["why"])
+		}
+		var kind *json.UnmarshalTypeError
+		var syntax *json.SyntaxError
+		switch {
+		case errors.As(err, &kind):
+			want := map[reflect.Kind]string{reflect.String: "text", reflect.Bool: "bool", reflect.Slice: "list", reflect.Map: "object", reflect.Struct: "object"}[kind.Type.Kind()]
+			pr.Help = k.words.say(lang, "rules.bad_type", "line", cmp.Or(e.Params["line"], "1"), "member", kind.Field, "want", k.words.say(lang, "rules.type."+cmp.Or(want, "number")))
+		case errors.As(err, &syntax):
+			pr.Help = k.words.say(lang, "rules.bad_json", "line", cmp.Or(e.Params["line"], "1"))
 		}
 		c.Status(fiber.StatusUnprocessableEntity)
 		return k.rulesShow(c, who, nil, text, pr)

@@ -369,6 +369,7 @@ var table = []struct {
 		_, err := w.r.s.ArchiveCovers(w.c(), who, demo.YunheSecond)
 		return err
 	}, "nf nf nf nf nf nf nf no no no"},
+	{"PutPhotos", func(w *world, who Staff) error { _, err := w.r.s.PutPhotos(w.c(), who, nil); return err }, "inv inv no no no no no no no no"},
 	{"HandOverMigrants", func(w *world, who Staff) error { _, _, err := w.r.s.HandOverMigrants(w.c(), who, nil, ""); return err }, "no no no no inv inv inv no no no"},
 	{"ArchiveList", func(w *world, who Staff) error {
 		_, err := w.r.s.ArchiveList(w.c(), who, ListAsk{Kind: ListHolding, School: demo.YunheShiyan})

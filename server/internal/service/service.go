@@ -48,6 +48,7 @@ func (s Staff) Actor(via string) registry.Actor {
 // person may not see is CodeNotFound.
 type Console interface {
 	Archiving
+	Portraits
 	Auditing
 	Guarding
 	Supervising

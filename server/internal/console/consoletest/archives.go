@@ -189,6 +189,23 @@ func (f *Fake) ArchiveCovers(context.Context, service.Staff, registry.Unit) ([]b
 	return []byte("%PDF-1.7"), nil
 }
 
+// PutPhotos gives a row for each file: the first is filed, the others are nobody's.
+func (f *Fake) PutPhotos(_ context.Context, who service.Staff, files []service.Upload) ([]service.PhotoRow, error) {
+	if len(files) == 0 {
+		return nil, &registry.Error{Code: registry.CodeInvalid, Field: "photos"}
+	}
+	var out []service.PhotoRow
+	for i, x := range files {
+		r := service.PhotoRow{File: x.Name, State: service.PhotoNobody}
+		if i == 0 {
+			r.UID, r.Name, r.State = f.order[0], "李思源", service.PhotoFiled
+		}
+		out = append(out, r)
+	}
+	f.Posted = append(f.Posted, len(files))
+	return out, nil
+}
+
 // PackArchive is a parcel of the catalogue alone; "refused" is an approval that does not hold.
 func (f *Fake) PackArchive(_ context.Context, _ service.Staff, uid registry.UID, out service.ArchiveOut) (service.ArchiveParcel, error) {
 	f.mu.Lock()
