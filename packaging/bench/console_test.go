@@ -88,7 +88,11 @@ func askPages(b *testing.B, r *rig.Register, server *rig.Program, turns int) []a
 
 func askPage(b *testing.B, server *rig.Program, s *rig.Staff, who, path string, turns int) asked {
 	b.Helper()
-	return askFor(b, server, who, path, turns, func() (int, string) { return s.Get(path) })
+	to := path
+	if at, q, ok := strings.Cut(path, "?q="); ok { // what is searched for is posted; the page of what is found is asked for by the address it leads to
+		to = s.Found(at, q)
+	}
+	return askFor(b, server, who, path, turns, func() (int, string) { return s.Get(to) })
 }
 
 func askFor(b *testing.B, server *rig.Program, who, path string, turns int, ask func() (int, string)) asked {

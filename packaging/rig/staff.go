@@ -56,6 +56,23 @@ func (s *Staff) Post(path string, v url.Values) (int, string) {
 	return s.read(resp, err)
 }
 
+// Found is the address that a search posted to path leads to: what is searched for stands in no other.
+func (s *Staff) Found(path, q string) string {
+	s.t.Helper()
+	c := *s.c
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := c.Post(s.base+path, "application/x-www-form-urlencoded", strings.NewReader(url.Values{"csrf": {s.csrf}, "q": {q}}.Encode()))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	resp.Body.Close()
+	to := resp.Header.Get("Location")
+	if resp.StatusCode != http.StatusSeeOther || !strings.HasPrefix(to, path) {
+		s.t.Fatalf("a search at %s: %d, to %q", path, resp.StatusCode, to)
+	}
+	return to
+}
+
 // read fails the test and gives status 0 when there is no answer.
 func (s *Staff) read(resp *http.Response, err error) (int, string) {
 	s.t.Helper()

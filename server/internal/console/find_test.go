@@ -30,6 +30,9 @@ func TestSearchStaysOutOfAddresses(t *testing.T) {
 		if u, err := url.Parse(to); err != nil || res.StatusCode != 303 || u.Path != path || u.Query().Get("s") == "" || len(u.Query()) != 1 || strings.Contains(to, url.QueryEscape(name)) {
 			t.Fatalf("%s leads to %q", path, to)
 		}
+		if _, body := officer.get(path + "?q=" + url.QueryEscape(name)); strings.Contains(body, `value="`+name+`"`) {
+			t.Errorf("%s: a name in the address is looked for", path)
+		}
 		_, body := officer.get(to)
 		if !strings.Contains(body, `value="`+name+`"`) || strings.Contains(body, url.QueryEscape(name)) {
 			t.Errorf("%s: the search is gone, or in an address again", path)

@@ -83,12 +83,12 @@ func (k *console) findAt(may func(may) bool, at string, keep ...string) fiber.Ha
 	})
 }
 
-// searched is what a page of a search looks for: sealed in the address, or typed there by hand.
+// searched is what a page of a search looks for: sealed in the address. What somebody types into the address in clear is not looked for.
 func (k *console) searched(c *fiber.Ctx) string {
 	if s := c.Query("s"); s != "" {
 		return strings.TrimSpace(k.Unveil(c, s))
 	}
-	return strings.TrimSpace(c.Query("q"))
+	return ""
 }
 
 func (k *console) veiled(c *fiber.Ctx, text string) string {

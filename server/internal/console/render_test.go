@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -79,7 +80,7 @@ func pages(f *consoletest.Fake) []struct{ Who, Path string } {
 		{"", "/sign-in"}, {"", "/sign-in?next=/pupils"},
 		{"registrar", "/todo"}, {"registrar", "/todo?kind=archive"}, {"registrar", "/todo?when=overdue"}, {"leader", "/todo"}, {"officer", "/todo"}, {"registrar2", "/todo"},
 		{"registrar", "/todo?kind=none"},
-		{"registrar", "/pupils"}, {"registrar", "/pupils?q=nobody"}, {"officer", "/pupils?grade=3&school=2133000101"}, {"registrar", "/pupils?nocard=1&standing=enrolled"},
+		{"registrar", "/pupils"}, {"registrar", "/pupils?s=bm9ib2R5"}, {"officer", "/pupils?grade=3&school=2133000101"}, {"registrar", "/pupils?nocard=1&standing=enrolled"},
 		{"registrar", "/pupils/" + rare}, {"registrar", "/pupils/" + dot}, {"officer", "/pupils/" + long}, {"registrar", "/pupils/" + uid("胡明轩")}, {"registrar", "/pupils/" + uid("沈语彤")},
 		{"registrar", "/pupils/" + uid("陈雨桐")},
 		{"registrar", "/pupils/" + rare + "/cases/" + lock(consoletest.RareName)}, {"registrar", "/pupils/" + uid("吴宇轩") + "/cases/" + lock("吴宇轩")},
@@ -248,7 +249,7 @@ func TestNames(t *testing.T) {
 	f := consoletest.New()
 	reg := client{t: t, app: app(t, f), who: "registrar"}
 	for _, n := range []string{consoletest.RareName, consoletest.DotName, consoletest.LongName} {
-		for _, path := range []string{"/pupils?q=" + url.QueryEscape(n), "/pupils/" + string(f.UID(n)), "/pupils/suggest?q=" + url.QueryEscape(n)} {
+		for _, path := range []string{"/pupils?s=" + base64.RawURLEncoding.EncodeToString([]byte(n)), "/pupils/" + string(f.UID(n)), "/pupils/suggest?q=" + url.QueryEscape(n)} {
 			if _, body := reg.get(path); !strings.Contains(body, n) {
 				t.Errorf("%s is not whole on %s", n, path)
 			}

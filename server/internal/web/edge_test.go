@@ -66,9 +66,9 @@ func TestOneReadingOfARequest(t *testing.T) {
 	r := newRig(t, anyone)
 	session := r.session("registrar.yunhe")
 	for sent, want := range map[string]string{
-		"q=%2541%253Cb%253E": `value="%41%3Cb%3E"`,
-		"q=first&q=second":   `value="first"`,
-		"q=" + url.QueryEscape(`"><script>x('&')</script>`): `value="&#34;&gt;&lt;script&gt;x(&#39;&amp;&#39;)&lt;/script&gt;"`,
+		"class=%2541%253Cb%253E":                                `value="%41%3Cb%3E"`,
+		"class=first&class=second":                              `value="first"`,
+		"class=" + url.QueryEscape(`"><script>x('&')</script>`): `value="&#34;&gt;&lt;script&gt;x(&#39;&amp;&#39;)&lt;/script&gt;"`,
 	} {
 		status, body, _ := r.signedIn(session, http.MethodGet, "/pupils?"+sent, "")
 		if status != http.StatusOK || !strings.Contains(body, want) || strings.Contains(body, "<script>x") {
