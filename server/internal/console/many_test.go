@@ -64,6 +64,22 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
+// An office names a school's county as a registrar names a place.
+func TestPlaceOfASchool(t *testing.T) {
+	f := consoletest.New()
+	o := client{t: t, app: app(t, f), who: "officer"}
+	if _, body := o.get("/units?code=2133000101"); !strings.Contains(body, ` 330106" autocomplete="off"`) {
+		t.Error("the county is a bare code")
+	}
+	form := vals("act", "change", "code", "2133000101", "kind", "primary", "authority", "330106", "from_grade", "1", "to_grade", "6")
+	for typed, want := range map[string]int{"无此地": 422, "330106": 303, "浙江省杭州市西湖区 330106": 303} {
+		form.Set("region", typed)
+		if res, body := o.post("/units", form); res.StatusCode != want {
+			t.Errorf("%s: %d %s", typed, res.StatusCode, body)
+		}
+	}
+}
+
 // What is wrong with an upload stands on its page: row, masked name, item, and how to mend it; the rest is counted.
 func TestWrongRowsOfAnUpload(t *testing.T) {
 	f := consoletest.New()

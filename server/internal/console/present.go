@@ -20,6 +20,7 @@ func (k *console) funcs(lang string) template.FuncMap {
 		"day":     func(d registry.Date) string { return k.day(lang, d) },
 		"date":    func(d registry.Date) string { return k.date(lang, d) },
 		"stamp":   func(at time.Time) string { return k.stamp(lang, at) },
+		"place":   k.regionText,
 		"col":     column,
 		"month":   func(m string) string { return k.month(lang, m) },
 		"dayOf":   func(at time.Time) string { return k.day(lang, dateOf(at)) },

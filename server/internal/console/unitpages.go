@@ -122,10 +122,10 @@ func (k *console) actUnit(c *fiber.Ctx, who service.Staff) error {
 	auth := registry.Unit(cmp.Or(get("authority"), string(who.Unit)))
 	switch get("act") {
 	case "open":
-		act = units.Open{School: registry.School{Code: code, Name: get("name"), Kind: registry.SchoolKind(get("kind")), Region: get("region"), Authority: auth, FromGrade: gradeOf(get("from_grade")),
+		act = units.Open{School: registry.School{Code: code, Name: get("name"), Kind: registry.SchoolKind(get("kind")), Region: k.regionOf(get("region")), Authority: auth, FromGrade: gradeOf(get("from_grade")),
 			ToGrade: gradeOf(get("to_grade")), Public: get("public") != "", Phone: get("phone"), Address: get("address")}}
 	case "change":
-		act = units.Change{Code: code, Kind: registry.SchoolKind(get("kind")), Region: get("region"), Authority: auth, FromGrade: gradeOf(get("from_grade")), ToGrade: gradeOf(get("to_grade")),
+		act = units.Change{Code: code, Kind: registry.SchoolKind(get("kind")), Region: k.regionOf(get("region")), Authority: auth, FromGrade: gradeOf(get("from_grade")), ToGrade: gradeOf(get("to_grade")),
 			Public: get("public") != "", Phone: get("phone"), Address: get("address")}
 	case "open_office":
 		act = units.OpenOffice{Office: registry.Office{Code: code, Name: get("name"), Tier: registry.Tier(get("tier")), Parent: auth}}
