@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"xueji/server/document"
 	"xueji/server/internal/audit"
@@ -338,10 +339,7 @@ func (s *Service) recordForm(f *document.Form, p *registry.Pupil, kind FormKind)
 		var rows [][]document.FormCell
 		var half []document.FormCell
 		flush := func() {
-			if len(half) == 1 {
-				half = append(half, document.FormCell{})
-			}
-			if len(half) > 0 {
+			if len(half) > 0 { // one alone takes the line
 				rows = append(rows, half)
 			}
 			half = nil
@@ -356,7 +354,7 @@ func (s *Service) recordForm(f *document.Form, p *registry.Pupil, kind FormKind)
 			if fd.Key == registry.FName {
 				c.Strong = true
 			}
-			if fd.Max >= 100 { // an address takes the line
+			if fd.Max >= 100 || fd.List == registry.ListRegion && utf8.RuneCountInString(c.Value) > 24 { // an address takes the line, and the long name of a place
 				flush()
 				rows = append(rows, []document.FormCell{c})
 				continue
