@@ -136,3 +136,21 @@ func TestRegionFindings(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// What is found is a region, and its name with its code leads back to it alone, whatever was typed.
+func FuzzFindRegion(f *testing.F) {
+	for _, s := range []string{"330106", "浙江省杭州市西湖区 330106", "鼓楼区", "延边", "北京市市辖区海淀区", "境外", "330006", "市辖区", "\xff区", "１２"} {
+		f.Add(s)
+	}
+	r := NewRegions([]Office{{Code: "330106", Name: "云河区教育局"}})
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, code := range append(r.Find(s), r.Like(s, 3)...) {
+			if !ValidRegion(code) {
+				t.Fatalf("%q: %q", s, code)
+			}
+			if back := r.Find(r.Title(code)); len(back) != 1 || back[0] != code {
+				t.Fatalf("%q: %q leads to %q", s, r.Title(code), back)
+			}
+		}
+	})
+}
