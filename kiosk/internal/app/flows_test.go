@@ -106,7 +106,7 @@ var flows = []struct {
 		c := v.card("2132000401")
 		c.Far = true
 		v.cards.Put(c)
-		v.heads("menu", "menu.lead.far", "province", kiosktest.FarName)
+		v.heads("menu", "pupil.noname.far", "province", kiosktest.FarName)
 		v.choose("transfer")
 		v.heads("confirm", "confirm.title.transfer")
 		v.says(kiosktest.FarName)
@@ -126,7 +126,7 @@ var flows = []struct {
 		v.answer("mother")
 		v.heads("consent", "consent.title.transfer")
 		v.agree()
-		v.heads("done", "done.far", "province", kiosktest.FarName)
+		v.heads("done", "done.title.transfer")
 		v.says("ZX-")
 		v.finish()
 		v.server.Set(func(s *kiosktest.Server) {
@@ -134,7 +134,7 @@ var flows = []struct {
 		})
 		v.begin()
 		v.cards.Put(c)
-		v.heads("menu", "menu.lead.far", "province", kiosktest.FarName)
+		v.heads("menu", "pupil.noname.far", "province", kiosktest.FarName)
 		v.choose("status")
 		v.heads("status", "status.far_unnamed", "province", kiosktest.FarName)
 		v.press("leave", "")

@@ -138,6 +138,9 @@ func (m *machine) back() {
 		}
 	case Class:
 		m.to(Grade)
+	case Number:
+		m.Vouched = false
+		m.to(Vouch)
 	case Missing:
 		m.to(Inventory)
 	case PIN:

@@ -134,7 +134,7 @@ func same(name string) bool {
 	kind, word, _ := strings.Cut(name, "-")
 	switch kind {
 	case "problem":
-		return word != "revoked" && word != "copy"
+		return word != "revoked" && word != "copy" && word != "far-revoked"
 	case "trouble":
 		return word != "save_failed"
 	case "refused":
@@ -236,7 +236,7 @@ func TestPictures(t *testing.T) {
 func kept(name string) bool {
 	return !slices.Contains([]string{"menu-unproven", "menu-confirm", "menu-stale-refuse", "menu-checking", "find-none", "find-busy", "signin-busy", "signin-lost", "scan-busy", "confirm-noname", "confirm-guarded",
 		"vouch-stale", "report-busy", "report-nocard", "report-already", "saving-wait", "saving-card", "done-current", "done-failed", "done-refresh", "done-found", "grade", "guardian", "reason", "status-busy",
-		"status-none", "status-suspended", "scan-bad", "consent-offline", "place-archive", "restarted-archive", "restarted-open", "restarted-lost"}, name)
+		"confirm-far", "status-none", "status-suspended", "scan-bad", "consent-offline", "place-archive", "restarted-archive", "restarted-open", "restarted-lost"}, name)
 }
 
 // largePicture are the fixtures whose sheet ends with two pictures in large type.
