@@ -342,7 +342,7 @@ func (s *Service) StatisticsBook(ctx context.Context, who Staff, year int) ([]by
 		for _, r := range st.Schools {
 			put(append(with(name(r.Unit), string(r.Unit))(line(r)...), small(r.In), small(r.Out))...)
 		}
-		put(append(with("合计", "")(line(st.Total)...), st.In+st.Inner, st.Out+st.Inner)...)
+		put(append(with("合计", "")(line(st.Total)...), small(st.In+st.Inner), small(st.Out+st.Inner))...)
 	})
 	b.sheet("按年级", with("年级")(head...), func(put func(...any)) {
 		for _, r := range st.Grades {
@@ -363,7 +363,7 @@ func (s *Service) StatisticsBook(ctx context.Context, who Staff, year int) ([]by
 		for _, m := range st.Months {
 			put(m.Month, small(m.In), small(m.Out), small(m.Inner))
 		}
-		put("合计", st.In, st.Out, st.Inner)
+		put("合计", small(st.In), small(st.Out), small(st.Inner))
 	})
 	mapHead := []any{"转出地＼转入地"}
 	for _, p := range st.Places {
