@@ -28,10 +28,18 @@ type pupilsView struct {
 	Classes           []string
 	Standings         []registry.Standing
 	Rows              []store.Summary
-	Total             int
+	Total             string // as it is said
 	First, Last       int
 	Prev, Next        string
 	Filtered, OneUnit bool
+}
+
+// found says how many a search has, whose service counts to SearchMost.
+func found(n int) string {
+	if n > service.SearchMost {
+		return strconv.Itoa(service.SearchMost) + "+"
+	}
+	return strconv.Itoa(n)
 }
 
 func (k *console) pupils(c *fiber.Ctx, who service.Staff) error {
@@ -56,10 +64,10 @@ func (k *console) pupils(c *fiber.Ctx, who service.Staff) error {
 	if err != nil {
 		return err
 	}
-	v.Rows, v.Total, v.First, v.Last = rows, total, v.Q.Offset+1, v.Q.Offset+len(rows)
+	v.Rows, v.Total, v.First, v.Last = rows, found(total), v.Q.Offset+1, v.Q.Offset+len(rows)
 	v.Classes = k.classes(c, who, v.Q.School, grade)
 	v.Prev, v.Next = turns("/pupils", map[string]string{"s": k.veiled(c, v.Q.Text), "school": string(v.Q.School), "class": v.Q.Class, "standing": v.Standing, "grade": c.Query("grade"), "nocard": c.Query("nocard")},
-		page, v.Last < total && len(rows) > 0)
+		page, len(rows) > 0 && (v.Last < total || total > service.SearchMost && len(rows) == pupilPage))
 	return k.show(c, &who, "pupils", "pupils.title", v)
 }
 
@@ -123,8 +131,9 @@ func (k *console) suggest(c *fiber.Ctx, who service.Staff) error {
 		Unit bool   `json:"unit,omitempty"`
 	}
 	out := struct {
-		Rows  []row `json:"rows"`
-		Total int   `json:"total"`
+		Rows  []row  `json:"rows"`
+		Total string `json:"total"`
+		More  bool   `json:"more"` // than the rows
 	}{Rows: []row{}}
 	if q == "" || !mayOf(who).Pupils {
 		return c.JSON(out)
@@ -146,6 +155,6 @@ func (k *console) suggest(c *fiber.Ctx, who service.Staff) error {
 		}
 		out.Rows = append(out.Rows, row{"/pupils/" + string(r.UID), r.Name, sub, false})
 	}
-	out.Total = total
+	out.Total, out.More = found(total), total > len(rows)
 	return c.JSON(out)
 }

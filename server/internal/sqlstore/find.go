@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -222,7 +223,7 @@ func (s *Store) Count(ctx context.Context, q store.Query) (int, error) {
 	}
 	total := 0
 	for _, b := range s.branches(q, h) {
-		sql, args := "SELECT COUNT(*) "+b.sql, b.args
+		rows, args := "SELECT 1 "+b.sql, b.args
 		if !b.elsewhere && byTokens(q, h) {
 			schools := q.Schools
 			switch {
@@ -231,11 +232,15 @@ func (s *Store) Count(ctx context.Context, q store.Query) (int, error) {
 			case q.All:
 				schools = nil
 			}
-			sql, args = s.tokenHits(h, schools)
-			sql = "SELECT COUNT(DISTINCT student_uid) " + sql
+			rows, args = s.tokenHits(h, schools)
+			rows = "SELECT DISTINCT student_uid " + rows
+		}
+		if q.Most > 0 {
+			args = append(slices.Clone(args), int64(max(q.Most-total, 0)))
+			rows += fmt.Sprintf(" LIMIT $%d", len(args))
 		}
 		n := 0
-		if err := s.row(ctx, []any{&n}, sql, args...); err != nil {
+		if err := s.row(ctx, []any{&n}, "SELECT COUNT(*) FROM ("+rows+") x", args...); err != nil {
 			return 0, err
 		}
 		total += n

@@ -161,7 +161,7 @@
           return a;
         }));
         const people = d.rows.filter((x) => !x.unit).length;
-        if (!people || d.total > people) {
+        if (!people || d.more) {
           const p = document.createElement("p");
           p.className = "soft"; p.textContent = people ? say("More").replace("{n}", d.total) : say("None");
           if (people || !d.rows.length) list.append(p);

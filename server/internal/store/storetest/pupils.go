@@ -146,6 +146,13 @@ func manyAtOnce(t *testing.T, s store.Store) {
 	if got, err := s.Count(ctx, store.Query{All: true}); err != nil || got != n {
 		t.Fatalf("%d pupils, %v", got, err)
 	}
+	for _, q := range []store.Query{{All: true}, {All: true, Text: "学"}, {Schools: []registry.Unit{SchoolA, SchoolB}, Unit: CountyX}, {Schools: []registry.Unit{SchoolA, SchoolB}, Unit: CountyX, Text: "学"}} {
+		for _, q.Most = range []int{1, n - 1, n, n + 1} {
+			if got, err := s.Count(ctx, q); err != nil || got != min(n, q.Most) {
+				t.Errorf("%d of %d pupils counted, at most %d asked for, text %q: %v", got, n, q.Most, q.Text, err)
+			}
+		}
+	}
 	// the same pupil twice in one batch, one upon the other
 	p, err := s.Pupil(ctx, UID(3))
 	must(t, err)
