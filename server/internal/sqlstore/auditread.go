@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 
 	"xueji/server/api"
 	"xueji/server/internal/audit"
@@ -101,6 +102,7 @@ func (s *Store) AuditContents(ctx context.Context, class string, names []string)
 	if class == audit.ClassPupil {
 		return s.pupilContents(ctx, names)
 	}
+	unitContent := sync.OnceValues(func() (func(registry.Unit) ([]byte, error), error) { return s.unitContents(ctx) })
 	var out []audit.Subject
 	for _, name := range names {
 		sub := audit.Subject{Name: name}
@@ -124,7 +126,10 @@ func (s *Store) AuditContents(ctx context.Context, class string, names []string)
 				c.Digest = blobDigest(s.auditKey, id, b)
 			}
 		case audit.ClassUnit:
-			c.Digest, err = s.unitContent(ctx, registry.Unit(id))
+			var of func(registry.Unit) ([]byte, error)
+			if of, err = unitContent(); err == nil {
+				c.Digest, err = of(registry.Unit(id))
+			}
 		case audit.ClassInbox:
 			sub, err = s.inboxContents(ctx, name)
 			if err == nil && len(sub.Rows) == 0 && len(sub.Faults) == 0 {
@@ -150,22 +155,26 @@ func (s *Store) AuditContents(ctx context.Context, class string, names []string)
 	return out, nil
 }
 
-func (s *Store) unitContent(ctx context.Context, code registry.Unit) ([]byte, error) {
+// unitContents reads the units once; what it returns gives the content of one.
+func (s *Store) unitContents(ctx context.Context) (func(registry.Unit) ([]byte, error), error) {
 	schools, offices, err := s.LoadUnits(ctx)
 	if err != nil {
 		return nil, err
 	}
+	units := map[registry.Unit]any{}
 	for _, c := range schools {
-		if c.Code == code {
-			return unitDigest(s.auditKey, c)
-		}
+		units[c.Code] = c
 	}
 	for _, o := range offices {
-		if o.Code == code {
-			return unitDigest(s.auditKey, o)
-		}
+		units[o.Code] = o
 	}
-	return nil, registry.ErrNotFound
+	return func(code registry.Unit) ([]byte, error) {
+		u, ok := units[code]
+		if !ok {
+			return nil, registry.ErrNotFound
+		}
+		return unitDigest(s.auditKey, u)
+	}, nil
 }
 
 // unreadable turns an error of reading into a fault of the subject, unless it is the database that is gone: a value that cannot be decoded or opened is what
