@@ -101,7 +101,7 @@ func (g *glass) until(t *testing.T, js string) {
 
 // clipped finds what a person could not read or reach: text cut by its box, buttons below the fold or too small for a finger. With the buttons low, whatever
 // can be touched lies in the lower half of a standing glass (answers with nothing to type in its lower two fifths), and hardly above the middle of a lying one. In large type the question may
-// be scrolled, the answers not.
+// be scrolled, the answers not. Nothing that a screen says is left out, but for the lead over a keyboard and the pupil's plate beside a statement.
 const clipped = `(() => {
   const bad = [], H = innerHeight, W = innerWidth, rem = parseFloat(getComputedStyle(document.documentElement).fontSize), away = document.querySelector('.away');
   const low = document.documentElement.hasAttribute('data-low'), large = document.documentElement.hasAttribute('data-large'), typing = document.querySelector('.typing, .list');
@@ -124,6 +124,10 @@ const clipped = `(() => {
   if (!large && m && act && beside) {
     const last = [...m.children].map((e) => e.getBoundingClientRect().bottom).reduce((a, b) => Math.max(a, b), 0);
     if (last > act.getBoundingClientRect().top + 2) bad.push('question runs into answers by ' + (last - act.getBoundingClientRect().top));
+  }
+  for (const e of document.querySelectorAll('.lead, .ask, .note, .remark')) {
+    if (e.getClientRects().length || e.closest('[hidden]') || e.matches('.lead') && e.closest('.typing') || e.closest('main:has(blockquote) .pupil')) continue;
+    bad.push('not drawn: ' + e.textContent.trim());
   }
   for (const e of document.querySelectorAll('h1, .pupil b, .caseno b, .route div, .lead')) if (e.scrollWidth > e.clientWidth + 2) bad.push('wide: ' + e.textContent.trim());
   return bad.join('\n');
