@@ -135,6 +135,12 @@ func TestUnitAndRulePages(t *testing.T) {
 	if res.StatusCode != 422 || !strings.Contains(body, "第 4 行") {
 		t.Errorf("a bad pack: %d", res.StatusCode)
 	}
+	_, body = o.post("/rules/try", vals("pack", `{"version": "X-1", "title": "x", "effective_on": "2026-01-01", "transfer_windows": [{"from": "08-15", "to": "09-10"}]}`))
+	for _, want := range []string{"最迟（市级教育行政部门）：2026-12-25 → 2026-12-18", "条件：无 → 办理时间 08-15—09-10", "条件：无 → 入学不满一学期"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("a trial does not say %q", want)
+		}
+	}
 	if _, body := o.get("/rules"); !strings.Contains(body, "《办法》第 15 条") || !strings.Contains(body, "CN-2013") {
 		t.Error("the packs do not show their articles")
 	}

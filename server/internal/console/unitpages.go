@@ -301,6 +301,15 @@ func (k *console) rulesShow(c *fiber.Ctx, who service.Staff, t *service.PackTria
 				if k.words.has(lang, "rules.what."+what) {
 					what = k.words.say(lang, "rules.what."+what)
 				}
+				if ch.Party != "" { // each party after this one has its own latest day
+					what = k.words.say(lang, "rules.of_party", "what", what, "party", k.words.say(lang, "party."+string(ch.Party)))
+				}
+				if ch.What == "guard" { // in the pack's words, not by its members' names
+					is = cmp.Or(ch.Say, is)
+					if ch.Is == "windows" {
+						is = k.words.say(lang, "rules.member.windows") + " " + ch.Say
+					}
+				}
 				if was == "" {
 					was = k.words.say(lang, "rules.none")
 				}

@@ -312,5 +312,14 @@ func (f *Fake) TryPack(_ context.Context, who service.Staff, body []byte) (servi
 		return service.PackTrial{}, &registry.Error{Code: registry.CodeForbidden}
 	}
 	p, err := registry.DefaultPack().Overlay(body)
-	return service.PackTrial{Pack: p, Base: registry.DefaultPack(), Cases: 3}, err
+	t := service.PackTrial{Pack: p, Base: registry.DefaultPack(), Cases: 3}
+	if p != nil && len(p.TransferWindows) > 0 {
+		t.Touched = 1
+		t.Lines = []service.PackTrialLine{{Changes: []registry.PackChange{
+			{What: "latest", Party: registry.PartyCityAuth, Was: "2026-12-25", Is: "2026-12-18"},
+			{What: "guard", Is: "windows", Say: "08-15—09-10"},
+			{What: "guard", Is: "EX-1", Say: "入学不满一学期"},
+		}}}
+	}
+	return t, err
 }
