@@ -532,7 +532,7 @@ func TestJourneys(t *testing.T) {
 	})
 
 	sub("problem cards", func(w *world) {
-		for verdict, text := range map[localapi.Verdict]string{localapi.VerdictForged: "验证不通过", localapi.VerdictUnknownIssuer: "不是本省发的", localapi.VerdictExpired: "过期",
+		for verdict, text := range map[localapi.Verdict]string{localapi.VerdictForged: "验证不通过", localapi.VerdictUnknownIssuer: "不认识这张卡的发卡单位", localapi.VerdictExpired: "过期",
 			localapi.VerdictNotYet: "时间可能不对", localapi.VerdictRevoked: "已经停用", localapi.VerdictWrongChip: "复制的", localapi.VerdictTorn: "到制卡处", localapi.VerdictBlank: "空白卡",
 			localapi.VerdictUnreadable: "没有读出来"} {
 			c := card(7, kiosktest.Other)
