@@ -81,7 +81,7 @@ func (w *world) transfer() {
 	now := time.Now().In(registry.Beijing)
 	due, _ := registry.DefaultCalendar().AddWorkingDays(registry.DateOf(now), 10)
 	receipt := w.printed(moving.caseNo)
-	receipt.has(t, moving.caseNo, oldName, newName, newOffice, oldOffice, zhDay(due.Time()), now.Format("2006-01-02"))
+	receipt.has(t, moving.caseNo, oldName, newName, newOffice, oldOffice, zhDay(due.Time()), zhDay(now))
 	receipt.hasNot(t, moving.name(), moving.Values[registry.FIDNumber])
 	if got := receipt.codes(t); len(got) != 1 || got[0] != moving.caseNo {
 		t.Errorf("the receipt's code says %q", got)
