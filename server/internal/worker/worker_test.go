@@ -197,7 +197,8 @@ func TestRelayFindsRows(t *testing.T) {
 	s := newService(st)
 	ingest(t, st, "k-a", 1, 300)
 	ingest(t, st, "k-b", 1, 300)
-	stop := run(t, worker.New(st, q, s, worker.Options{Poll: 5 * time.Millisecond}))
+	// Calm weather: nobody is taken for dead, however slow the machine is.
+	stop := run(t, worker.New(st, q, s, worker.Options{Poll: 5 * time.Millisecond, Lease: time.Hour}))
 	until(t, s, "all applied", func() bool { return applied(t, st, "k-a") == 300 && applied(t, st, "k-b") == 300 })
 	until(t, s, "all notices sent", func() bool {
 		s.mu.Lock()
