@@ -15,6 +15,7 @@ import (
 
 	"xueji/server/internal/console"
 	"xueji/server/internal/console/consoletest"
+	"xueji/server/internal/service"
 	"xueji/server/registry"
 	"xueji/server/registry/registrytest"
 )
@@ -140,6 +141,29 @@ func TestApproveMany(t *testing.T) {
 	}
 	if res, _ = officer.post("/todo/accept", nil); res.StatusCode != 303 {
 		t.Errorf("nothing chosen: %d", res.StatusCode)
+	}
+}
+
+// More than a page waits for are a run: its page tells the progress, the list leads to it.
+func TestApproveVeryMany(t *testing.T) {
+	f := consoletest.New()
+	officer := client{t: t, app: app(t, f), who: "officer"}
+	v := vals()
+	for i := range service.ManyAtOnce + 1 {
+		v.Add("ref", fmt.Sprintf("u-%d:%d", i, i+1))
+	}
+	res, _ := officer.post("/todo/accept", v)
+	wantTo(t, res, "/bulk/b-4")
+	refs := f.Posted[len(f.Posted)-2].([]service.Ref)
+	if len(refs) != service.ManyAtOnce+1 || refs[100] != (service.Ref{UID: "u-100", Seen: 101}) || last(f).(registry.DecideStep).Decision != registry.DecisionAccept {
+		t.Errorf("queued %d: %v", len(refs), last(f))
+	}
+	if _, body := officer.get("/todo"); !strings.Contains(body, `href="/bulk/b-4"`) {
+		t.Error("the list does not lead to the run")
+	}
+	_, body := officer.get("/bulk/b-4")
+	if !strings.Contains(body, "待办批量办理") || !strings.Contains(body, "未办的仍在待办事项里") || strings.Contains(body, "/retry") {
+		t.Error("the page does not say where the rest is")
 	}
 }
 

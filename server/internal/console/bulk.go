@@ -340,6 +340,7 @@ type bulkView struct {
 	Undo, Stop, More bool
 	Back             string
 	Handover         bool
+	Follow           string // key of what follows for those that were decided
 	Paged            pagerView
 }
 
@@ -366,7 +367,7 @@ type pagerView struct {
 const bulkPageRows = 200
 
 var bulkBack = map[store.BulkKind]string{store.BulkPromote: "/promotion", store.BulkUndo: "/promotion", store.BulkFinish: "/graduation", store.BulkKeep: "/graduation/keep",
-	store.BulkAdvance: "/advance", store.BulkOffer: "/advance/away", store.BulkEndUnit: "/units", store.BulkReview: "/reviews", store.BulkNumber: "/numbers"}
+	store.BulkAdvance: "/advance", store.BulkOffer: "/advance/away", store.BulkEndUnit: "/units", store.BulkReview: "/reviews", store.BulkNumber: "/numbers", store.BulkDecide: "/todo"}
 
 func classesOf(all []store.BulkClass) []classProgress {
 	var out []classProgress
@@ -392,7 +393,11 @@ func (k *console) bulkShow(c *fiber.Ctx, who service.Staff, pr *problem) error {
 	v := bulkView{BulkRun: run, Running: run.State == store.BulkQueued || run.State == store.BulkRunning, Percent: percent(run.Done+run.Failed, run.Total), Classes: classesOf(classes), Back: bulkBack[run.Kind],
 		FailedN: run.Failed, DoneN: run.Done}
 	mine := run.Unit == who.Unit && (m.Promote && (run.Kind == store.BulkPromote || run.Kind == store.BulkUndo) || m.Finish || m.Units && run.Kind == store.BulkEndUnit || m.Numbers && run.Kind == store.BulkNumber)
-	v.Stop = mine && v.Running
+	if run.Kind == store.BulkDecide { // what was not decided is on the to-do list, to be decided there
+		mine, v.Classes = false, nil
+		v.Follow = followOf(map[bool]string{true: "todo.accepted", false: "todo.refused"}[run.Doc.Step.Decision == registry.DecisionAccept])
+	}
+	v.Stop = (mine || run.Kind == store.BulkDecide && service.Asked(run, who)) && v.Running
 	v.More = mine && !v.Running && (run.Failed > 0 || run.State == store.BulkCancelled)
 	v.Handover = run.Kind == store.BulkEndUnit && m.Units && run.Done > 0
 	v.Undo = mine && run.Kind == store.BulkPromote && !v.Running && run.Done > 0 && run.Doc.Year == k.Service.Today().Year()
@@ -409,6 +414,10 @@ func (k *console) bulkShow(c *fiber.Ctx, who service.Staff, pr *problem) error {
 				why := ""
 				if l.Doc.Code != "" {
 					why = k.whyNot(c, &registry.Error{Code: l.Doc.Code, Field: l.Doc.Field, Params: l.Doc.Params})
+				}
+				if run.Kind == store.BulkDecide && l.Doc.Code == registry.CodeConflict { // who was first, as one by one
+					p := k.Problem(c, &registry.Error{Code: l.Doc.Code, Field: l.Doc.Field, Params: l.Doc.Params})
+					why = strings.TrimSpace(p.Title + " " + p.Help)
 				}
 				*part.to = append(*part.to, bulkLine{BulkLine: l, Why: why})
 			}

@@ -105,7 +105,7 @@ func pages(f *consoletest.Fake) []struct{ Who, Path string } {
 		{"registrar", "/archives/classes"}, {"officer", "/archives/classes?school=2133000101"}, {"registrar", "/archives/classes?grade=3&class=2班"}, {"registrar", "/archives/kept"},
 		{"registrar", "/photos"}, {"registrar", "/archives/left"}, {"registrar", "/archives/handover"}, {"registrar", "/archives/handover?from=2133000102&to=2133000101"}, {"officer", "/archives/migrants"},
 		{"registrar", "/archives/receive"}, {"registrar2", "/archives/receive?no=DA-4RT8K2XW9P6M"},
-		{"registrar", "/promotion"}, {"officer", "/promotion"}, {"officer", "/promotion?school=2133000101"}, {"registrar", "/bulk/b-1"}, {"registrar", "/bulk/b-2"}, {"officer", "/bulk/b-3"},
+		{"registrar", "/promotion"}, {"officer", "/promotion"}, {"officer", "/promotion?school=2133000101"}, {"registrar", "/bulk/b-1"}, {"registrar", "/bulk/b-2"}, {"officer", "/bulk/b-3"}, {"officer", "/bulk/b-4"},
 		{"registrar", "/graduation"}, {"registrar", "/graduation?end=promoted"}, {"officer", "/graduation"}, {"registrar", "/graduation/keep"}, {"registrar", "/certificates"},
 		{"registrar", "/certificates/one?no=20260001"}, {"registrar", "/advance"}, {"registrar", "/reviews"}, {"officer", "/reviews"}, {"registrar", "/reviews/rv-1"}, {"leader", "/reviews/rv-1"},
 		{"registrar", "/reviews/rv-1?class=03+1班"}, {"officer", "/units"}, {"officer", "/units?code=2133000101"}, {"officer", "/rules"}, {"operator", "/rules"},

@@ -60,6 +60,7 @@ type todoView struct {
 	Follow   string // key of what follows for those that were done
 	CanAct   bool   // something on this page can be decided here
 	Empty    bool
+	Runs     []store.BulkRun   // many that were decided at once of late
 	Orders   []supervise.Order // orders to correct that wait for the unit
 	Held     int               // letters of other provinces that the unit has to finish
 	Kiosk    int               // events of the school's kiosks that the register refused and somebody must finish
@@ -124,7 +125,10 @@ func (k *console) todoView(c *fiber.Ctx, who service.Staff) (*todoView, error) {
 		v.Above = append(v.Above, k.taskRow(lang, who, r))
 	}
 	k.withCases(ctx, lang, who, v.Rows, v.Waiting, v.Above)
-	return v, nil
+	if mayOf(who).SeeBulk {
+		v.Runs, err = k.Service.DecideRuns(ctx, who)
+	}
+	return v, err
 }
 
 // withCases reads the cases behind the rows that are shown, for routes and progress; without them the list still stands.
@@ -368,47 +372,28 @@ func (k *console) todoAccept(c *fiber.Ctx, who service.Staff) error {
 	if rows := k.receiving(c, who, refs); len(rows) > 0 && c.FormValue("classes") == "" {
 		return k.show(c, &who, "accept", "accept.title", fiber.Map{"Rows": rows, "Others": others(refs, rows)}, withActive("todo"))
 	}
-	classes := map[registry.UID]string{}
-	var plain []service.Ref
-	for _, r := range refs {
-		asked := "class." + string(r.UID)
+	for i := range refs {
+		asked := "class." + string(refs[i].UID)
 		cl := strings.TrimSpace(c.FormValue(asked))
 		if cl == "" && c.Context().PostArgs().Has(asked) {
 			cl = strings.TrimSpace(c.FormValue("class-all"))
 		}
-		if cl != "" {
-			classes[r.UID] = cl
-		} else {
-			plain = append(plain, r)
-		}
+		refs[i].Class = cl
 	}
-	ctx := c.UserContext()
-	done, failed := 0, map[registry.UID]error{}
-	for _, r := range refs {
-		cl, ok := classes[r.UID]
-		if !ok {
-			continue
-		}
-		n, f, err := k.Service.ActMany(ctx, who, []service.Ref{r}, registry.DecideStep{Decision: registry.DecisionAccept, Class: cl})
-		if err != nil {
-			return err
-		}
-		done += n
-		for uid, e := range f {
-			failed[uid] = e
-		}
+	return k.decideMany(c, who, "todo.accepted", refs, registry.DecideStep{Decision: registry.DecisionAccept})
+}
+
+// decideMany decides a few while the page waits, and more as a run with a page of its own. key says what was done.
+func (k *console) decideMany(c *fiber.Ctx, who service.Staff, key string, refs []service.Ref, ev registry.DecideStep) error {
+	if len(refs) > service.ManyAtOnce {
+		run, err := k.Service.StartDecide(c.UserContext(), who, refs, ev)
+		return k.toRun(c, run, err)
 	}
-	if len(plain) > 0 {
-		n, f, err := k.Service.ActMany(ctx, who, plain, registry.DecideStep{Decision: registry.DecisionAccept})
-		if err != nil {
-			return err
-		}
-		done += n
-		for uid, e := range f {
-			failed[uid] = e
-		}
+	done, failed, err := k.Service.ActMany(c.UserContext(), who, refs, ev)
+	if err != nil {
+		return err
 	}
-	return k.acted(c, who, "todo.accepted", done, failed)
+	return k.acted(c, who, key, done, failed)
 }
 
 // acceptRow is a pupil whose class the receiving school must give.
@@ -486,11 +471,7 @@ func (k *console) todoRefuse(c *fiber.Ctx, who service.Staff) error {
 		c.Status(fiber.StatusUnprocessableEntity)
 		return ask(&problem{Title: k.words.say(lang, "refuse.say_why"), Field: "note"})
 	}
-	done, failed, err := k.Service.ActMany(c.UserContext(), who, refs, registry.DecideStep{Decision: registry.DecisionRefuse, Refusal: code, Note: note})
-	if err != nil {
-		return err
-	}
-	return k.acted(c, who, "todo.refused", done, failed)
+	return k.decideMany(c, who, "todo.refused", refs, registry.DecideStep{Decision: registry.DecisionRefuse, Refusal: code, Note: note})
 }
 
 func knownRefusal(code registry.RefusalCode) bool {

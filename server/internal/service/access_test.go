@@ -200,6 +200,11 @@ var table = []struct {
 		_, err := w.r.s.StartBulk(w.c(), who, BulkAsk{Kind: store.BulkPromote, School: demo.YunheShiyan, Year: 1999})
 		return err
 	}, "window nf window nf no no no no no no"},
+	{"StartDecide", func(w *world, who Staff) error {
+		_, err := w.r.s.StartDecide(w.c(), who, nil, registry.DecideStep{Decision: registry.DecisionAccept})
+		return err
+	}, "inv inv inv inv inv inv inv no no no"},
+	{"DecideRuns", func(w *world, who Staff) error { _, err := w.r.s.DecideRuns(w.c(), who); return err }, "ok ok ok ok ok ok ok no no no"},
 	{"BulkRun", func(w *world, who Staff) error { _, _, err := w.r.s.BulkRun(w.c(), who, w.bulk()); return err }, "ok nf ok nf ok nf ok no no no"},
 	{"BulkList", func(w *world, who Staff) error {
 		_, err := w.r.s.BulkList(w.c(), who, w.bulk(), "", "", 10, 0)

@@ -136,6 +136,19 @@ func (s *Service) committed(before registry.Pupil, changes ...store.Change) {
 // Act moves a pupil by a console event. seen is the version the page showed (0: none): when the record moved on since, or somebody commits first, the answer
 // is CodeConflict with who and when, and nothing has changed.
 func (s *Service) Act(ctx context.Context, who Staff, uid registry.UID, seen int64, ev registry.Event) (registry.Pupil, error) {
+	p, err := s.act(ctx, who, uid, seen, ev)
+	if err != nil {
+		return registry.Pupil{}, err
+	}
+	cut, v, err := s.scope(who).See(p)
+	if v == access.ViewNone {
+		return registry.Pupil{UID: uid, Version: p.Version}, nil // the act took the pupil out of sight; it is done all the same
+	}
+	return cut, err
+}
+
+// act is Act; the record after it is whole. Rows of runs move in the same transaction.
+func (s *Service) act(ctx context.Context, who Staff, uid registry.UID, seen int64, ev registry.Event, rows ...store.BulkRow) (registry.Pupil, error) {
 	sc := s.scope(who)
 	p, err := s.st.Pupil(ctx, uid)
 	if err != nil {
@@ -164,7 +177,7 @@ func (s *Service) Act(ctx context.Context, who Staff, uid registry.UID, seen int
 	if err != nil {
 		return registry.Pupil{}, err
 	}
-	if err := s.st.Commit(ctx, store.Batch{Changes: []store.Change{c}, Cards: cards}); err != nil {
+	if err := s.st.Commit(ctx, store.Batch{Changes: []store.Change{c}, Cards: cards, Bulk: rows}); err != nil {
 		if isConflict(err) {
 			return registry.Pupil{}, s.conflict(ctx, uid)
 		}
@@ -181,11 +194,7 @@ func (s *Service) Act(ctx context.Context, who Staff, uid registry.UID, seen int
 	}
 	after := c.Pupil
 	after.Version = p.Version + 1
-	cut, v, err := sc.See(after)
-	if v == access.ViewNone {
-		return registry.Pupil{UID: uid, Version: after.Version}, nil // the act took the pupil out of sight; it is done all the same
-	}
-	return cut, err
+	return after, nil
 }
 
 // conflict tells who was first: the last history row's actor, unit, act and instant. Nothing of the pupil.
@@ -294,11 +303,11 @@ func (s *Service) pupilSerial(ctx context.Context, p *registry.Pupil) (int, erro
 
 // ActMany decides the open step of each pupil in turn; one that fails does not stop the others.
 func (s *Service) ActMany(ctx context.Context, who Staff, refs []Ref, ev registry.DecideStep) (int, map[registry.UID]error, error) {
-	if act := s.scope(who); !act.May(access.Confirm) && !act.May(access.Authority) && !act.May(access.PartyStep) {
-		return 0, nil, act.Check(access.Confirm)
+	if err := decides(s.scope(who)); err != nil {
+		return 0, nil, err
 	}
-	if len(refs) > todoLimit {
-		return 0, nil, fail(registry.CodeInvalid, "refs", map[string]string{"max": strconv.Itoa(todoLimit)})
+	if len(refs) > ManyAtOnce {
+		return 0, nil, fail(registry.CodeInvalid, "refs", map[string]string{"max": strconv.Itoa(ManyAtOnce)})
 	}
 	done, failed := 0, map[registry.UID]error{}
 	for _, r := range refs {
@@ -306,6 +315,7 @@ func (s *Service) ActMany(ctx context.Context, who Staff, refs []Ref, ev registr
 			return done, failed, internal(err)
 		}
 		one := ev
+		one.Class = r.Class
 		if err := s.fillStep(ctx, who, r.UID, &one); err != nil {
 			failed[r.UID] = err
 			continue

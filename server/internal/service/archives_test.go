@@ -225,7 +225,7 @@ func TestMigrantArchives(t *testing.T) {
 	if len(rows) != 1 || rows[0].To != home || rows[0].DueOn == "" {
 		t.Fatalf("%+v", rows)
 	}
-	done, failed, err := r.s.HandOverMigrants(r.ctx, officer, []Ref{{uid, rows[0].Version}}, "机要交换")
+	done, failed, err := r.s.HandOverMigrants(r.ctx, officer, []Ref{{UID: uid, Seen: rows[0].Version}}, "机要交换")
 	if done != 1 || len(failed) != 0 || err != nil {
 		t.Fatal(done, failed, err)
 	}

@@ -24,6 +24,9 @@ type Bulking interface {
 	BulkRun(ctx context.Context, who Staff, id string) (store.BulkRun, []store.BulkClass, error)
 	BulkList(ctx context.Context, who Staff, id, state, class string, limit, offset int) ([]BulkLine, error)
 	BulkRuns(ctx context.Context, who Staff, kind store.BulkKind, period string) ([]store.BulkRun, error)
+	// StartDecide queues the decision of more steps of the to-do list than are decided while a page waits (ManyAtOnce). DecideRuns are who's own of late, newest first.
+	StartDecide(ctx context.Context, who Staff, refs []Ref, ev registry.DecideStep) (store.BulkRun, error)
+	DecideRuns(ctx context.Context, who Staff) ([]store.BulkRun, error)
 	// CancelBulk stops a run before its next pupil; what was done stays done. RetryBulk tries those again that failed.
 	CancelBulk(ctx context.Context, who Staff, id string) error
 	RetryBulk(ctx context.Context, who Staff, id string) error
@@ -331,7 +334,7 @@ func (s *Service) bulk(ctx context.Context, who Staff, id string) (store.BulkRun
 		return store.BulkRun{}, err
 	}
 	run, err := s.st.Bulk(ctx, id)
-	if err == nil && run.Unit != who.Unit && !sc.HasSchool(run.School) {
+	if err == nil && run.Unit != who.Unit && (run.Kind == store.BulkDecide || !sc.HasSchool(run.School)) {
 		err = registry.ErrNotFound
 	}
 	return run, internal(err)
@@ -349,10 +352,14 @@ func (s *Service) BulkRun(ctx context.Context, who Staff, id string) (store.Bulk
 
 // BulkList is rows with names.
 func (s *Service) BulkList(ctx context.Context, who Staff, id, state, class string, limit, offset int) ([]BulkLine, error) {
-	if _, err := s.bulk(ctx, who, id); err != nil {
+	run, err := s.bulk(ctx, who, id)
+	if err != nil {
 		return nil, err
 	}
 	lines, err := s.bulkLines(ctx, id, state, class, limit, offset)
+	if err == nil && run.Kind == store.BulkDecide {
+		err = s.unseen(ctx, who, lines)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -386,10 +393,14 @@ func (s *Service) BulkRuns(ctx context.Context, who Staff, kind store.BulkKind, 
 	return out, internal(err)
 }
 
-// mayMove loads a run that who may stop, retry or undo: their own unit's, and whose kind is theirs to start.
+// mayMove loads a run that who may stop, retry or undo: their own unit's, and whose kind is theirs to start. What somebody decides is theirs alone to stop.
 func (s *Service) mayMove(ctx context.Context, who Staff, id string) (store.BulkRun, error) {
 	run, err := s.bulk(ctx, who, id)
-	if err == nil {
+	switch {
+	case err != nil:
+	case run.Kind == store.BulkDecide && !Asked(run, who):
+		err = fail(registry.CodeForbidden, "", nil)
+	case run.Kind != store.BulkDecide:
 		err = s.scope(who).Check(bulkActs[run.Kind])
 	}
 	return run, err
@@ -417,7 +428,7 @@ func (s *Service) RetryBulk(ctx context.Context, who Staff, id string) error {
 	if err != nil {
 		return err
 	}
-	if run.State != store.BulkDone && run.State != store.BulkCancelled || run.Kind == store.BulkReview {
+	if run.State != store.BulkDone && run.State != store.BulkCancelled || run.Kind == store.BulkReview || run.Kind == store.BulkDecide { // what was not decided stands on the to-do list, as it is by now
 		return fail(registry.CodeWrongState, "", map[string]string{"state": run.State})
 	}
 	for {

@@ -100,6 +100,9 @@ func (s *Service) moveRow(ctx context.Context, run store.BulkRun, r store.BulkRo
 }
 
 func (s *Service) moveOnce(ctx context.Context, run store.BulkRun, r *store.BulkRow) error {
+	if run.Kind == store.BulkDecide {
+		return s.decideRow(ctx, run, *r)
+	}
 	p, err := s.st.Pupil(ctx, r.UID)
 	if err != nil {
 		return err

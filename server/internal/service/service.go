@@ -120,7 +120,7 @@ type Console interface {
 
 	// Cases. seen is the version the page showed: if it moved on, CodeConflict says that somebody else was first.
 	Act(ctx context.Context, who Staff, uid registry.UID, seen int64, ev registry.Event) (registry.Pupil, error)
-	// ActMany decides the open step of each; it returns what failed, by UID.
+	// ActMany decides the open step of each, of ManyAtOnce at most; it returns what failed, by UID.
 	ActMany(ctx context.Context, who Staff, refs []Ref, ev registry.DecideStep) (done int, failed map[registry.UID]error, err error)
 	// FindByDocument is how a receiving school finds a pupil to call over: exact ID number and name.
 	FindByDocument(ctx context.Context, who Staff, idNumber, name string) (store.Summary, error)
@@ -188,8 +188,9 @@ type Console interface {
 
 // Ref names a pupil and the version the page showed.
 type Ref struct {
-	UID  registry.UID
-	Seen int64
+	UID   registry.UID
+	Seen  int64
+	Class string // given by the receiving school with its yes
 }
 
 // ToDo is the first page.

@@ -180,6 +180,38 @@ func (s *Service) acting(ctx context.Context, who Staff, id string) (Staff, erro
 	return who, nil
 }
 
+// still is who asked for work that goes on without them, as a session would have them now. CodeForbidden when they are no longer who they were: account closed or moved to another
+// unit, role changed, substitution over.
+func (s *Service) still(ctx context.Context, by registry.Actor) (Staff, error) {
+	over := fail(registry.CodeForbidden, "", map[string]string{"why": "asker"})
+	a, err := s.st.Account(ctx, by.Account)
+	if isNotFound(err) || err == nil && a.Disabled {
+		return Staff{}, over
+	}
+	if err != nil {
+		return Staff{}, internal(err)
+	}
+	who := Staff{Account: a}
+	if by.ForAccount != "" {
+		vs, err := s.st.SubstitutionsOf(ctx, a.ID, "", s.Today())
+		if err != nil {
+			return who, internal(err)
+		}
+		for _, v := range vs {
+			if v.Away != by.ForAccount || who.For != nil {
+				continue
+			}
+			if who, err = s.acting(ctx, who, v.ID); err != nil {
+				return who, err
+			}
+		}
+	}
+	if now := who.Actor(by.Via); now.Unit != by.Unit || now.Role != by.Role || now.ForAccount != by.ForAccount {
+		return who, over
+	}
+	return who, nil
+}
+
 // standIns lists in whose role an account may act today.
 func (s *Service) standIns(ctx context.Context, a store.Account) ([]SubstituteRow, error) {
 	vs, err := s.st.SubstitutionsOf(ctx, a.ID, "", s.Today())

@@ -255,7 +255,7 @@ func (l *ToDoList) group(ctx context.Context, r TaskReader, sums []store.TaskSum
 			return ToDoRow{}, err
 		}
 		for _, f := range refs {
-			row.Refs = append(row.Refs, Ref(f))
+			row.Refs = append(row.Refs, Ref{UID: f.UID, Seen: f.Seen})
 		}
 		if len(refs) < sideLimit {
 			break

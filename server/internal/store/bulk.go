@@ -20,6 +20,7 @@ const (
 	BulkKeep    BulkKind = "keep"         // archives to permanent keeping (Art. 9)
 	BulkEndUnit BulkKind = "end_unit"     // pupils and archives of a school that merged or closed (Art. 9)
 	BulkNumber  BulkKind = "number"       // official numbers after the national check, and doubts about those who did not pass (T2)
+	BulkDecide  BulkKind = "decide"       // open steps of the to-do list, accepted or refused
 	BulkReview  BulkKind = "review"       // the term's review of every record (Art. 24): rows are marked by people
 )
 
@@ -61,17 +62,18 @@ func (r BulkRun) Waiting() int { return r.Total - r.Done - r.Failed }
 
 // BulkDoc is what a run was asked, sealed.
 type BulkDoc struct {
-	By       registry.Actor    `json:"by"`
-	Year     int               `json:"year,omitempty"`
-	Reason   string            `json:"reason,omitempty"`
-	On       registry.Date     `json:"on,omitempty"`
-	To       registry.Unit     `json:"to,omitempty"`
-	State    string            `json:"state,omitempty"` // end_unit: merged or closed
-	Ref      string            `json:"ref,omitempty"`
-	Of       string            `json:"of,omitempty"` // the run that this one undoes
-	Classes  map[string]string `json:"classes,omitempty"`
-	SignedBy *registry.Actor   `json:"signed_by,omitempty"`
-	SignedAt time.Time         `json:"signed_at,omitzero"`
+	By       registry.Actor       `json:"by"`
+	Year     int                  `json:"year,omitempty"`
+	Reason   string               `json:"reason,omitempty"`
+	On       registry.Date        `json:"on,omitempty"`
+	To       registry.Unit        `json:"to,omitempty"`
+	State    string               `json:"state,omitempty"` // end_unit: merged or closed
+	Ref      string               `json:"ref,omitempty"`
+	Of       string               `json:"of,omitempty"` // the run that this one undoes
+	Classes  map[string]string    `json:"classes,omitempty"`
+	Step     *registry.DecideStep `json:"step,omitempty"` // decide: what is said of each
+	SignedBy *registry.Actor      `json:"signed_by,omitempty"`
+	SignedAt time.Time            `json:"signed_at,omitzero"`
 }
 
 // BulkRow is one pupil of a run.
@@ -98,6 +100,7 @@ type BulkMark struct {
 	Params      map[string]string `json:"params,omitempty"`
 	CaseNo      registry.CaseNo   `json:"case_no,omitempty"`
 	By          string            `json:"by,omitempty"`
+	Seen        int64             `json:"seen,omitempty"`  // decide: the version that the list showed
 	Doubt       bool              `json:"doubt,omitempty"` // number: the check was not passed
 }
 

@@ -39,6 +39,8 @@ func (f *Fake) bulked() []Bulked {
 			{store.BulkRun{ID: "rv-1", Kind: store.BulkReview, School: school, Period: service.TermOf(registry.DefaultPack(), f.Today()), Unit: school, State: store.BulkOpen, Doc: store.BulkDoc{By: by}, CreatedAt: f.Now}, rows},
 			{store.BulkRun{ID: "b-3", Kind: store.BulkEndUnit, School: school, Unit: f.Staff["officer"].Unit, State: store.BulkDone,
 				Doc: store.BulkDoc{By: by, To: f.Staff["officer"].Unit, State: string(registry.UnitClosed), Ref: "云教〔2026〕8号"}, CreatedAt: f.Now}, rows},
+			{store.BulkRun{ID: "b-4", Kind: store.BulkDecide, School: f.Staff["officer"].Unit, Unit: f.Staff["officer"].Unit, State: store.BulkCancelled,
+				Doc: store.BulkDoc{By: f.Staff["officer"].Actor("console"), Step: &registry.DecideStep{Decision: registry.DecisionAccept}}, CreatedAt: f.Now}, rows},
 		}
 	}
 	for i := range f.Runs {
@@ -174,6 +176,22 @@ func (f *Fake) BulkRuns(_ context.Context, who service.Staff, kind store.BulkKin
 	}
 	for _, b := range f.bulked() {
 		if b.Run.Kind == kind {
+			out = append(out, b.Run)
+		}
+	}
+	return out, nil
+}
+
+// StartDecide remembers what was asked.
+func (f *Fake) StartDecide(_ context.Context, _ service.Staff, refs []service.Ref, ev registry.DecideStep) (store.BulkRun, error) {
+	f.Posted = append(f.Posted, refs, ev)
+	return f.bulked()[4].Run, nil
+}
+
+// DecideRuns lists them.
+func (f *Fake) DecideRuns(_ context.Context, who service.Staff) (out []store.BulkRun, _ error) {
+	for _, b := range f.bulked() {
+		if b.Run.Kind == store.BulkDecide && b.Run.Unit == who.Unit {
 			out = append(out, b.Run)
 		}
 	}

@@ -542,6 +542,7 @@ func (f *Fake) ActMany(ctx context.Context, who service.Staff, refs []service.Re
 		f.mu.Lock()
 		l, err := f.one(r.UID)
 		e := ev
+		e.Class = r.Class
 		if err == nil {
 			if c := l.p.OpenCase(); c != nil {
 				st, _ := c.Next()
