@@ -415,7 +415,7 @@ func (k *console) bulkShow(c *fiber.Ctx, who service.Staff, pr *problem) error {
 				if l.Doc.Code != "" {
 					why = k.whyNot(c, &registry.Error{Code: l.Doc.Code, Field: l.Doc.Field, Params: l.Doc.Params})
 				}
-				if run.Kind == store.BulkDecide && l.Doc.Code == registry.CodeConflict { // who was first, as one by one
+				if run.Kind == store.BulkDecide && l.Doc.Code != "" && l.Doc.Params["why"] != "asker" { // in the words of one by one: who was first, who can mend it
 					p := k.Problem(c, &registry.Error{Code: l.Doc.Code, Field: l.Doc.Field, Params: l.Doc.Params})
 					why = strings.TrimSpace(p.Title + " " + p.Help)
 				}
