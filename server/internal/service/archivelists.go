@@ -557,7 +557,7 @@ func (s *Service) ArchiveList(ctx context.Context, who Staff, ask ListAsk) ([]by
 	r.Facts = append(r.Facts, [2]string{"档案", fmt.Sprintf("%d 份", len(rows))}, [2]string{"卷内材料", fmt.Sprintf("%d 件，%d 页，电子件 %d", items, pages, scanned)})
 	r.Sections = append(r.Sections, sec)
 	kind := map[string]FormKind{ListHolding: PaperHolding, ListKept: PaperKept, ListHandover: PaperHandover, ListMigrants: PaperMigrants}[ask.Kind]
-	if r.Copy, r.QR, err = s.copyOf(ctx, who, kind, strings.Join([]string{string(ask.School), strconv.Itoa(ask.Grade), ask.Class, string(ask.From), string(ask.To)}, "/")); err != nil {
+	if r.Copy, r.QR, err = s.copyOf(ctx, who.Unit, kind, strings.Join([]string{string(ask.School), strconv.Itoa(ask.Grade), ask.Class, string(ask.From), string(ask.To)}, "/")); err != nil {
 		return nil, err
 	}
 	b, err := s.papers.Report(r)

@@ -186,7 +186,7 @@ func (s *Service) CertificateRegister(ctx context.Context, who Staff, a Certific
 	if year == "" {
 		year = "各年"
 	}
-	copies, qr, err := s.copyOf(ctx, who, PaperCertificates, string(unit)+"/"+year)
+	copies, qr, err := s.copyOf(ctx, who.Unit, PaperCertificates, string(unit)+"/"+year)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,8 @@ package service
 
 import (
 	"context"
+
+	"xueji/server/registry"
 )
 
 // Papers of a unit's own work, beside those of one pupil (forms.go). Their titles are the catalogues' paper.<kind>.
@@ -23,11 +25,12 @@ const (
 var PaperKinds = []FormKind{PaperReview, PaperCertificates, PaperHolding, PaperKept, PaperHandover, PaperMigrants, PaperLetter, PaperStaff, PaperApproval, PaperOrder, PaperInspection}
 
 // copyOf takes the next copy's number of a paper (of names which one of its kind: a run, a school and term) and makes the address at which anybody can check it.
+// unit is the one in whose name the paper is, whoever prints it.
 // The number is used up whether or not the paper is made.
-func (s *Service) copyOf(ctx context.Context, who Staff, kind FormKind, of string) (copy int, qr string, err error) {
-	n, err := s.st.Next(ctx, "copy/"+string(kind)+"/"+string(who.Unit)+"/"+of, 1)
+func (s *Service) copyOf(ctx context.Context, unit registry.Unit, kind FormKind, of string) (copy int, qr string, err error) {
+	n, err := s.st.Next(ctx, "copy/"+string(kind)+"/"+string(unit)+"/"+of, 1)
 	if err != nil {
 		return 0, "", internal(err)
 	}
-	return int(n), s.checkURL(s.paperCode(kind, who.Unit, s.Today(), int(n))), nil
+	return int(n), s.checkURL(s.paperCode(kind, unit, s.Today(), int(n))), nil
 }

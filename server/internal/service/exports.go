@@ -170,7 +170,7 @@ func (s *Service) ApprovalForm(ctx context.Context, who Staff, no string) ([]byt
 		cols = append(cols, columnTitle(f))
 	}
 	name := s.dir.Load().Name
-	copies, qr, err := s.copyOf(ctx, who, PaperApproval, a.No)
+	copies, qr, err := s.copyOf(ctx, who.Unit, PaperApproval, a.No)
 	if err != nil {
 		return nil, err
 	}

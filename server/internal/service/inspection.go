@@ -97,7 +97,7 @@ func (s *Service) InspectionReport(ctx context.Context, who Staff) ([]byte, erro
 	if st.Missing > 0 {
 		note += fmt.Sprintf("有 %d 个单位尚未统计。", st.Missing)
 	}
-	copies, qr, err := s.copyOf(ctx, who, PaperInspection, strconv.Itoa(st.Year))
+	copies, qr, err := s.copyOf(ctx, who.Unit, PaperInspection, strconv.Itoa(st.Year))
 	if err != nil {
 		return nil, err
 	}

@@ -173,7 +173,7 @@ func (s *Service) LetterPaper(ctx context.Context, who Staff, school registry.Un
 		until = s.Today()
 		note = "本学期尚未结束，以上截至 " + zhDay(until) + "。" + note
 	}
-	copies, qr, err := s.copyOf(ctx, who, PaperLetter, string(school)+"/"+term)
+	copies, qr, err := s.copyOf(ctx, school, PaperLetter, string(school)+"/"+term)
 	if err != nil {
 		return nil, err
 	}
@@ -319,7 +319,7 @@ func (s *Service) StaffRegisterPaper(ctx context.Context, who Staff) ([]byte, er
 	if above != "" {
 		to = d.Name(above)
 	}
-	copies, qr, err := s.copyOf(ctx, who, PaperStaff, r.Year)
+	copies, qr, err := s.copyOf(ctx, who.Unit, PaperStaff, r.Year)
 	if err != nil {
 		return nil, err
 	}

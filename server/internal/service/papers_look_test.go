@@ -117,6 +117,11 @@ func TestUnitPapersLook(t *testing.T) {
 	no := must[string](t)(r.s.IssueOrder(r.ctx, off, demo.YunheShiyan, []supervise.Kind{supervise.NoArchive}, nil, "请补建学籍档案，并逐份核对目录。"))
 	b, err = r.s.OrderPaper(r.ctx, reg, no)
 	want(PaperOrder, "order", shown(t, "order", b, err), "责令改正通知书", no, "云河区实验小学：", "请补建学籍档案", "盖章处", "云河区教育局")
+	if codes := scanned(t, b); len(codes) != 1 {
+		t.Fatalf("the order's code: %q", codes)
+	} else if p := must[CheckedPaper](t)(r.s.CheckPaper(r.ctx, strings.TrimPrefix(codes[0], "https://xueji.example"+CheckPath))); p.Unit != off.Unit {
+		t.Errorf("printed by the school, an order is %s's, not the office's that gave it", p.Unit)
+	}
 
 	// Art. 18, Art. 23, Art. 25, Notice 5.
 	b, err = r.s.LetterPaper(r.ctx, city, "3433010001", supervise.Terms(r.s.Pack(), r.s.Today(), 1)[0].ID)

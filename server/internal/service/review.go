@@ -210,7 +210,7 @@ func (s *Service) ReviewSheet(ctx context.Context, who Staff, id, class string) 
 	if run.Doc.SignedBy != nil {
 		state = run.Doc.SignedBy.Name + "　" + string(registry.DateOf(run.Doc.SignedAt))
 	}
-	copies, qr, err := s.copyOf(ctx, who, PaperReview, id+"/"+class)
+	copies, qr, err := s.copyOf(ctx, who.Unit, PaperReview, id+"/"+class)
 	if err != nil {
 		return nil, err
 	}

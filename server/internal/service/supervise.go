@@ -515,7 +515,7 @@ func (s *Service) OrderPaper(ctx context.Context, who Staff, no string) ([]byte,
 	if o.Unsure {
 		due += "（该年度放假安排尚未公布，日期按周一至周五推算）"
 	}
-	copies, qr, err := s.copyOf(ctx, who, PaperOrder, fmt.Sprintf("%s/%d", o.No, len(o.Rounds)))
+	copies, qr, err := s.copyOf(ctx, o.By, PaperOrder, fmt.Sprintf("%s/%d", o.No, len(o.Rounds)))
 	if err != nil {
 		return nil, err
 	}

@@ -121,7 +121,7 @@ func (s *Service) HandoverList(ctx context.Context, who Staff, id string) ([]byt
 	if run.Doc.State == string(registry.UnitMerged) {
 		why = "学校合并"
 	}
-	copies, qr, err := s.copyOf(ctx, who, PaperHandover, run.ID)
+	copies, qr, err := s.copyOf(ctx, who.Unit, PaperHandover, run.ID)
 	if err != nil {
 		return nil, err
 	}
