@@ -441,19 +441,26 @@ func TestStaffListEndsAtTheTerritory(t *testing.T) {
 	wantCode(t, err, registry.CodeForbidden)
 }
 
+// leaderForRegistrar signs the leader in and lets them act for the registrar under a substitution.
+func (r *rig) leaderForRegistrar() (id string, acting Staff) {
+	r.t.Helper()
+	v := store.Substitution{Account: "a-leader.yunhe", Away: "a-registrar.yunhe", Until: r.s.Today().AddDays(5)}
+	if err := r.s.NewSubstitution(r.ctx, r.staff("leader.yunhe"), v); err != nil {
+		r.t.Fatal(err)
+	}
+	in := r.signIn("leader.yunhe", From{Remote: "192.0.2.1"})
+	id = must[Me](r.t)(r.s.Me(r.ctx, r.who(in.Staff.Token))).StandIns[0].ID
+	if err := r.s.ActAs(r.ctx, r.who(in.Staff.Token), id); err != nil {
+		r.t.Fatal(err)
+	}
+	return id, r.who(in.Staff.Token)
+}
+
 // A substitution is ended before its day by who keeps the unit's accounts, at once: the session that acts in it is in its own role again.
 func TestSubstitutionIsEnded(t *testing.T) {
 	r := newRig(t)
 	lead := r.staff("leader.yunhe")
-	if err := r.s.NewSubstitution(r.ctx, lead, store.Substitution{Account: "a-leader.yunhe", Away: "a-registrar.yunhe", Until: r.s.Today().AddDays(5)}); err != nil {
-		t.Fatal(err)
-	}
-	in := r.signIn("leader.yunhe", From{Remote: "192.0.2.1"})
-	id := must[Me](t)(r.s.Me(r.ctx, r.who(in.Staff.Token))).StandIns[0].ID
-	if err := r.s.ActAs(r.ctx, r.who(in.Staff.Token), id); err != nil {
-		t.Fatal(err)
-	}
-	acting := r.who(in.Staff.Token)
+	id, acting := r.leaderForRegistrar()
 	for what, c := range map[string]struct {
 		who  Staff
 		code registry.Code
@@ -465,16 +472,16 @@ func TestSubstitutionIsEnded(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if w := r.who(in.Staff.Token); w.Role != registry.RoleRegistrar {
+	if w := r.who(acting.Token); w.Role != registry.RoleRegistrar {
 		t.Fatal("ended by who may not")
 	}
 	if err := r.s.EndSubstitution(r.ctx, r.staff("security.yunhe"), id); err != nil {
 		t.Fatal(err)
 	}
-	if w := r.who(in.Staff.Token); w.Role != registry.RoleLeader || w.For != nil {
+	if w := r.who(acting.Token); w.Role != registry.RoleLeader || w.For != nil {
 		t.Error("still in the role")
 	}
-	if err := r.s.ActAs(r.ctx, r.who(in.Staff.Token), id); registry.CodeOf(err) != registry.CodeNotFound {
+	if err := r.s.ActAs(r.ctx, r.who(acting.Token), id); registry.CodeOf(err) != registry.CodeNotFound {
 		t.Errorf("taken again: %v", err)
 	}
 	if rows := must[[]SubstituteRow](t)(r.s.Substitutions(r.ctx, lead)); len(rows) != 0 {
