@@ -163,9 +163,10 @@ func (s *Store) Cases(ctx context.Context, unit registry.Unit, kind registry.Cas
 	if state != "" {
 		w.and("u.state = $%d", string(state))
 	}
-	sql := `SELECT ` + summaryColumns + `, c.case_no, c.doc FROM case_unit u JOIN pupil_case c ON c.student_uid = u.student_uid AND c.case_no = u.case_no
-		JOIN pupil p ON p.student_uid = u.student_uid WHERE ` + strings.Join(w.conds, " AND ") + ` ORDER BY u.opened_at DESC, u.case_no DESC LIMIT ` +
-		w.param(int64(page(limit))) + ` OFFSET ` + w.param(int64(max(offset, 0)))
+	// The page is cut in the index: rows before it are passed over there, without a look at their cases and pupils.
+	sql := `SELECT ` + summaryColumns + `, c.case_no, c.doc FROM (SELECT u.student_uid, u.case_no, u.opened_at FROM case_unit u WHERE ` + strings.Join(w.conds, " AND ") + `
+		ORDER BY u.opened_at DESC, u.case_no DESC LIMIT ` + w.param(int64(page(limit))) + ` OFFSET ` + w.param(int64(max(offset, 0))) + `) u
+		JOIN pupil_case c ON c.student_uid = u.student_uid AND c.case_no = u.case_no JOIN pupil p ON p.student_uid = u.student_uid ORDER BY u.opened_at DESC, u.case_no DESC`
 	return s.caseRows(ctx, sql, w.args)
 }
 
