@@ -140,7 +140,13 @@ func (k *console) actUnit(c *fiber.Ctx, who service.Staff) error {
 	default:
 		return &registry.Error{Code: registry.CodeInvalid, Field: "act"}
 	}
-	run, err := k.Service.ActUnit(c.UserContext(), who, act)
+	var run store.BulkRun
+	var err error
+	if voids := get("act") == "merge" || get("act") == "close"; voids && get("again") != string(code) { // for ever: no slip of the hand does it
+		err = &registry.Error{Code: registry.CodeInvalid, Field: "again"}
+	} else {
+		run, err = k.Service.ActUnit(c.UserContext(), who, act)
+	}
 	if err != nil && registry.CodeOf(err) == registry.CodeConflict || correctable(err) && registry.CodeOf(err) != registry.CodeForbidden {
 		form := map[string]string{}
 		for _, f := range []string{"act", "code", "name", "kind", "region", "authority", "from_grade", "to_grade", "public", "phone", "address", "tier", "into", "keeper", "on", "ref"} {
