@@ -18,7 +18,7 @@ func (w *world) archive() {
 	sender, receiver := w.staff("registrar.yunhe"), w.staff("registrar.qingshi")
 
 	sender.open("/archives")
-	sender.clickOn("#send + p + table a.name", c.name())
+	sender.clickOn(`#send ~ form[action="/archives/send"] a.name`, c.name())
 	sender.fill(`#send [name="carrier"]`, "机要交换 第 17 号")
 	sender.click("#send .btn.pri")
 	sender.partSays(".flash", "已登记寄出")
