@@ -41,11 +41,11 @@ func TestManySchools(t *testing.T) {
 	}
 	before := len(f.Posted)
 	for _, again := range []string{"", "2133010018"} { // for ever: the code is typed again
-		if res, body := o.post("/units", vals("act", "close", "code", "2133010017", "on", string(f.Today()), "ref", "x", "again", again)); res.StatusCode != 422 || !strings.Contains(body, "标识码不一致") || len(f.Posted) != before {
+		if res, body := o.post("/units", vals("act", "close", "code", "2133010017", "on", string(f.Today()), "ref", "x", "retyped", again)); res.StatusCode != 422 || !strings.Contains(body, "标识码不一致") || len(f.Posted) != before {
 			t.Errorf("closed with %q: %d", again, res.StatusCode)
 		}
 	}
-	res, _ := o.post("/units", vals("act", "merge", "code", "2133010017", "into", "第18小学 2133010018", "on", string(f.Today()), "ref", "x", "again", "2133010017"))
+	res, _ := o.post("/units", vals("act", "merge", "code", "2133010017", "into", "第18小学 2133010018", "on", string(f.Today()), "ref", "x", "retyped", "2133010017"))
 	if res.StatusCode >= 400 {
 		t.Fatal(res.StatusCode)
 	}

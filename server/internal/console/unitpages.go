@@ -142,8 +142,8 @@ func (k *console) actUnit(c *fiber.Ctx, who service.Staff) error {
 	}
 	var run store.BulkRun
 	var err error
-	if voids := get("act") == "merge" || get("act") == "close"; voids && get("again") != string(code) { // for ever: no slip of the hand does it
-		err = &registry.Error{Code: registry.CodeInvalid, Field: "again"}
+	if voids := get("act") == "merge" || get("act") == "close"; voids && get("retyped") != string(code) { // for ever: no slip of the hand does it
+		err = &registry.Error{Code: registry.CodeInvalid, Field: "retyped"}
 	} else {
 		run, err = k.Service.ActUnit(c.UserContext(), who, act)
 	}
