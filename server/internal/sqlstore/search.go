@@ -255,6 +255,9 @@ func ordered[T any](ctx context.Context, s *Store, b branch, columns string, sca
 	} else {
 		want := before + n + aClass
 		sql := fmt.Sprintf("%s%s LIMIT $%d OFFSET $%d", b.sql, rollOrder, len(b.args)+1, len(b.args)+2)
+		if skip > before && !strings.Contains(b.sql, " JOIN ") { // rows before the page are passed over in the index
+			sql = "FROM pupil p WHERE p.student_uid IN (SELECT p.student_uid " + sql + ")" + rollOrder
+		}
 		if err := read(sql, append(slices.Clone(b.args), int64(want), int64(skip-before))); err != nil {
 			return nil, err
 		}
