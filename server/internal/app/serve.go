@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -31,9 +33,16 @@ type serveCmd struct {
 	Audit
 }
 
+// gcPercent is how much garbage the server lets stand beside what lives, unless GOGC says otherwise. What lives is small, a page leaves megabytes, and a collection takes
+// both cores of a small machine for 50 to 100 ms: before a million pupils the slowest of a hundred answers to what is typed took 122 ms with 100, 29 with this.
+const gcPercent = 400
+
 // Run serves until the context ends. Start: keys, store (with its migrations), fonts, queue, service, workers, listeners. Stop, in turn: no more
 // connections, requests drained, workers drained, queue and store closed.
 func (c *serveCmd) Run(e *env) (err error) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	if err := c.validate(); err != nil {
 		return err
 	}
