@@ -46,7 +46,7 @@ func parse(output []byte) map[string]result {
 // rooms runs a room's own benchmarks, with flags of theirs.
 func rooms(b *testing.B, room, bench, times string, flags ...string) map[string]result {
 	b.Helper()
-	cmd := exec.Command("go", append([]string{"test", "-run", "^$", "-bench", bench, "-benchtime", times, "-timeout", "1h", "xueji/" + room}, flags...)...)
+	cmd := exec.Command("go", append([]string{"test", "-run", "^$", "-bench", bench, "-benchtime", times, "-timeout", "12h", "xueji/" + room}, flags...)...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		b.Fatalf("%s: %v\n%s", room, err, out)
