@@ -247,7 +247,7 @@ type archiveLine struct {
 // sendArchives registers the sending of those ticked, a graduating class's in one act; their list and covers are printed after it.
 func (k *console) sendArchives(c *fiber.Ctx, who service.Staff) error {
 	done, failed, err := k.Service.SendArchives(c.UserContext(), who, refsOf(c), strings.TrimSpace(c.FormValue("carrier")))
-	return k.moved(c, who, done, failed, err, "archives.sent_n")
+	return k.moved(c, who, "/archives", k.archivesShow, done, failed, err, "archives.sent_n")
 }
 
 // receiveArchives registers the receipt of those ticked, of which nothing is missing.
@@ -260,27 +260,27 @@ func (k *console) receiveArchives(c *fiber.Ctx, who service.Staff) error {
 		return k.archivesShow(c, who, &problem{Title: k.words.say(k.lang(c), "archives.sure_first"), Field: "sure"})
 	}
 	done, failed, err := k.Service.ReceiveArchives(c.UserContext(), who, refsOf(c))
-	return k.moved(c, who, done, failed, err, "archives.received_n")
+	return k.moved(c, who, "/archives", k.archivesShow, done, failed, err, "archives.received_n")
 }
 
-// moved leads back to the archives, or says above the lists what could not be done.
-func (k *console) moved(c *fiber.Ctx, who service.Staff, done int, failed map[registry.UID]error, err error, key string) error {
+// moved leads back to a page of archives, or says above its lists what could not be done.
+func (k *console) moved(c *fiber.Ctx, who service.Staff, page string, show func(*fiber.Ctx, service.Staff, *problem) error, done int, failed map[registry.UID]error, err error, key string) error {
 	lang := k.lang(c)
 	switch {
 	case mendable(err):
 		c.Status(fiber.StatusUnprocessableEntity)
-		return k.archivesShow(c, who, &problem{Title: k.words.say(lang, "archivelist.tick")})
+		return show(c, who, &problem{Title: k.words.say(lang, "archivelist.tick")})
 	case err != nil:
 		return err
 	case len(failed) > 0:
 		c.Status(fiber.StatusConflict)
 		pr := &problem{Title: k.words.say(lang, "archivelist.some_failed", "done", done, "n", len(failed))}
-		for _, e := range failed { // they fail for one reason as a rule
+		for _, e := range failed { // they fail for one reason as a rule: not built yet, or on another way
 			pr.Help = k.problem(c, e).Title
 		}
-		return k.archivesShow(c, who, pr)
+		return show(c, who, pr)
 	}
-	return k.done(c, "/archives", flash{Key: key, Args: []string{"n", strconv.Itoa(done)}})
+	return k.done(c, page, flash{Key: key, Args: []string{"n", strconv.Itoa(done)}})
 }
 
 func (k *console) archiveCovers(c *fiber.Ctx, who service.Staff) error {

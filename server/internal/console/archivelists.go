@@ -234,22 +234,7 @@ func refsOf(c *fiber.Ctx) (out []service.Ref) {
 
 func (k *console) handOverMigrants(c *fiber.Ctx, who service.Staff) error {
 	done, failed, err := k.Service.HandOverMigrants(c.UserContext(), who, refsOf(c), strings.TrimSpace(c.FormValue("carrier")))
-	lang := k.lang(c)
-	switch {
-	case mendable(err):
-		c.Status(fiber.StatusUnprocessableEntity)
-		return k.migrantsShow(c, who, &problem{Title: k.words.say(lang, "archivelist.tick")})
-	case err != nil:
-		return err
-	case len(failed) > 0:
-		c.Status(fiber.StatusConflict)
-		pr := &problem{Title: k.words.say(lang, "archivelist.some_failed", "done", done, "n", len(failed))}
-		for _, e := range failed { // they fail for one reason as a rule: not built yet, or on another way
-			pr.Help = k.problem(c, e).Title
-		}
-		return k.migrantsShow(c, who, pr)
-	}
-	return k.done(c, "/archives/migrants", flash{Key: "archivelist.handed", Args: []string{"n", strconv.Itoa(done)}})
+	return k.moved(c, who, "/archives/migrants", k.migrantsShow, done, failed, err, "archivelist.handed")
 }
 
 func (k *console) archiveListPDF(c *fiber.Ctx, who service.Staff) error {

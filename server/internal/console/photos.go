@@ -51,19 +51,10 @@ func (k *console) photosShow(c *fiber.Ctx, who service.Staff, rows []service.Pho
 }
 
 func (k *console) putPhotos(c *fiber.Ctx, who service.Staff) error {
-	var files []service.Upload
-	if form, err := c.MultipartForm(); err == nil {
-		for _, h := range form.File["photos"] {
-			if h.Size == 0 {
-				continue
-			}
-			f, err := h.Open()
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			files = append(files, service.Upload{Name: h.Filename, Type: h.Header.Get(fiber.HeaderContentType), Body: f})
-		}
+	files, done, err := chosen(c, "photos")
+	defer done()
+	if err != nil {
+		return err
 	}
 	rows, err := k.Service.PutPhotos(c.UserContext(), who, files)
 	if registry.CodeOf(err) == registry.CodeInvalid {

@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"io"
 	"net/url"
 	"slices"
 	"strconv"
@@ -270,23 +271,40 @@ func (k *console) orderFile(c *fiber.Ctx, who service.Staff) error {
 	return sendFile(c, f.Type, "inline", "answer", f.Body)
 }
 
-func (k *console) answerOrder(c *fiber.Ctx, who service.Staff) error {
-	var files []service.Upload
-	if form, err := c.MultipartForm(); err == nil {
-		for _, h := range form.File["file"] {
-			if h.Size == 0 {
-				continue
-			}
-			f, err := h.Open()
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			files = append(files, service.Upload{Name: h.Filename, Type: h.Header.Get(fiber.HeaderContentType), Body: f})
+// chosen opens the files of a field of a form that hold something; done closes them, and is never nil.
+func chosen(c *fiber.Ctx, field string) (files []service.Upload, done func(), err error) {
+	var open []io.Closer
+	done = func() {
+		for _, f := range open {
+			_ = f.Close()
 		}
 	}
+	form, err := c.MultipartForm()
+	if err != nil { // a form without files
+		return nil, done, nil
+	}
+	for _, h := range form.File[field] {
+		if h.Size == 0 {
+			continue
+		}
+		f, err := h.Open()
+		if err != nil {
+			return nil, done, err
+		}
+		open = append(open, f)
+		files = append(files, service.Upload{Name: h.Filename, Type: h.Header.Get(fiber.HeaderContentType), Body: f})
+	}
+	return files, done, nil
+}
+
+func (k *console) answerOrder(c *fiber.Ctx, who service.Staff) error {
+	files, done, err := chosen(c, "file")
+	defer done()
+	if err != nil {
+		return err
+	}
 	words := c.FormValue("answer")
-	err := k.Service.AnswerOrder(c.UserContext(), who, c.Params("no"), words, files)
+	err = k.Service.AnswerOrder(c.UserContext(), who, c.Params("no"), words, files)
 	return k.ordered(c, who, err, words, "order.answered")
 }
 
